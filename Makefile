@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Demeter: one configuration, one build. This file only dispatches; what a
+# component needs and how it builds is in its own .mk file.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+override TOP := $(CURDIR)
+BUILD ?= $(TOP)/build
+override BUILD := $(abspath $(BUILD))
+export BUILD V
+
+# Set by the environment or the command line where another one is wanted.
+NPROC := $(shell nproc)
+export PYTHONDONTWRITEBYTECODE := 1
+
+KCONFIG_CONFIG := $(BUILD)/.config
+VENV := $(BUILD)/venv
+PYTHON := $(VENV)/bin/python
+DEPS := $(BUILD)/.deps
+STAGE := scripts/stage
+KCONFIG := BUILD=$(BUILD) $(PYTHON) scripts/kconfig.py $(KCONFIG_CONFIG)
+
+# ccache in front of every compiler, with hits across checkouts
+export PATH := /usr/lib/ccache:$(PATH)
+export CCACHE_BASEDIR := $(TOP)
+export CCACHE_NOHASHDIR := 1
+
+# Targets that must work without a configuration or anything installed.
+simple := help clean distclean deps lint bench run %config
+ifneq ($(filter-out $(simple),$(or $(MAKECMDGOALS),all)),)
+include $(KCONFIG_CONFIG)
+endif
+
+include scripts/setup.mk
+include linux/linux.mk
+include qemu/qemu.mk
+include workloads/workloads.mk
+include image/image.mk
+include bench/bench.mk
+
+.PHONY: all help clean distclean check lint
+all: linux qemu workloads image
+
+help:
+	@cat scripts/help.txt
+
+clean:
+	rm -rf $(BUILD)/linux $(BUILD)/qemu $(BUILD)/workloads $(BUILD)/image \
+		$(BUILD)/plugins $(BUILD)/log $(BUILD)/check
+
+distclean:
+	rm -rf $(BUILD)
+
+check: all
+	@scripts/check $(BUILD)
+
+lint: $(DEPS) $(VENV)/.installed
+	@scripts/lint $(BUILD)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Linux: one patched source tree, one build folder per variant, so that
+# comparisons never mix kernel bases and ccache serves all variants.
+
+linux_dir := $(BUILD)/linux
+linux_src := $(linux_dir)/src
+linux_version := 6.12
+linux_tarball := $(or $(LINUX_TARBALL),$(call str,LINUX_TARBALL))
+linux_patches := $(sort $(wildcard linux/patches/*.patch))
+linux_files := $(shell find linux -mindepth 2 -type f -not -path 'linux/patches/*')
+linux_variants := $(if $(CONFIG_GUEST_VANILLA),vanilla) $(if $(CONFIG_GUEST_TPP),tpp)
+linux_make := $(MAKE) -C $(linux_src) $(if $(CONFIG_LINUX_LLVM),LLVM=1) \
+	KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=demeter KBUILD_BUILD_HOST=demeter
+
+.PHONY: linux
+linux: $(linux_variants:%=linux-%)
+
+$(linux_dir)/.unpacked: scripts/linux-unpack scripts/debian-source scripts/apply-patches \
+		$(linux_patches) $(if $(linux_tarball),$(linux_dir)/.tarball) | $(DEPS)
+	@$(STAGE) --need-mb 6000 linux-source -- scripts/linux-unpack $(linux_dir) \
+		$(linux_version) "$(linux_tarball)" $(linux_patches)
+	@touch $@
+
+# Changes when another tarball is named.
+$(linux_dir)/.tarball: FORCE
+	@mkdir -p $(@D)
+	@echo "$(linux_tarball)" | cmp -s - $@ || echo "$(linux_tarball)" > $@
+
+# Our own files lie at the path that they have in the kernel.
+$(linux_dir)/.overlaid: $(linux_dir)/.unpacked $(linux_files)
+	@for f in $(linux_files:linux/%=%); do \
+		install -D -p -m 644 linux/$$f $(linux_src)/$$f || exit 1; done
+	@touch $@
+
+# $(1): variant
+define linux_variant
+.PHONY: linux-$(1)
+linux-$(1): $(linux_dir)/$(1)/.built
+
+$(linux_dir)/$(1)/.configured: configs/linux/guest.config \
+		configs/linux/$(1).config scripts/linux-config $(linux_dir)/.overlaid
+	@$$(STAGE) linux-$(1)-config -- scripts/linux-config $(linux_src) \
+		$(linux_dir)/$(1) configs/linux/guest.config configs/linux/$(1).config
+	@touch $$@
+
+$(linux_dir)/$(1)/.built: $(linux_dir)/$(1)/.configured
+	@$$(STAGE) --need-mb 2000 linux-$(1) -- $(linux_make) O=$(linux_dir)/$(1) \
+		-j$(NPROC) vmlinux modules
+	@touch $$@
+endef
+$(foreach v,vanilla tpp,$(eval $(call linux_variant,$(v))))
+
+.PHONY: FORCE
+FORCE:

@@ -1,0 +1,13 @@
+# Devices of the emulated tiered server: one machine type and what a guest,
+# or a host kernel booted inside it, is given. Installed into QEMU's tree as
+# configs/devices/x86_64-softmmu/demeter.mak.
+CONFIG_Q35=y
+CONFIG_PCIE_PORT=y
+CONFIG_SERIAL_ISA=y
+CONFIG_VIRTIO_PCI=y
+CONFIG_VIRTIO_SERIAL=y
+CONFIG_VIRTIO_RNG=y
+CONFIG_VIRTIO_BALLOON=y
+CONFIG_VIRTIO_BLK=y
+CONFIG_VHOST_USER_BLK=y
+CONFIG_VHOST_USER_RNG=y

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The emulated tiered server: Debian's QEMU source with its series and ours,
+# only the devices in devices.mak, the tmem plugin and the qboot firmware.
+
+qemu_dir := $(BUILD)/qemu
+qemu_src := $(qemu_dir)/src
+qemu_out := $(qemu_dir)/build
+qemu_version := 10.0
+qemu_tarball := $(or $(QEMU_TARBALL),$(call str,QEMU_TARBALL))
+qemu_patches := $(sort $(wildcard qemu/patches/*.patch))
+qemu_bin := $(qemu_out)/qemu-system-x86_64
+qboot := $(qemu_dir)/qboot.rom
+tmem := $(BUILD)/plugins/libtmem.so
+tmem_src := $(wildcard qemu/plugins/tmem/*.c)
+PLUGIN_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror
+
+.PHONY: qemu
+qemu: $(if $(CONFIG_QEMU_EMULATED),$(qemu_dir)/.built $(qboot) $(tmem))
+
+$(qemu_dir)/.tarball: FORCE
+	@mkdir -p $(@D)
+	@echo "$(qemu_tarball)" | cmp -s - $@ || echo "$(qemu_tarball)" > $@
+
+$(qemu_dir)/.unpacked: scripts/qemu-unpack scripts/debian-source scripts/apply-patches \
+		$(qemu_patches) $(if $(qemu_tarball),$(qemu_dir)/.tarball) | $(DEPS)
+	@$(STAGE) --need-mb 2000 qemu-source -- scripts/qemu-unpack $(qemu_dir) \
+		$(qemu_version) "$(qemu_tarball)" $(qemu_patches)
+	@touch $@
+
+$(qemu_dir)/.configured: $(qemu_dir)/.unpacked qemu/devices.mak $(VENV)/.installed scripts/qemu-configure
+	@$(STAGE) qemu-configure -- scripts/qemu-configure $(qemu_src) $(qemu_out) \
+		$(PYTHON) qemu/devices.mak
+	@touch $@
+
+$(qemu_dir)/.built: $(qemu_dir)/.configured
+	@$(STAGE) --need-mb 1000 qemu -- ninja -C $(qemu_out) -j$(NPROC) qemu-system-x86_64
+	@touch $@
+
+$(qboot): scripts/qemu-firmware scripts/debian-source | $(DEPS)
+	@$(STAGE) qemu-firmware -- scripts/qemu-firmware $@ "$(call str,QEMU_FIRMWARE)"
+
+$(tmem): $(tmem_src) $(wildcard qemu/plugins/tmem/*.h) $(qemu_dir)/.unpacked
+	@mkdir -p $(@D)
+	@$(STAGE) tmem-plugin -- gcc $(PLUGIN_CFLAGS) -fPIC -shared -fvisibility=hidden \
+		-I$(qemu_src)/include/qemu $$(pkg-config --cflags glib-2.0) \
+		$(tmem_src) -o $@ -lpthread

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What every component stands on: packages, the Python environment and the
+# configuration.
+
+.PHONY: deps menuconfig defconfig olddefconfig savedefconfig
+
+deps:
+	@rm -f $(DEPS)
+	@$(MAKE) $(DEPS)
+
+$(DEPS): scripts/packages.txt scripts/deps
+	@mkdir -p $(BUILD)
+	@scripts/deps scripts/packages.txt
+	@touch $@
+
+$(VENV)/.installed: scripts/requirements.txt | $(DEPS)
+	@rm -rf $(VENV)
+	@$(STAGE) python-environment -- scripts/venv $(VENV) $<
+	@touch $@
+
+menuconfig: $(VENV)/.installed
+	@$(KCONFIG) menuconfig
+
+defconfig: emulated_defconfig
+
+%_defconfig: configs/%_defconfig $(VENV)/.installed
+	@$(KCONFIG) defconfig $<
+
+%_defconfig:
+	@echo "no configs/$@; there are:" $(notdir $(wildcard configs/*_defconfig)) >&2; exit 1
+
+olddefconfig savedefconfig: $(VENV)/.installed
+	@$(KCONFIG) $@
+
+# A first `make bench` configures itself; a later one keeps what is there and
+# refuses what cannot be.
+$(KCONFIG_CONFIG): $(shell find . -name Kconfig -not -path './build/*') | $(VENV)/.installed
+	@if [ -e $@ ]; then $(KCONFIG) olddefconfig; \
+	 else $(KCONFIG) defconfig configs/emulated_defconfig; fi
+
+# $(call str,SYMBOL): value of a string symbol without its quotes
+str = $(patsubst "%",%,$(CONFIG_$(1)))

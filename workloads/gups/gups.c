@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * GUPS: random read-modify-write updates of 8-byte words of one large table.
+ *
+ * Three distributions: "hotset" sends a share of the updates (--hot-weight)
+ * to a contiguous part of the table (--hot) that lies first or, with
+ * --reverse, last, and may move to the other end after a share of the updates
+ * (--phase); "zipf" makes word k of the table the k-th most popular; "random"
+ * is uniform. The table is touched from its first word to its last before the
+ * measured phase, so that first-touch placement fills the fast tier with its
+ * beginning.
+ *
+ * Verification: every update adds a value of the thread's random sequence, so
+ * the sum of the table must grow by the sum of all values (modulo 2^64). The
+ * threads update disjoint cache lines of the same pages, hence need no atomics.
+ */
+#include <argp.h>
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common.h"
+
+#define LINE_WORDS 8
+#define BATCH 4096
+
+enum mode { HOTSET, ZIPF, RANDOM };
+static const char *const mode_names[] = { "hotset", "zipf", "random" };
+
+static struct {
+	uint64_t mem;
+	uint64_t updates;
+	uint64_t hot;
+	double hot_weight;
+	double phase;
+	double theta;
+	uint64_t seed;
+	unsigned int threads;
+	unsigned int report_ms;
+	enum mode mode;
+	bool reverse;
+} opt = {
+	.mem = 256 << 20,
+	.updates = 100000000,
+	.hot_weight = 0.9,
+	.theta = 0.99,
+	.seed = 1,
+};
+
+static const struct argp_option options[] = {
+	{ "mem", 'm', "SIZE", 0, "size of the table (256M)", 0 },
+	{ "updates", 'n', "N", 0, "updates in all (100000000)", 0 },
+	{ "mode", 'd', "MODE", 0, "hotset, zipf or random (hotset)", 0 },
+	{ "hot", 'h', "SIZE", 0, "size of the hot set (a fourteenth of the table)", 0 },
+	{ "hot-weight", 'w', "SHARE", 0, "share of the updates that it gets (0.9)", 0 },
+	{ "reverse", 'r', NULL, 0, "put the hot set last instead of first", 0 },
+	{ "phase", 'p', "SHARE", 0, "move the hot set to the other end after this share of the updates (0: never)", 0 },
+	{ "theta", 'z', "X", 0, "skew of the zipf distribution, below 1 (0.99)", 0 },
+	{ "threads", 't', "N", 0, "OpenMP threads (all CPUs)", 0 },
+	{ "seed", 's', "N", 0, "seed of the random sequences (1)", 0 },
+	{ "report-ms", 'R', "MS", 0, "print the rate every so often (0: never)", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	switch (key) {
+	case 'm':
+		opt.mem = parse_size("mem", arg, 64 << 10, 1ull << 46);
+		return 0;
+	case 'n':
+		opt.updates = parse_size("updates", arg, 1, 1ull << 60);
+		return 0;
+	case 'd':
+		for (opt.mode = HOTSET; opt.mode <= RANDOM; opt.mode++)
+			if (!strcmp(arg, mode_names[opt.mode]))
+				return 0;
+		die("--mode: must be hotset, zipf or random: %s", arg);
+	case 'h':
+		opt.hot = parse_size("hot", arg, 4096, 1ull << 46);
+		return 0;
+	case 'w':
+		opt.hot_weight = parse_number("hot-weight", arg, 0, 1);
+		return 0;
+	case 'r':
+		opt.reverse = true;
+		return 0;
+	case 'p':
+		opt.phase = parse_number("phase", arg, 0, 1);
+		return 0;
+	case 'z':
+		opt.theta = parse_number("theta", arg, 0, 0.9999);
+		return 0;
+	case 't':
+		opt.threads = parse_size("threads", arg, 1, 1024);
+		return 0;
+	case 's':
+		opt.seed = parse_size("seed", arg, 0, UINT64_MAX);
+		return 0;
+	case 'R':
+		opt.report_ms = parse_size("report-ms", arg, 0, 3600000);
+		return 0;
+	case ARGP_KEY_ARG:
+		die("unexpected argument: %s", arg);
+	}
+	(void)state;
+	return ARGP_ERR_UNKNOWN;
+}
+
+/*
+ * Zipf by the method of Gray et al., "Quickly generating billion-record
+ * synthetic databases" (SIGMOD '94): one power per sample, no table.
+ */
+struct zipf {
+	double theta, alpha, zeta_n, eta, half_pow;
+	uint64_t n;
+};
+
+/* Sum of 1 / i^theta for i in 1..n: exactly at first, then its integral. */
+static double zeta(uint64_t n, double theta)
+{
+	const uint64_t exact = n < 100000 ? n : 100000;
+	double sum = 0;
+
+	for (uint64_t i = 1; i <= exact; i++)
+		sum += pow(i, -theta);
+	if (n > exact)
+		sum += (pow(n + 0.5, 1 - theta) - pow(exact + 0.5, 1 - theta)) /
+		       (1 - theta);
+	return sum;
+}
+
+static struct zipf zipf_make(uint64_t n, double theta)
+{
+	struct zipf z = { .theta = theta, .n = n };
+
+	z.alpha = 1 / (1 - theta);
+	z.zeta_n = zeta(n, theta);
+	z.half_pow = 1 + pow(0.5, theta);
+	z.eta = (1 - pow(2.0 / n, 1 - theta)) / (1 - zeta(2, theta) / z.zeta_n);
+	return z;
+}
+
+static uint64_t zipf_next(const struct zipf *z, struct rng *r)
+{
+	double u = rng_unit(r), uz = u * z->zeta_n;
+	uint64_t k;
+
+	if (uz < 1)
+		return 0;
+	if (uz < z->half_pow)
+		return 1;
+	k = z->n * pow(z->eta * u - z->eta + 1, z->alpha);
+	return k < z->n ? k : z->n - 1;
+}
+
+/* Words [first, first + words) of the table, of which a thread has its lines. */
+struct span {
+	uint64_t first;
+	uint64_t words;
+};
+
+/*
+ * Word @k of those of @span that lie in lines of thread @me of @threads; the
+ * caller takes @k below span.words / threads.
+ */
+static uint64_t own_word(struct span span, uint64_t k, unsigned int me,
+			 unsigned int threads)
+{
+	uint64_t line = k / LINE_WORDS * threads + me;
+
+	return span.first + line * LINE_WORDS + k % LINE_WORDS;
+}
+
+static struct span hot_span(uint64_t words, uint64_t hot, bool last)
+{
+	return (struct span){ last ? words - hot : 0, hot };
+}
+
+/*
+ * @updates updates by thread @me, all of one phase. Returns the sum of what
+ * was added.
+ */
+static uint64_t update(uint64_t *table, struct span all, struct span hot,
+		       const struct zipf *zipf, struct rng *r, uint64_t updates,
+		       unsigned int me, unsigned int threads)
+{
+	const uint64_t share = all.words / threads, hot_share = hot.words / threads;
+	/* the top bits of a word decide, the product of all of them selects */
+	const uint64_t hot_below = opt.hot_weight >= 1 ?
+		UINT64_MAX : (uint64_t)(opt.hot_weight * 0x1p64);
+	uint64_t sum = 0;
+
+	while (updates) {
+		const uint64_t n = updates < BATCH ? updates : BATCH;
+
+		for (uint64_t i = 0; i < n; i++) {
+			uint64_t value, word;
+
+			if (opt.mode == RANDOM) {
+				value = rng_next(r);
+				word = own_word(all, ((unsigned __int128)value * share) >> 64,
+						me, threads);
+			} else if (opt.mode == ZIPF) {
+				word = own_word(all, zipf_next(zipf, r), me, threads);
+				value = r->state;
+			} else if (rng_next(r) <= hot_below) {
+				value = rng_next(r);
+				word = own_word(hot, ((unsigned __int128)value * hot_share) >> 64,
+						me, threads);
+			} else {
+				value = rng_next(r);
+				word = own_word(all, ((unsigned __int128)value * share) >> 64,
+						me, threads);
+			}
+			table[word] += value;
+			sum += value;
+		}
+		updates -= n;
+		progress(n);
+	}
+	return sum;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		options, parse, NULL,
+		"Random updates of 8-byte words of one large table.",
+		NULL, NULL, NULL
+	};
+	const double start = now_s();
+	uint64_t words, hot_words, align, added = 0, sum = 0, *table;
+	double init_s, seconds;
+	struct zipf zipf = { 0 };
+	char parameters[256];
+	struct result result;
+	struct span all;
+
+	argp_err_exit_status = EXIT_INPUT;
+	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	if (opt.threads)
+		omp_set_num_threads(opt.threads);
+	opt.threads = omp_get_max_threads();
+	if (!opt.hot)
+		opt.hot = opt.mem / 14;
+	/* whole lines for every thread, in the table and in the hot set */
+	align = (uint64_t)LINE_WORDS * opt.threads;
+	words = opt.mem / 8 / align * align;
+	hot_words = opt.hot / 8 / align * align;
+	if (!words || (opt.mode == HOTSET && !hot_words))
+		die("--mem and --hot are too small for %u threads", opt.threads);
+	if (opt.mode == HOTSET && hot_words > words)
+		die("--hot: must be at most the size of the table");
+	all = (struct span){ 0, words };
+	table = allocate(words * 8);
+
+#pragma omp parallel for schedule(static)
+	for (uint64_t i = 0; i < words; i++)
+		table[i] = i;
+	if (opt.mode == ZIPF)
+		zipf = zipf_make(words / opt.threads, opt.theta);
+	init_s = now_s() - start;
+
+	progress_begin("updates/s", opt.report_ms);
+	roi_begin();
+	seconds = now_s();
+#pragma omp parallel reduction(+ : added)
+	{
+		const unsigned int me = omp_get_thread_num();
+		const uint64_t mine = opt.updates / opt.threads +
+				      (me < opt.updates % opt.threads);
+		const uint64_t before = opt.phase > 0 ? mine * opt.phase : mine;
+		struct rng r = rng_seed(opt.seed, me);
+
+		added += update(table, all, hot_span(words, hot_words, opt.reverse),
+				&zipf, &r, before, me, opt.threads);
+		if (before < mine && me == 0)
+			roi_phase();
+		added += update(table, all, hot_span(words, hot_words, !opt.reverse),
+				&zipf, &r, mine - before, me, opt.threads);
+	}
+	seconds = now_s() - seconds;
+	roi_end();
+	progress_end();
+
+#pragma omp parallel for schedule(static) reduction(+ : sum)
+	for (uint64_t i = 0; i < words; i++)
+		sum += table[i] - i;
+
+	snprintf(parameters, sizeof(parameters),
+		 "\"mode\": \"%s\", \"mem\": %llu, \"updates\": %llu, "
+		 "\"hot\": %llu, \"reverse\": %s, \"phase\": %g, \"threads\": %u",
+		 mode_names[opt.mode], (unsigned long long)opt.mem,
+		 (unsigned long long)opt.updates,
+		 (unsigned long long)(opt.mode == HOTSET ? hot_words * 8 : 0),
+		 opt.reverse ? "true" : "false", opt.phase, opt.threads);
+	result = (struct result){
+		.workload = "gups",
+		.parameters = parameters,
+		.init_s = init_s,
+		.seconds = seconds,
+		.rate = opt.updates / seconds,
+		.rate_unit = "updates/s",
+		.verified = sum == added,
+	};
+	return report(&result);
+}

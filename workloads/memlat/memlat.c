@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * memlat: latency and bandwidth of the memory of one NUMA node.
+ *
+ * Latency: a chain of dependent loads through all lines of a buffer, in the
+ * order of one random cycle, so that neither a prefetcher nor a cache that is
+ * smaller than the buffer helps. Bandwidth: sequential reads and writes with
+ * 32-byte vectors. The buffer is bound to the node; the result is refused when
+ * its pages are found elsewhere.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <immintrin.h>
+#include <numaif.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common.h"
+
+#define LINE 64
+#define PAGE 4096
+#define NODE_ANY (-1)
+
+static struct {
+	uint64_t mem;
+	uint64_t loads;
+	uint64_t seed;
+	unsigned int passes;
+	unsigned int report_ms;
+	int node;
+} opt = {
+	.mem = 64 << 20,
+	.loads = 4000000,
+	.seed = 1,
+	.passes = 4,
+	.node = NODE_ANY,
+};
+
+static const struct argp_option options[] = {
+	{ "mem", 'm', "SIZE", 0, "size of the buffer (64M)", 0 },
+	{ "node", 'N', "NODE", 0, "NUMA node that it is bound to (none)", 0 },
+	{ "loads", 'n', "N", 0, "dependent loads (4000000)", 0 },
+	{ "passes", 'p', "N", 0, "sequential passes, each way (4)", 0 },
+	{ "seed", 's', "N", 0, "seed of the random cycle (1)", 0 },
+	{ "report-ms", 'R', "MS", 0, "print the rate every so often (0: never)", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	switch (key) {
+	case 'm':
+		opt.mem = parse_size("mem", arg, 1 << 20, 1ull << 46);
+		return 0;
+	case 'N':
+		opt.node = parse_size("node", arg, 0, 63);
+		return 0;
+	case 'n':
+		opt.loads = parse_size("loads", arg, 1000, 1ull << 50);
+		return 0;
+	case 'p':
+		opt.passes = parse_size("passes", arg, 1, 1000000);
+		return 0;
+	case 's':
+		opt.seed = parse_size("seed", arg, 0, UINT64_MAX);
+		return 0;
+	case 'R':
+		opt.report_ms = parse_size("report-ms", arg, 0, 3600000);
+		return 0;
+	case ARGP_KEY_ARG:
+		die("unexpected argument: %s", arg);
+	}
+	(void)state;
+	return ARGP_ERR_UNKNOWN;
+}
+
+static void bind_to_node(void *p, uint64_t bytes, int node)
+{
+	const unsigned long mask = 1ul << node;
+
+	if (mbind(p, bytes, MPOL_BIND, &mask, 8 * sizeof(mask) + 1, 0))
+		die("--node: cannot bind to node %d: %s", node, strerror(errno));
+}
+
+/* Number of the buffer's pages that are not on @node. */
+static uint64_t pages_elsewhere(char *p, uint64_t bytes, int node)
+{
+	uint64_t elsewhere = 0;
+
+	for (uint64_t i = 0; i < bytes; i += PAGE) {
+		void *page = p + i;
+		int status = -1;
+
+		if (move_pages(0, 1, &page, NULL, &status, 0) || status != node)
+			elsewhere++;
+	}
+	return elsewhere;
+}
+
+/* Link all lines into one random cycle (Sattolo's algorithm). */
+static void link_cycle(char *p, uint64_t lines, struct rng *r)
+{
+	for (uint64_t i = 0; i < lines; i++)
+		*(char **)(p + i * LINE) = p + i * LINE;
+	for (uint64_t i = lines - 1; i > 0; i--) {
+		char **a = (char **)(p + i * LINE);
+		char **b = (char **)(p + rng_below(r, i) * LINE);
+		char *t = *a;
+
+		*a = *b;
+		*b = t;
+	}
+}
+
+#define CHAIN8(p) do {							\
+	p = *(char *volatile *)p; p = *(char *volatile *)p;		\
+	p = *(char *volatile *)p; p = *(char *volatile *)p;		\
+	p = *(char *volatile *)p; p = *(char *volatile *)p;		\
+	p = *(char *volatile *)p; p = *(char *volatile *)p;		\
+} while (0)
+
+static double chase_ns(char *p, uint64_t loads, char **end)
+{
+	const double start = now_s();
+
+	for (uint64_t i = 0; i < loads; i += 64) {
+		CHAIN8(p); CHAIN8(p); CHAIN8(p); CHAIN8(p);
+		CHAIN8(p); CHAIN8(p); CHAIN8(p); CHAIN8(p);
+		progress(64);
+	}
+	*end = p;
+	return (now_s() - start) * 1e9 / loads;
+}
+
+__attribute__((target("avx2")))
+static double read_mbps(const char *p, uint64_t bytes, unsigned int passes,
+			uint64_t *sum)
+{
+	__m256i acc = _mm256_setzero_si256();
+	const double start = now_s();
+	uint64_t lanes[4];
+
+	for (unsigned int pass = 0; pass < passes; pass++)
+		for (uint64_t i = 0; i < bytes; i += 4 * LINE) {
+			const __m256i *v = (const __m256i *)(p + i);
+
+			for (unsigned int j = 0; j < 8; j++)
+				acc = _mm256_add_epi64(acc, v[j]);
+		}
+	_mm256_storeu_si256((__m256i *)lanes, acc);
+	*sum = lanes[0] + lanes[1] + lanes[2] + lanes[3];
+	return bytes * passes / (now_s() - start) / 1e6;
+}
+
+/* Word 0 of vector k becomes k + the pass' number. */
+__attribute__((target("avx2")))
+static double write_mbps(char *p, uint64_t bytes, unsigned int passes)
+{
+	const double start = now_s();
+
+	for (unsigned int pass = 0; pass < passes; pass++) {
+		const __m256i ones = _mm256_set1_epi64x(1);
+		__m256i value = _mm256_set1_epi64x(pass);
+
+		for (uint64_t i = 0; i < bytes; i += 4 * LINE) {
+			__m256i *v = (__m256i *)(p + i);
+
+			for (unsigned int j = 0; j < 8; j++) {
+				_mm256_store_si256(v + j, value);
+				value = _mm256_add_epi64(value, ones);
+			}
+		}
+		/* the next pass may not be merged into this one */
+		__asm__ volatile("" ::: "memory");
+	}
+	return bytes * passes / (now_s() - start) / 1e6;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		options, parse, NULL,
+		"Latency and bandwidth of the memory of one NUMA node.",
+		NULL, NULL, NULL
+	};
+	uint64_t bytes, lines, vectors, expected, sum, misplaced = 0;
+	double begin_s, init_s, chase_s, ns, read, write;
+	char parameters[384];
+	struct result result;
+	char *buffer, *end;
+	struct rng rng;
+	bool verified;
+
+	argp_err_exit_status = EXIT_INPUT;
+	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	if (!__builtin_cpu_supports("avx2"))
+		die("needs a CPU with AVX2");
+	bytes = opt.mem / (4 * LINE) * (4 * LINE);
+	lines = bytes / LINE;
+	opt.loads = (opt.loads + 63) / 64 * 64;
+
+	begin_s = now_s();
+	buffer = allocate(bytes);
+	if (opt.node != NODE_ANY)
+		bind_to_node(buffer, bytes, opt.node);
+	rng = rng_seed(opt.seed, 0);
+	link_cycle(buffer, lines, &rng);
+	if (opt.node != NODE_ANY)
+		misplaced = pages_elsewhere(buffer, bytes, opt.node);
+	init_s = now_s() - begin_s;
+
+	progress_begin("loads/s", opt.report_ms);
+	roi_begin();
+	chase_s = now_s();
+	ns = chase_ns(buffer, opt.loads, &end);
+	chase_s = now_s() - chase_s;
+	write = write_mbps(buffer, bytes, opt.passes);
+	read = read_mbps(buffer, bytes, opt.passes, &sum);
+	roi_end();
+	progress_end();
+
+	/* every 32-byte vector k holds k + passes - 1 four times */
+	vectors = bytes / 32;
+	expected = opt.passes * 4ull *
+		   (vectors * (vectors - 1) / 2 + vectors * (opt.passes - 1));
+	verified = sum == expected && !misplaced && end >= buffer &&
+		   end < buffer + bytes;
+	snprintf(parameters, sizeof(parameters),
+		 "\"mem\": %llu, \"node\": %d, \"loads\": %llu, "
+		 "\"latency_ns\": %.3f, \"read_mbps\": %.1f, "
+		 "\"write_mbps\": %.1f, \"misplaced_pages\": %llu",
+		 (unsigned long long)bytes, opt.node,
+		 (unsigned long long)opt.loads, ns, read, write,
+		 (unsigned long long)misplaced);
+	result = (struct result){
+		.workload = "memlat",
+		.parameters = parameters,
+		.init_s = init_s,
+		.seconds = chase_s,
+		.rate = opt.loads / chase_s,
+		.rate_unit = "loads/s",
+		.verified = verified,
+	};
+	return report(&result);
+}
