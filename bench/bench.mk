@@ -19,17 +19,18 @@ bench_args := $(if $(FROM),--from "$(FROM)",--vms "$(VM)" --designs "$(DESIGNS)"
 
 .PHONY: bench run configured
 configured: $(KCONFIG_CONFIG)
+	@:
 
 bench:
 	@mkdir -p $(BUILD)
 	@$(locked) configured
 	@$(bench) bench --dry-run $(bench_args)
 	@$(locked) all
-	@exec $(bench) bench $(bench_args)
+	@$(bench) bench $(bench_args)
 
 run:
 	@mkdir -p $(BUILD)
 	@$(locked) configured
 	@$(bench) run --dry-run --guest "$(GUEST)"
 	@$(locked) all
-	@exec $(bench) run --guest "$(GUEST)"
+	@$(bench) run --guest "$(GUEST)"

@@ -80,24 +80,15 @@ void progress(uint64_t done);
 void progress_end(void);
 
 /*
- * The measured phase ("region of interest") begins and ends: no-ops that the
- * emulator recognises. See qemu/plugins/tmem/tmem.c.
+ * The measured phase ("region of interest") begins and ends; the report gives
+ * the system time that the process took in between. Each executes a no-op that
+ * the emulator recognises (qemu/plugins/tmem/tmem.c).
  */
-static inline void roi_begin(void)
-{
-	__asm__ volatile(".byte 0x0f, 0x1f, 0x80, 0x01, 0x4d, 0x45, 0x44" ::: "memory");
-}
+void roi_begin(void);
+void roi_end(void);
 
-static inline void roi_end(void)
-{
-	__asm__ volatile(".byte 0x0f, 0x1f, 0x80, 0x02, 0x4d, 0x45, 0x44" ::: "memory");
-}
-
-/* Anything else worth finding in the emulator's time line. */
-static inline void roi_phase(void)
-{
-	__asm__ volatile(".byte 0x0f, 0x1f, 0x80, 0x03, 0x4d, 0x45, 0x44" ::: "memory");
-}
+/* A mark in the emulator's report: something changed, e.g. the hot set. */
+void roi_phase(void);
 
 struct result {
 	const char *workload;

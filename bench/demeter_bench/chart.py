@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""chart.svg: times per workload and number of VMs, and rates over time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
+
+from .designs import DESIGNS  # noqa: E402
+from .results import Group, mean_times, ratios  # noqa: E402
+from .settings import Settings  # noqa: E402
+from .vm import Run, read_text  # noqa: E402
+from .workloads import WORKLOADS  # noqa: E402
+
+
+def rate_over_time(folder: Path) -> tuple[list[float], list[float]]:
+    """The progress lines that a workload printed: seconds, rates."""
+    seconds, rates = [], []
+    for line in read_text(folder / "stdout").splitlines():
+        try:
+            point = json.loads(line)
+            t, rate = float(point["t_s"]), float(point["rate"])
+        except (ValueError, KeyError, TypeError):
+            continue
+        seconds.append(t)
+        rates.append(rate)
+    return seconds, rates
+
+
+def draw_bars(axes, s: Settings, rows: list[dict], groups: list[Group]) -> None:
+    """Elapsed time by workload, a bar per design with its ratio to the best."""
+    times, relative = mean_times(rows), ratios(rows)
+    width = 0.8 / len(s.designs)
+    for j, design in enumerate(s.designs):
+        style = DESIGNS[design]
+        for i, group in enumerate(groups):
+            time = times.get(group, {}).get(design)
+            x = i + (j - (len(s.designs) - 1) / 2) * width
+            label = style.title if i == 0 else None
+            if time is None:
+                axes.bar(x, 0, width, color=style.color, label=label)
+                axes.annotate("failed", (x, 0), rotation=90, ha="center", va="bottom", fontsize=7)
+                continue
+            mine = [
+                r["elapsed_s"]
+                for r in rows
+                if (r["vms"], r["workload"]) == group and r["design"] == design and r["verified"]
+            ]
+            spread = [[time - min(mine)], [max(mine) - time]] if len(mine) > 1 else None
+            axes.bar(x, time, width, color=style.color, label=label, yerr=spread, capsize=2)
+            axes.annotate(
+                f"{relative[group][design]:.2f}", (x, max(mine)), xytext=(0, 2),
+                textcoords="offset points", ha="center", va="bottom", fontsize=7,
+            )  # fmt: skip
+    axes.set_xticks(range(len(groups)), [f"{w}\n{n} VM{'s' * (n > 1)}" for n, w in groups])
+    axes.set_ylabel("elapsed time (s)")
+    axes.margins(y=0.12)
+    axes.legend(fontsize=8, ncols=len(s.designs), loc="upper center", bbox_to_anchor=(0.5, 1.12))
+
+
+def draw_timeline(axes, s: Settings, runs: list[Run], group: Group) -> None:
+    """Rate over time: the first VM of the first repetition of each design."""
+    for design in s.designs:
+        for run in runs:
+            if (run.vms, run.workload, run.design) == (*group, design) and run.folder:
+                seconds, rates = rate_over_time(run.folder)
+                style = DESIGNS[design]
+                axes.plot(seconds, [r / 1e6 for r in rates], color=style.color, label=style.title)
+                break
+    axes.set_title(f"{group[1]}, {group[0]} VM{'s' * (group[0] > 1)}", fontsize=9)
+    axes.set_xlabel("time (s)")
+    axes.set_ylabel("million per second")
+    axes.set_ylim(bottom=0)
+    axes.legend(fontsize=8)
+
+
+def draw(s: Settings, rows: list[dict], runs: list[Run], path: Path) -> None:
+    """Write the chart of a whole benchmark."""
+    groups = [(n, w) for n in s.vms for w in s.workloads]
+    timelines = [g for g in groups if WORKLOADS[g[1]].timeline]
+    panels = 1 + len(timelines)
+    size = (max(6.0, 1.8 * len(groups) * max(1, len(s.designs) / 3)), 3.6 * panels)
+    figure, axes = plt.subplots(panels, 1, figsize=size, squeeze=False, layout="constrained")
+    draw_bars(axes[0][0], s, rows, groups)
+    for panel, group in zip(axes[1:], timelines, strict=True):
+        draw_timeline(panel[0], s, runs, group)
+    platform = f"{s.platform}, {s.preset}" if s.platform == "emulated" else s.platform
+    figure.suptitle(f"Demeter benchmark ({platform}); numbers: time relative to the best", fontsize=9)
+    new = path.with_name(path.name + ".new")
+    figure.savefig(new, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    new.replace(path)

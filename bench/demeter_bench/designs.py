@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The designs that are compared: guest kernel, set-up, and memory they see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Memory(Enum):
+    """What tiers the VM has."""
+
+    TIERED = "tiered"
+    ALL_FAST = "all fast"
+    ALL_SLOW = "all slow"
+
+
+@dataclass(frozen=True)
+class Design:
+    """One way to manage tiered memory."""
+
+    guest: str  # variant of the guest kernel
+    title: str  # in tables and charts
+    color: str
+    memory: Memory = Memory.TIERED
+    setup: str = ""  # shell, in the guest before the job
+
+
+DESIGNS = {
+    "all-fast": Design("vanilla", "all fast", "#4daf4a", Memory.ALL_FAST),
+    "all-slow": Design("vanilla", "all slow", "#999999", Memory.ALL_SLOW),
+    "first-touch": Design("vanilla", "first touch", "#ff7f00"),
+    # The head-room of the paper's artifact: 10 % of the fast tier.
+    "tpp": Design(
+        "tpp",
+        "TPP",
+        "#377eb8",
+        setup="echo 1000 >/proc/sys/vm/demote_scale_factor\n",
+    ),
+}

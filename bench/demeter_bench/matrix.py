@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The matrix of runs, and running it with bounded concurrency."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from .archive import Archive
+from .platforms import Platform
+from .progress import Progress
+from .settings import Settings
+from .vm import Run, Vm, save_run
+
+
+def make_runs(s: Settings) -> list[Run]:
+    """Every VM of every combination, in the order in which they are started.
+
+    The VMs of one combination follow one another: on a platform where they
+    share the machine (kvm) exactly they run at once.
+    """
+    return [
+        Run(workload, design, vms, repeat, vm)
+        for repeat in range(s.repeat)
+        for vms in s.vms
+        for workload in s.workloads
+        for design in s.designs
+        for vm in range(vms)
+    ]
+
+
+async def execute(
+    s: Settings, platform: Platform, image: Path, archive: Archive, runs: list[Run], show: Progress
+) -> None:
+    """Run everything, at most s.jobs machines at a time."""
+    together = platform.name == "kvm"
+    slots = asyncio.Semaphore(s.jobs)
+
+    async def one(run: Run) -> None:
+        async with slots:
+            parts = [run.workload, run.design, f"{run.vms}vms", f"r{run.repeat}", f"vm{run.vm}"]
+            folder = archive.vm_folder(*parts)
+            await Vm(s, platform, image, run).execute(folder, show.update)
+            save_run(run)
+
+    if together:
+        while runs:
+            batch, runs = runs[: runs[0].vms], runs[runs[0].vms :]
+            await gather([one(run) for run in batch])
+    else:
+        await gather([one(run) for run in runs])
+
+
+async def gather(coroutines: list) -> None:
+    """Like a task group: the first failure, or a cancellation, ends all."""
+    tasks = [asyncio.ensure_future(c) for c in coroutines]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

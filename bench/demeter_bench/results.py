@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From a VM's folder to a row, from rows to summary.csv and summary.json."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import defaultdict
+from pathlib import Path
+from statistics import fmean, geometric_mean
+
+from .archive import write_json
+from .settings import Settings
+from .vm import Run, read_text
+
+COLUMNS = (
+    "workload", "design", "vms", "vm", "repeat", "platform", "preset", "elapsed_s",
+    "rate", "rate_unit", "promotions", "demotions", "tmm_cpu_s", "job_sys_s",
+    "fast_hit_ratio", "verified", "init_s", "wall_s", "simulated_s", "error",
+)  # fmt: skip
+
+PROMOTIONS = ("pgpromote_success",)
+DEMOTIONS = ("pgdemote_kswapd", "pgdemote_direct", "pgdemote_khugepaged")
+# Kernel threads that manage memory placement. What a process does itself, hint
+# faults and page-table scans for TPP, is in its system time, job_sys_s.
+TMM_THREADS = ("kswapd", "kcompactd", "kdamond", "demeter", "ksampled", "kmigrated")
+TICKS_PER_S = 100
+
+
+def vmstat_delta(folder: Path, keys: tuple[str, ...]) -> int | None:
+    """Sum of what the counters grew by during the job; None when unknown."""
+
+    def read(when: str) -> dict[str, int]:
+        rows = (line.split() for line in read_text(folder / f"vmstat.{when}").splitlines())
+        return {r[0]: int(r[1]) for r in rows if len(r) == 2 and r[1].isdigit()}
+
+    before, after = read("before"), read("after")
+    if not any(key in after for key in keys):
+        return None
+    return sum(after.get(key, 0) - before.get(key, 0) for key in keys)
+
+
+def thread_cpu_s(folder: Path, names: tuple[str, ...]) -> float | None:
+    """CPU seconds that kernel threads with these name prefixes took."""
+
+    def read(when: str) -> int:
+        ticks = 0
+        for line in read_text(folder / f"processes.{when}").splitlines():
+            # "pid (name) state ppid ... utime stime": fields 14 and 15
+            head, _, tail = line.rpartition(") ")
+            name, fields = head.partition("(")[2], tail.split()
+            if name.startswith(names) and len(fields) > 12 and fields[1] == "2":
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks
+
+    if not (folder / "processes.after").exists():
+        return None
+    return (read("after") - read("before")) / TICKS_PER_S
+
+
+def job_report(folder: Path) -> dict:
+    """The workload's final line."""
+    for line in reversed(read_text(folder / "stdout").splitlines()):
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict) and "verified" in found:
+            return found
+    return {}
+
+
+def plugin_report(folder: Path) -> dict:
+    try:
+        return json.loads(read_text(folder / "tmem.json"))
+    except ValueError:
+        return {}
+
+
+def hit_ratio(report: dict) -> float | None:
+    """Share of the measured phase's misses that the fast tier served."""
+    span = report.get("roi") or report.get("total")
+    if not span:
+        return None
+    misses = {n: t["read_misses"] + t["write_misses"] for n, t in span["tiers"].items()}
+    total = sum(misses.values())
+    return misses["fast"] / total if total else None
+
+
+def make_row(s: Settings, run: Run) -> dict:
+    """One row of the summary; what is unknown is None."""
+    row = dict.fromkeys(COLUMNS)
+    row.update(
+        workload=run.workload, design=run.design, vms=run.vms, vm=run.vm, repeat=run.repeat,
+        platform=s.platform, preset=s.preset if s.platform == "emulated" else "hardware",
+        wall_s=round(run.wall_s, 2), error=run.error, verified=False,
+    )  # fmt: skip
+    if run.folder is None:
+        return row
+    job, plugin = job_report(run.folder), plugin_report(run.folder)
+    ratio = hit_ratio(plugin)
+    row.update(
+        elapsed_s=job.get("seconds"),
+        rate=job.get("rate"),
+        rate_unit=job.get("rate_unit"),
+        init_s=job.get("init_s"),
+        promotions=vmstat_delta(run.folder, PROMOTIONS),
+        demotions=vmstat_delta(run.folder, DEMOTIONS),
+        tmm_cpu_s=thread_cpu_s(run.folder, TMM_THREADS),
+        job_sys_s=job.get("sys_s"),
+        fast_hit_ratio=None if ratio is None else round(ratio, 4),
+        verified=bool(job.get("verified")) and run.state == "done",
+        simulated_s=plugin.get("simulated_s"),
+    )
+    if run.state == "done" and not row["verified"]:
+        row["error"] = "the workload did not verify its result"
+    return row
+
+
+def write_summary(folder: Path, rows: list[dict]) -> None:
+    with (folder / "summary.csv").open("w", newline="") as f:
+        writer = csv.DictWriter(f, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    relative = [
+        {"vms": vms, "workload": workload, "time_to_best": by}
+        for (vms, workload), by in ratios(rows).items()
+    ]
+    write_json(
+        folder / "summary.json",
+        {"rows": rows, "ratios": relative, "geometric_means": geometric_means(rows)},
+    )
+
+
+Group = tuple[int, str]  # number of VMs, workload
+
+
+def mean_times(rows: list[dict]) -> dict[Group, dict[str, float]]:
+    """(VMs, workload) -> design -> mean elapsed seconds of its verified runs."""
+    times: dict[Group, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if row["verified"]:
+            times[row["vms"], row["workload"]][row["design"]].append(row["elapsed_s"])
+    return {group: {d: fmean(v) for d, v in by.items()} for group, by in times.items()}
+
+
+def ratios(rows: list[dict]) -> dict[Group, dict[str, float]]:
+    """(VMs, workload) -> design -> time relative to the best design there."""
+    found = {}
+    for group, by in mean_times(rows).items():
+        best = min(by.values())
+        found[group] = {d: t / best for d, t in by.items()}
+    return found
+
+
+def geometric_means(rows: list[dict]) -> dict[int, dict[str, float]]:
+    """VMs -> design -> geometric mean of its ratios over all workloads.
+
+    Covers the designs that completed every workload at that number of VMs.
+    """
+    relative = ratios(rows)
+    means = {}
+    for vms in sorted({vms for vms, _ in relative}):
+        mine = [by for (n, _), by in relative.items() if n == vms]
+        everywhere = set.intersection(*(set(by) for by in mine))
+        means[vms] = {d: geometric_mean(by[d] for by in mine) for d in mine[0] if d in everywhere}
+    return means

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is to be run: the Kconfig configuration and the command line, checked.
+
+Settings hold everything that a rerun needs; they are the archive's
+config.json. Sizes are in bytes unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .designs import DESIGNS
+from .errors import UserError
+from .workloads import WORKLOADS
+
+MIB = 1 << 20
+# What the guest kernel, its page tables and the image take beside a workload.
+GUEST_RESERVE = 56 * MIB
+BOOT_MEMORY = 64 * MIB
+FOOTPRINT_SHARE = 0.85
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A memory tier: latencies in picoseconds, bandwidths in MB/s."""
+
+    read_ps: int
+    write_ps: int
+    read_mbps: int
+    write_mbps: int
+
+    def share(self, parts: int) -> Tier:
+        """The same tier with one of parts equal shares of its bandwidth."""
+        return dataclasses.replace(
+            self,
+            read_mbps=max(1, self.read_mbps // parts),
+            write_mbps=max(1, self.write_mbps // parts),
+        )
+
+
+# Table 2 of the paper (SOSP '25). It gives one latency and one bandwidth per
+# tier; they are used for reads and writes.
+DRAM = Tier(68_700, 68_700, 88_157, 88_157)
+PMEM = Tier(176_600, 176_600, 21_415, 21_415)
+CXL = Tier(121_900, 121_900, 53_534, 53_534)
+PRESETS = {"dram_pmem": (DRAM, PMEM), "dram_cxl": (DRAM, CXL)}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A benchmark, completely."""
+
+    platform: str
+    preset: str
+    fast: Tier
+    slow: Tier
+    vm_memory: int
+    fast_ratio: float
+    vcpus: int
+    footprint: int
+    vms: tuple[int, ...]  # numbers of VMs at once, compared one after the other
+    designs: tuple[str, ...]
+    workloads: tuple[str, ...]
+    repeat: int
+    jobs: int
+    timeout_s: int
+    name: str
+    insn_ps: int = 222
+    cache: int = 2 * MIB
+    cache_ways: int = 16
+    mlp: int = 1
+    streams: int = 16
+    kvm_binary: str = "qemu-system-x86_64"
+    kvm_nodes: tuple[int, int] = (0, 1)
+    format: int = field(default=FORMAT)
+
+    def to_json(self) -> dict:
+        return dataclasses.asdict(self)
+
+    @property
+    def fast_memory(self) -> int:
+        """Bytes of the fast tier, in whole MiB."""
+        return round(self.vm_memory * self.fast_ratio / MIB) * MIB
+
+
+def read_kconfig(path: Path) -> dict[str, str]:
+    """Symbols of a .config with their values; unset ones are absent."""
+    if not path.exists():
+        raise UserError(f"no configuration {path}: run 'make defconfig' first")
+    found = {}
+    for line in path.read_text().splitlines():
+        match = re.fullmatch(r"CONFIG_(\w+)=(.*)", line)
+        if match:
+            found[match[1]] = match[2].strip('"')
+    return found
+
+
+def integer(name: str, text: str, low: int, high: int) -> int:
+    """A whole number in [low, high], or an error that names the option."""
+    if not re.fullmatch(r"-?\d+", text):
+        raise UserError(f"{name}={text}: not a whole number")
+    value = int(text)
+    if not low <= value <= high:
+        raise UserError(f"{name}={text}: must be from {low} to {high}")
+    return value
+
+
+def size(name: str, text: str) -> int:
+    """A size such as 300M or 1G; plain numbers are MiB."""
+    match = re.fullmatch(r"(\d+)([KMG]?)", text)
+    if not match:
+        raise UserError(f"{name}={text}: not a size such as 300M or 1G")
+    return int(match[1]) << {"K": 10, "M": 20, "G": 30, "": 20}[match[2]]
+
+
+def ratio(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise UserError(f"{name}={text}: not a number") from None
+    if not 0 < value <= 1:
+        raise UserError(f"{name}={text}: must be above 0 and at most 1")
+    return value
+
+
+def names(name: str, text: str, known: dict) -> tuple[str, ...]:
+    """A list of known names; "all" stands for every one."""
+    chosen = text.replace(",", " ").split()
+    if chosen == ["all"]:
+        return tuple(known)
+    if not chosen:
+        raise UserError(f"{name} is empty; there are: {' '.join(known)}")
+    for one in chosen:
+        if one not in known:
+            raise UserError(f"{name}: unknown: {one}; there are: {' '.join(known)}")
+    return tuple(dict.fromkeys(chosen))
+
+
+def tiers(kconfig: dict[str, str], preset: str | None) -> tuple[str, Tier, Tier]:
+    """Name, fast and slow tier of the preset, by default the configured one."""
+    if preset is None:
+        for known in (*PRESETS, "custom"):
+            if f"PRESET_{known.upper()}" in kconfig:
+                preset = known
+    if preset in PRESETS:
+        return (preset, *PRESETS[preset])
+    if preset != "custom":
+        raise UserError(f"PRESET: unknown: {preset}; there are: {' '.join(PRESETS)} custom")
+    if "FAST_READ_PS" not in kconfig:
+        raise UserError("PRESET=custom: select the custom preset in 'make menuconfig' first")
+
+    def tier(prefix: str) -> Tier:
+        fields = ("READ_PS", "WRITE_PS", "READ_MBPS", "WRITE_MBPS")
+        return Tier(*(int(kconfig[f"{prefix}_{f}"]) for f in fields))
+
+    return "custom", tier("FAST"), tier("SLOW")
+
+
+def check(s: Settings) -> Settings:
+    """Refuse what cannot run; returns s."""
+    need = s.footprint + GUEST_RESERVE
+    if s.vm_memory < need:
+        raise UserError(
+            f"VM_MEMORY: {s.vm_memory // MIB} MiB are too small for the footprint of "
+            f"{s.footprint // MIB} MiB: at least {-(-need // MIB)} MiB are needed"
+        )
+    if s.fast_memory < BOOT_MEMORY:
+        raise UserError(
+            f"FAST_RATIO={s.fast_ratio}: a fast tier of {s.fast_memory // MIB} MiB is too small: "
+            f"the guest boots in it and needs {BOOT_MEMORY // MIB} MiB"
+        )
+    if not re.fullmatch(r"[\w.-]{1,64}", s.name):
+        raise UserError(f"NAME={s.name}: letters, digits, '.', '_' and '-' only")
+    return s
+
+
+def from_kconfig(kconfig: dict[str, str], args, platform: str, cores: int) -> Settings:
+    """Settings of a new benchmark: args (see cli.py) over the configuration."""
+
+    def value(symbol: str, default: int) -> int:
+        return int(kconfig.get(symbol, default))
+
+    preset, fast, slow = tiers(kconfig, args.preset)
+    memory = size("VM_MEMORY", args.vm_memory) if args.vm_memory else value("VM_MEMORY_MB", 512) * MIB
+    percent = value("VM_FAST_PERCENT", 20) / 100
+    workloads = names("WORKLOADS", args.workloads, WORKLOADS)
+    designs = names("DESIGNS", args.designs, DESIGNS)
+    for one in workloads:
+        if f"WORKLOAD_{one.upper()}" not in kconfig:
+            raise UserError(f"WORKLOADS: {one} is not selected: see 'make menuconfig'")
+    for one in designs:
+        guest = DESIGNS[one].guest
+        if f"GUEST_{guest.upper()}" not in kconfig:
+            raise UserError(
+                f"DESIGNS: {one} needs the guest kernel {guest}, which is not selected: "
+                "see 'make menuconfig'"
+            )
+    jobs = integer("JOBS", args.jobs, 1, 1024) if args.jobs else value("BENCH_JOBS", 0)
+    vms = tuple(dict.fromkeys(integer("VM", v, 1, 1024) for v in args.vms.replace(",", " ").split()))
+    if not vms:
+        raise UserError("VM is empty: give a number of VMs, e.g. VM=9")
+    return check(
+        Settings(
+            platform=platform,
+            preset=preset,
+            fast=fast,
+            slow=slow,
+            vm_memory=memory,
+            fast_ratio=ratio("FAST_RATIO", args.fast_ratio) if args.fast_ratio else percent,
+            vcpus=value("VM_VCPUS", 1),
+            footprint=size("FOOTPRINT", args.footprint)
+            if args.footprint
+            else min(int(memory * FOOTPRINT_SHARE), memory - GUEST_RESERVE) // MIB * MIB,
+            vms=vms,
+            designs=designs,
+            workloads=workloads,
+            repeat=integer("REPEAT", args.repeat, 1, 1000),
+            # real VMs compete for the machine, so they all run at once
+            jobs=max(vms) if platform == "kvm" else jobs or cores,
+            timeout_s=value("BENCH_TIMEOUT_S", 1800),
+            name=args.name or "-".join(workloads[:3]),
+            insn_ps=value("EMU_INSN_PS", 222),
+            cache=value("EMU_CACHE_KB", 2048) * 1024,
+            cache_ways=value("EMU_CACHE_WAYS", 16),
+            mlp=value("EMU_MLP", 1),
+            streams=value("EMU_STREAMS", 16),
+            kvm_binary=kconfig.get("QEMU_KVM_BINARY", "qemu-system-x86_64"),
+            kvm_nodes=(value("KVM_FAST_NODE", 0), value("KVM_SLOW_NODE", 1)),
+        )
+    )
+
+
+def from_json(path: Path) -> Settings:
+    """Settings of an earlier benchmark, from its config.json."""
+    try:
+        raw = json.loads(path.read_text())["settings"]
+        if raw.get("format") != FORMAT:
+            raise UserError(f"{path}: written in another format ({raw.get('format')})")
+        raw["fast"], raw["slow"] = Tier(**raw["fast"]), Tier(**raw["slow"])
+        for key in ("vms", "designs", "workloads", "kvm_nodes"):
+            raw[key] = tuple(raw[key])
+        settings = Settings(**raw)
+    except OSError as error:
+        raise UserError(f"FROM={path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"FROM={path}: not the config.json of a benchmark: {error}") from None
+    names("WORKLOADS", " ".join(settings.workloads), WORKLOADS)
+    names("DESIGNS", " ".join(settings.designs), DESIGNS)
+    return check(settings)

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The comparison as a table in the terminal."""
+
+from __future__ import annotations
+
+from statistics import fmean
+
+from rich.console import Console
+from rich.table import Table
+
+from .designs import DESIGNS
+from .results import geometric_means, mean_times, ratios
+from .settings import Settings
+
+
+def mean_of(rows: list[dict], key: str) -> str:
+    values = [row[key] for row in rows if row[key] is not None]
+    if not values:
+        return "-"
+    return f"{fmean(values):.3g}" if isinstance(values[0], float) else f"{fmean(values):.0f}"
+
+
+def print_table(s: Settings, rows: list[dict], console: Console) -> None:
+    """Means over VMs and repetitions, and geometric means over workloads."""
+    times, relative = mean_times(rows), ratios(rows)
+    platform = f"{s.platform}, {s.preset}" if s.platform == "emulated" else s.platform
+    table = Table(title=f"Means over VMs and repetitions ({platform})")
+    for column in (
+        "VMs", "workload", "design", "elapsed s", "time/best", "promoted", "demoted",
+        "TMM CPU s", "fast hits", "verified",
+    ):  # fmt: skip
+        text = column in ("workload", "design")
+        table.add_column(column, justify="left" if text else "right", no_wrap=True)
+    for vms in s.vms:
+        for workload in s.workloads:
+            for design in s.designs:
+                key = (vms, workload, design)
+                mine = [r for r in rows if (r["vms"], r["workload"], r["design"]) == key]
+                time = times.get((vms, workload), {}).get(design)
+                table.add_row(
+                    str(vms),
+                    workload,
+                    DESIGNS[design].title,
+                    f"{time:.2f}" if time is not None else "failed",
+                    f"{relative[vms, workload][design]:.2f}" if time is not None else "-",
+                    mean_of(mine, "promotions"),
+                    mean_of(mine, "demotions"),
+                    mean_of(mine, "tmm_cpu_s"),
+                    mean_of(mine, "fast_hit_ratio"),
+                    f"{sum(r['verified'] for r in mine)}/{len(mine)}",
+                )
+            table.add_section()
+    for vms, means in geometric_means(rows).items():
+        for design, value in means.items():
+            title = DESIGNS[design].title
+            table.add_row(str(vms), "geometric mean", title, "", f"{value:.2f}", *[""] * 5)
+    console.print(table)

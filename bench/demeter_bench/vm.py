@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One boot of one VM that runs one job.
+
+The job goes in as a second archive appended to the initramfs; its results come
+back over the virtio console (stream.py) into the VM's folder. Whatever goes
+wrong in the guest (panic, out of memory, silence) ends as a failed run with a
+reason, and no hypervisor outlives this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .archive import write_json
+from .designs import DESIGNS
+from .platforms import Platform
+from .settings import Settings
+from .stream import JobStream, StreamError
+from .workloads import WORKLOADS
+
+POLL_S = 0.5
+GRACE_S = 5.0
+CHUNK = 1 << 20
+PANIC = re.compile(r"Kernel panic[^\n]*|Out of memory: Killed process[^\n]*|BUG: [^\n]*|Oops[^\n]*")
+
+
+@dataclass
+class Run:
+    """One VM's part of the matrix, and what came of it."""
+
+    workload: str
+    design: str
+    vms: int  # at once, of which this is number vm
+    repeat: int
+    vm: int
+    state: str = "waiting"  # waiting, booting, running, done, failed
+    error: str = ""
+    simulated_s: float = 0.0
+    rate: float = 0.0
+    rate_unit: str = ""
+    wall_s: float = 0.0
+    folder: Path | None = None
+
+    @property
+    def finished(self) -> bool:
+        return self.state in ("done", "failed")
+
+
+def job_files(s: Settings, run: Run) -> dict[str, str]:
+    """The job as files of the guest's /job."""
+    command = WORKLOADS[run.workload].command(s.footprint, s.vcpus, s.platform == "emulated")
+    environment = {"OMP_NUM_THREADS": s.vcpus, "JOB_VM": run.vm, "JOB_DESIGN": run.design}
+    return {
+        "env": "".join(f"{key}={shlex.quote(str(v))}\n" for key, v in environment.items()),
+        "setup": DESIGNS[run.design].setup,
+        "run": f"exec {command}\n",
+    }
+
+
+def write_initrd(image: Path, files: dict[str, str], folder: Path) -> None:
+    """folder/initrd: the guest image followed by an archive of the job."""
+    job = folder / "job"
+    job.mkdir()
+    for name, text in files.items():
+        (job / name).write_text(text)
+    listing = "\n".join(["job", *(f"job/{name}" for name in files)]) + "\n"
+    packed = subprocess.run(
+        ["cpio", "--create", "--format=newc", "--owner=0:0", "--quiet"],
+        cwd=folder,
+        input=listing.encode(),
+        capture_output=True,
+        check=True,
+    )
+    with (folder / "initrd").open("wb") as out:
+        with image.open("rb") as base:
+            shutil.copyfileobj(base, out)
+        # archives in an initramfs begin at a multiple of four
+        out.write(b"\0" * (-out.tell() % 4) + packed.stdout)
+
+
+def ask_plugin(folder: Path) -> dict | None:
+    """The emulator's report as of now, None when it does not answer."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(0.5)
+            # a path of any length, within the limit of a socket address
+            s.connect(f"/proc/self/fd/{fd}/tmem.sock")
+            text = b""
+            while data := s.recv(1 << 16):
+                text += data
+        return json.loads(text)
+    except (OSError, ValueError):
+        return None
+    finally:
+        os.close(fd)
+
+
+class Vm:
+    """Drives one Run on a platform; execute() is the whole life."""
+
+    def __init__(self, s: Settings, platform: Platform, image: Path, run: Run) -> None:
+        self.s, self.platform, self.image, self.run = s, platform, image, run
+
+    async def execute(self, folder: Path, changed: Callable[[], None]) -> None:
+        """Run the job; the run's state says what came of it."""
+        run = self.run
+        run.folder = folder
+        started = time.monotonic()
+        try:
+            write_initrd(self.image, job_files(self.s, run), folder)
+            command = self.platform.job_command(self.s, DESIGNS[run.design], run.vms)
+            (folder / "command").write_text(shlex.join(command) + "\n")
+            run.state = "booting"
+            changed()
+            error = await self._supervise(command, folder, started, changed)
+        except OSError as problem:
+            error = f"cannot start: {problem}"
+        run.wall_s = time.monotonic() - started
+        run.state, run.error = ("failed", error) if error else ("done", "")
+        for leftover in ("initrd", "stream"):
+            (folder / leftover).unlink(missing_ok=True)
+        changed()
+
+    async def _supervise(
+        self, command: list[str], folder: Path, started: float, changed: Callable[[], None]
+    ) -> str:
+        """Run the hypervisor until it exits; returns what failed, "" if nothing."""
+        stream = JobStream(folder)
+        with (folder / "hypervisor.log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                "setpriv", "--pdeathsig", "KILL", *command,
+                cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        try:
+            return await self._follow(process, stream, folder, started, changed)
+        except StreamError as problem:
+            return f"the guest's results are broken: {problem}"
+        finally:
+            await stop(process)
+
+    async def _follow(self, process, stream: JobStream, folder: Path, started: float, changed) -> str:
+        position = 0
+        wait = asyncio.ensure_future(process.wait())
+        while True:
+            await asyncio.wait({wait}, timeout=POLL_S)
+            ended = wait.done()
+            position = self._read(stream, folder, position)
+            if stream.status is not None and self.run.state == "running":
+                self.run.state = "ending"
+            report = await asyncio.to_thread(ask_plugin, folder)
+            if report:
+                self.run.simulated_s = report["simulated_s"]
+            changed()
+            if ended:
+                return self._verdict(process.returncode, stream, folder)
+            if time.monotonic() - started > self.s.timeout_s:
+                return f"timed out after {self.s.timeout_s} s"
+
+    def _read(self, stream: JobStream, folder: Path, position: int) -> int:
+        """Feed what the guest has sent since position; returns the new one."""
+        with contextlib.suppress(FileNotFoundError), (folder / "stream").open("rb") as f:
+            f.seek(position)
+            while data := f.read(CHUNK):
+                stream.feed(data)
+                position = f.tell()
+        for line in stream.take_lines():
+            if self.run.state == "booting":
+                self.run.state = "running"
+            with contextlib.suppress(ValueError, TypeError, AttributeError):
+                parsed = json.loads(line)
+                self.run.rate = float(parsed.get("rate", self.run.rate))
+                self.run.rate_unit = str(parsed.get("rate_unit", self.run.rate_unit))
+        return position
+
+    def _verdict(self, returncode: int, stream: JobStream, folder: Path) -> str:
+        console = read_text(folder / "console.log")
+        if stream.status is None:
+            fault = PANIC.search(console)
+            if fault:
+                return f"the guest died: {fault[0].strip()[:200]}"
+            if returncode:
+                said = read_text(folder / "hypervisor.log").strip().split("\n")[0]
+                return f"the hypervisor failed ({returncode}): {said[:300]}"
+            return "the guest ended without results; see console.log"
+        if stream.status:
+            fault = PANIC.search(read_text(folder / "dmesg"))
+            said = read_text(folder / "stderr").strip().split("\n")[-1]
+            reason = fault[0].strip() if fault else said
+            return f"the job exited with status {stream.status}: {reason[:300]}"
+        return ""
+
+
+def read_text(path: Path) -> str:
+    """Text of a file that may be missing, large or not text: its last MiB."""
+    try:
+        with path.open("rb") as f:
+            f.seek(max(0, path.stat().st_size - CHUNK))
+            return f.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+async def stop(process: asyncio.subprocess.Process) -> None:
+    """End the hypervisor, also while being cancelled ourselves."""
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
+    try:
+        await asyncio.wait_for(asyncio.shield(process.wait()), GRACE_S)
+    except (TimeoutError, asyncio.TimeoutError, asyncio.CancelledError):
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def save_run(run: Run) -> None:
+    """Leave the outcome beside the run's files."""
+    assert run.folder is not None
+    write_json(
+        run.folder / "run.json",
+        {
+            "workload": run.workload,
+            "design": run.design,
+            "vms": run.vms,
+            "repeat": run.repeat,
+            "vm": run.vm,
+            "state": run.state,
+            "error": run.error,
+            "wall_s": round(run.wall_s, 3),
+        },
+    )
