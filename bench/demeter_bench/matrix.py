@@ -10,7 +10,7 @@ from .archive import Archive
 from .platforms import Platform
 from .progress import Progress
 from .settings import Settings
-from .vm import Run, Vm, save_run
+from .vm import Run, Vm, job_files, save_run
 
 
 def make_runs(s: Settings) -> list[Run]:
@@ -40,7 +40,7 @@ async def execute(
         async with slots:
             parts = [run.workload, run.design, f"{run.vms}vms", f"r{run.repeat}", f"vm{run.vm}"]
             folder = archive.vm_folder(*parts)
-            await Vm(s, platform, image, run).execute(folder, show.update)
+            await Vm(s, platform, image, run, job_files(s, run)).execute(folder, show.update)
             save_run(run)
 
     if together:

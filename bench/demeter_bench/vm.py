@@ -112,8 +112,10 @@ def ask_plugin(folder: Path) -> dict | None:
 class Vm:
     """Drives one Run on a platform; execute() is the whole life."""
 
-    def __init__(self, s: Settings, platform: Platform, image: Path, run: Run) -> None:
-        self.s, self.platform, self.image, self.run = s, platform, image, run
+    def __init__(
+        self, s: Settings, platform: Platform, image: Path, run: Run, job: dict[str, str]
+    ) -> None:
+        self.s, self.platform, self.image, self.run, self.job = s, platform, image, run, job
 
     async def execute(self, folder: Path, changed: Callable[[], None]) -> None:
         """Run the job; the run's state says what came of it."""
@@ -121,7 +123,7 @@ class Vm:
         run.folder = folder
         started = time.monotonic()
         try:
-            write_initrd(self.image, job_files(self.s, run), folder)
+            write_initrd(self.image, self.job, folder)
             command = self.platform.job_command(self.s, DESIGNS[run.design], run.vms)
             (folder / "command").write_text(shlex.join(command) + "\n")
             run.state = "booting"

@@ -145,6 +145,7 @@ static double read_mbps(const char *p, uint64_t bytes, unsigned int passes,
 		for (uint64_t i = 0; i < bytes; i += 4 * LINE) {
 			const __m256i *v = (const __m256i *)(p + i);
 
+#pragma GCC unroll 8
 			for (unsigned int j = 0; j < 8; j++)
 				acc = _mm256_add_epi64(acc, v[j]);
 		}
@@ -166,6 +167,7 @@ static double write_mbps(char *p, uint64_t bytes, unsigned int passes)
 		for (uint64_t i = 0; i < bytes; i += 4 * LINE) {
 			__m256i *v = (__m256i *)(p + i);
 
+#pragma GCC unroll 8
 			for (unsigned int j = 0; j < 8; j++) {
 				_mm256_store_si256(v + j, value);
 				value = _mm256_add_epi64(value, ones);

@@ -10,11 +10,23 @@
 
 #define PAGE_SHIFT 12
 
-/* A last-level tag: line number with the dirty bit on top; 0 is empty. */
+/* A last-level tag: line number + 1, the dirty bit on top; 0 is empty. */
 #define TAG_DIRTY (1u << 31)
 #define TAG_LINE (TAG_DIRTY - 1)
 
-/* A stream is trusted, and its lines prefetched, after this many in a row. */
+/*
+ * A miss belongs to a stream when it is at most this many lines away from the
+ * stream's last one, either way: compilers and cores reorder neighbours.
+ */
+#define STREAM_WINDOW 8
+
+/*
+ * The prefetcher runs up to this many lines ahead of a trusted stream, which
+ * waits for bandwidth only when the tier is that far behind.
+ */
+#define STREAM_AHEAD 16
+
+/* A stream is trusted, and its lines prefetched, after this many misses. */
 #define STREAM_TRUSTED 2
 
 struct filter_line {
@@ -24,9 +36,8 @@ struct filter_line {
 };
 
 struct stream {
-	uint64_t last;		/* last virtual line seen */
-	int8_t step;		/* +1, -1, or 0 when not known yet */
-	uint8_t run;		/* lines in a row, saturating */
+	uint64_t last;		/* last virtual line that missed */
+	unsigned int run;	/* misses that followed the first, saturating */
 };
 
 struct tier_state {
@@ -87,7 +98,7 @@ static const char *check_tier(const struct tmem_tier_config *t)
 static const char *check_range(const struct tmem_config *c, unsigned int i)
 {
 	const struct tmem_range *r = &c->ranges[i];
-	const uint64_t limit = (uint64_t)TAG_LINE * c->line;
+	const uint64_t limit = (TAG_LINE - 1ull) * c->line;
 
 	if (r->tier >= c->ntiers)
 		return "map: names a tier that is not defined";
@@ -275,7 +286,7 @@ static bool cache_touch(struct tmem_model *m, uint32_t tag, bool store,
 }
 
 /*
- * Follow the streams of consecutive lines: true when a trusted stream would
+ * Follow the streams of neighbouring lines: true when a trusted stream would
  * have fetched @vline ahead of this miss. Streams are followed by virtual
  * address, since they go on across pages.
  */
@@ -284,21 +295,14 @@ static bool stream_covers(struct tmem_model *m, uint64_t vline)
 	struct stream *s;
 
 	for (unsigned int i = 0; i < m->config.streams; i++) {
-		int64_t step;
-
 		s = &m->streams[i];
-		step = (int64_t)(vline - s->last);
-		if (step != 1 && step != -1)
+		if (vline - s->last + STREAM_WINDOW > 2 * STREAM_WINDOW)
 			continue;
-		if (s->step != step)
-			s->run = 0;
-		s->step = step;
 		s->last = vline;
-		if (s->run < STREAM_TRUSTED) {
-			s->run++;
-			return false;
-		}
-		return true;
+		if (s->run == STREAM_TRUSTED)
+			return true;
+		s->run++;
+		return false;
 	}
 	if (m->config.streams) {
 		s = &m->streams[m->next_stream];
@@ -310,7 +314,7 @@ static bool stream_covers(struct tmem_model *m, uint64_t vline)
 
 static void write_back(struct tmem_model *m, uint32_t tag, uint64_t now_ps)
 {
-	uint64_t paddr = (uint64_t)(tag & TAG_LINE) << m->line_shift;
+	uint64_t paddr = ((tag & TAG_LINE) - 1ull) << m->line_shift;
 	struct tier_state *t;
 	int tier;
 
@@ -331,9 +335,9 @@ struct tmem_outcome tmem_access(struct tmem_model *m,
 				const struct tmem_access *a)
 {
 	const int range = range_of(m, a->paddr);
-	const uint32_t tag = a->paddr >> m->line_shift;
+	const uint32_t tag = (a->paddr >> m->line_shift) + 1;
 	struct tmem_outcome out = { .tier = -1 };
-	uint64_t queue_ps = 0;
+	uint64_t queue_ps = 0, ahead_ps;
 	uint32_t evicted = 0;
 	struct tier_state *t;
 
@@ -355,11 +359,14 @@ struct tmem_outcome tmem_access(struct tmem_model *m,
 	if (t->busy_until_ps > a->now_ps)
 		queue_ps = t->busy_until_ps - a->now_ps;
 	t->busy_until_ps = a->now_ps + queue_ps + t->read_busy_ps;
-	out.stall_ps = queue_ps;
-	if (stream_covers(m, a->vaddr >> m->line_shift))
+	if (stream_covers(m, a->vaddr >> m->line_shift)) {
 		t->counters.prefetched++;
-	else
-		out.stall_ps += a->store ? t->write_ps : t->read_ps;
+		ahead_ps = STREAM_AHEAD * t->read_busy_ps;
+		queue_ps = queue_ps > ahead_ps ? queue_ps - ahead_ps : 0;
+		out.stall_ps = queue_ps;
+	} else {
+		out.stall_ps = queue_ps + (a->store ? t->write_ps : t->read_ps);
+	}
 	if (a->store)
 		t->counters.write_misses++;
 	else

@@ -8,21 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char tmem_options_help[] =
-	"tier=NAME:READ_NS:WRITE_NS:READ_MBPS:WRITE_MBPS  a tier, in order\n"
-	"map=TIER:BASE:SIZE  guest physical range held by tier number TIER\n"
-	"cache=SIZE          last-level cache (default 2M, 0: none)\n"
-	"ways=N              its associativity (default 16)\n"
-	"line=BYTES          its line (default 64)\n"
-	"mlp=X               misses that overlap (default 1)\n"
-	"streams=N           streams the prefetcher follows (default 16, 0: none)\n"
-	"pause=NS            duration of a PAUSE instruction (default 45)\n"
-	"report=FILE         JSON report, written at exit\n"
-	"series=FILE         CSV of the counters over simulated time\n"
-	"interval=MS         its interval in simulated ms (default 100)\n"
-	"histogram=FILE      misses per 4 KiB page, written at exit\n"
-	"control=SOCKET      Unix socket: each connection is sent the report\n";
-
 #define SPLIT_LEN 128
 
 /* A decimal number with an optional fraction, scaled; false when malformed. */

@@ -2,6 +2,21 @@
 /*
  * The plugin's options: text from the QEMU command line to a configuration.
  * Pure logic, tested without QEMU.
+ *
+ * tier=NAME:READ_NS:WRITE_NS:READ_MBPS:WRITE_MBPS
+ *			a tier; tiers are numbered from 0 in this order
+ * map=TIER:BASE:SIZE	guest physical range that tier number TIER holds
+ * cache=SIZE		last-level cache (default 2M, 0: none)
+ * ways=N		its associativity (default 16)
+ * line=BYTES		its line (default 64)
+ * mlp=X		misses that overlap (default 1)
+ * streams=N		streams that the prefetcher follows (default 16)
+ * pause=NS		duration of a PAUSE instruction (default 45)
+ * report=FILE		JSON report, written at exit
+ * series=FILE		CSV of the counters over simulated time
+ * interval=MS		its interval in simulated ms (default 100)
+ * histogram=FILE	misses per 4 KiB page, written at exit
+ * control=SOCKET	Unix socket: each connection is sent the JSON report
  */
 #ifndef TMEM_OPTIONS_H
 #define TMEM_OPTIONS_H
@@ -26,8 +41,5 @@ struct tmem_options {
  */
 bool tmem_options_parse(struct tmem_options *o, int argc, char **argv,
 			char *error, size_t len);
-
-/* One line per option, for the documentation and for errors. */
-extern const char tmem_options_help[];
 
 #endif

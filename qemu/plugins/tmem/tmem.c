@@ -125,8 +125,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
 	char error[160];
 
 	if (!tmem_options_parse(&options, argc, argv, error, sizeof(error))) {
-		fprintf(stderr, "tmem: %s; the options are:\n%s", error,
-			tmem_options_help);
+		fprintf(stderr, "tmem: %s\n", error);
 		return -1;
 	}
 	if (!info->system_emulation || strcmp(info->target_name, "x86_64")) {

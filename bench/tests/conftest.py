@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fixtures: settings to vary, and real VMs for the tests that are marked so."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+from demeter_bench.platforms.emulated import Emulated
+from demeter_bench.settings import MIB, PRESETS, Settings
+from demeter_bench.vm import Run, Vm
+
+
+@pytest.fixture
+def settings() -> Settings:
+    fast, slow = PRESETS["dram_pmem"]
+    return Settings(
+        platform="emulated", preset="dram_pmem", fast=fast, slow=slow, vm_memory=512 * MIB,
+        fast_ratio=0.5, vcpus=1, footprint=128 * MIB, vms=(1,), designs=("first-touch",),
+        workloads=("gups",), repeat=1, jobs=1, timeout_s=300, name="test",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def boot(settings: Settings, tmp_path: Path):
+    """boot(command, design="first-touch", setup="", **changes) -> Run.
+
+    Runs the shell command as a job in a freshly booted emulated VM with the
+    settings changed as asked; the files are in run.folder.
+    """
+    build = Path(os.environ["BUILD"])
+    count = 0
+
+    def run_job(command: str, design: str = "first-touch", setup: str = "", **changes) -> Run:
+        nonlocal count
+        s = dataclasses.replace(settings, **changes)
+        run = Run("gups", design, vms=s.vms[0], repeat=0, vm=0)
+        folder = tmp_path / f"vm{count}"
+        folder.mkdir()
+        count += 1
+        job = {"env": "OMP_NUM_THREADS=1\n", "setup": setup, "run": command + "\n"}
+        vm = Vm(s, Emulated(build), build / "image/initramfs.cpio", run, job)
+        asyncio.run(vm.execute(folder, lambda: None))
+        return run
+
+    return run_job

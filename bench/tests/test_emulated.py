@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""End to end: real kernels and workloads in emulated machines."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from demeter_bench.results import DEMOTIONS, PROMOTIONS, hit_ratio, vmstat_delta
+from demeter_bench.settings import MIB, PRESETS, Tier
+
+pytestmark = pytest.mark.skipif("BUILD" not in os.environ, reason="run by make check")
+
+TOP = Path(__file__).resolve().parents[2]
+
+
+def results(run) -> list[dict]:
+    """The final lines of the workloads that a job ran."""
+    assert run.state == "done", run.error
+    lines = (json.loads(line) for line in (run.folder / "stdout").read_text().splitlines())
+    return [line for line in lines if "verified" in line]
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_memlat_sees_the_configured_tiers(boot, preset: str):
+    """Latency within 3 %, bandwidth within 5 %, on each node."""
+    fast, slow = PRESETS[preset]
+    job = "memlat --node {0} --mem 160M --loads 1000000"
+    run = boot(f"{job.format(0)} && {job.format(1)}", fast=fast, slow=slow, preset=preset)
+    for tier, found in zip((fast, slow), results(run), strict=True):
+        assert found["verified"]
+        seen = found["parameters"]
+        assert seen["latency_ns"] == pytest.approx(tier.read_ps / 1000, rel=0.03)
+        assert seen["read_mbps"] == pytest.approx(tier.read_mbps, rel=0.05)
+        # a stored line is fetched, then written back: both use the tier
+        both = 1 / (1 / tier.read_mbps + 1 / tier.write_mbps)
+        assert seen["write_mbps"] == pytest.approx(both, rel=0.05)
+
+
+def test_bandwidth_is_shared_between_vms(boot):
+    slow = Tier(176_600, 176_600, 9_000, 9_000)
+    run = boot("memlat --node 1 --mem 160M --loads 100000", slow=slow, vms=(9,))
+    (found,) = results(run)
+    assert found["parameters"]["read_mbps"] == pytest.approx(1000, rel=0.05)
+
+
+GUPS = "gups --mem 128M --updates 2M --reverse"
+
+
+def test_times_follow_the_latencies(boot):
+    """All-slow takes longer by the misses times the difference in latency."""
+    seconds, misses = {}, {}
+    for design in ("all-fast", "all-slow"):
+        run = boot(GUPS, design=design)
+        (found,) = results(run)
+        seconds[design] = found["seconds"]
+        tiers = json.loads((run.folder / "tmem.json").read_text())["roi"]["tiers"]
+        misses[design] = sum(t["read_misses"] + t["write_misses"] for t in tiers.values())
+    assert misses["all-slow"] == pytest.approx(misses["all-fast"], rel=0.01)
+    fast, slow = PRESETS["dram_pmem"]
+    expected = misses["all-fast"] * (slow.read_ps - fast.read_ps) / 1e12
+    assert seconds["all-slow"] - seconds["all-fast"] == pytest.approx(expected, rel=0.02)
+
+
+def test_the_same_run_twice(boot):
+    first, second = (results(boot(GUPS))[0]["seconds"] for _ in range(2))
+    assert first == pytest.approx(second, rel=0.005)
+
+
+def test_guest_sees_two_tiers_of_the_right_size(boot):
+    run = boot(
+        "ls -d /sys/devices/virtual/memory_tiering/memory_tier* | wc -l;"
+        "cat /sys/devices/system/node/node*/meminfo | grep MemTotal",
+        fast_ratio=0.25,
+    )
+    assert run.state == "done", run.error
+    tiers, *nodes = (run.folder / "stdout").read_text().splitlines()
+    assert tiers.strip() == "2"
+    fast, slow = (int(line.split()[3]) // 1024 for line in nodes)
+    assert 128 - 40 < fast <= 128 and 384 - 20 < slow <= 384
+
+
+def test_tpp_promotes_and_demotes(boot):
+    run = boot(
+        "gups --mem 380M --hot 27M --updates 20M --reverse",
+        design="tpp",
+        setup="echo 1000 >/proc/sys/vm/demote_scale_factor\n",
+        fast_ratio=0.2,
+    )
+    (found,) = results(run)
+    assert found["verified"]
+    assert vmstat_delta(run.folder, PROMOTIONS) > 0
+    assert vmstat_delta(run.folder, DEMOTIONS) > 0
+    assert hit_ratio(json.loads((run.folder / "tmem.json").read_text())) > 0.05
+
+
+def test_vanilla_does_not_migrate(boot):
+    run = boot("gups --mem 380M --updates 2M --reverse", fast_ratio=0.2)
+    assert results(run)[0]["verified"]
+    assert vmstat_delta(run.folder, PROMOTIONS) == 0
+    assert vmstat_delta(run.folder, DEMOTIONS) == 0
+
+
+def test_guest_clock_and_plugin_agree(boot):
+    run = boot("cat /proc/uptime; sleep 3; cat /proc/uptime")
+    assert run.state == "done", run.error
+    before, after = (float(x.split()[0]) for x in (run.folder / "stdout").read_text().splitlines())
+    assert after - before == pytest.approx(3, abs=0.05)
+    rows = (run.folder / "tmem.csv").read_text().splitlines()
+    assert rows[0].startswith("simulated_s,fast_misses")
+    assert float(rows[-1].split(",")[0]) > after
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Processes that still have folder as their working directory."""
+    found = []
+    for proc in Path("/proc").glob("[0-9]*"):
+        try:
+            if folder in (proc / "cwd").resolve().parents or (proc / "cwd").resolve() == folder:
+                found.append((proc / "cmdline").read_text())
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize(
+    ("command", "changes", "error"),
+    [
+        ("exit 7", {}, "status 7"),
+        ("echo it broke >&2; exit 1", {}, "it broke"),
+        ("echo c >/proc/sysrq-trigger", {}, "the guest died: Kernel panic"),
+        ("poweroff -f", {}, "the guest ended without results"),
+        ("gups --mem 2G", {}, "Out of memory"),
+        ("echo nonsense >/dev/hvc0; sleep 1", {}, "results are broken"),
+        ("echo 'F ../../evil 3' >/dev/hvc0; sleep 1", {}, "results are broken"),
+        ("while :; do :; done", {"timeout_s": 12}, "timed out after 12 s"),
+    ],
+)
+def test_faults_end_as_failed_runs(boot, command: str, changes: dict, error: str):
+    run = boot(command, **changes)
+    assert run.state == "failed" and error in run.error, run.error
+    assert "\n" not in run.error
+    assert leftovers(run.folder) == []
+
+
+def test_failing_setup(boot):
+    run = boot("true", setup="echo 1 >/proc/sys/vm/no_such_knob\n")
+    assert run.state == "failed" and "no_such_knob" in run.error
+
+
+@pytest.mark.parametrize("option", ["ways=0", "bogus=1", "mlp=-1", "map=5:0:4K"])
+def test_plugin_refuses_options(option: str, tmp_path: Path):
+    build = Path(os.environ["BUILD"])
+    done = subprocess.run(
+        [
+            build / "qemu/build/qemu-system-x86_64", "-machine", "none", "-nodefaults",
+            "-icount", "insn-ps=222", "-display", "none",
+            "-plugin", f"{build}/plugins/libtmem.so,tier=a:1:1:1:1,map=0:0:4K,{option}",
+        ],
+        capture_output=True, text=True, timeout=30, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert done.stderr.startswith("tmem: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", ["0", "1000001", "shift=1,insn-ps=100"])
+def test_qemu_refuses_instruction_times(value: str):
+    build = Path(os.environ["BUILD"])
+    option = value if "=" in value else f"insn-ps={value}"
+    done = subprocess.run(
+        [build / "qemu/build/qemu-system-x86_64", "-machine", "none", "-icount", option],
+        capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert done.returncode != 0 and "icount: insn-ps" in done.stderr
+
+
+def bench(bench_folder: Path, *args: str) -> list[str]:
+    program = "import sys; from demeter_bench import cli; from pathlib import Path; "
+    program += f"cli.BENCH = Path({str(bench_folder)!r}); sys.exit(cli.main())"
+    return [sys.executable, "-c", program, "--build", os.environ["BUILD"], "bench", *args]
+
+
+def test_interrupt_leaves_nothing_running(tmp_path: Path):
+    process = subprocess.Popen(
+        bench(tmp_path, "--designs", "all-fast all-slow", "--workloads", "gups"),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if ": running" in line:
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, out
+    status = json.loads((tmp_path / "out/status.json").read_text())
+    assert status["state"] == "incomplete"
+    assert leftovers(tmp_path) == []
+
+
+def test_killed_bench_takes_its_machines_along(tmp_path: Path):
+    process = subprocess.Popen(
+        bench(tmp_path, "--designs", "all-fast", "--workloads", "gups"),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if ": running" in line:
+            break
+    process.kill()
+    process.communicate(timeout=60)
+    for _ in range(20):
+        if not leftovers(tmp_path):
+            break
+        time.sleep(0.25)
+    assert leftovers(tmp_path) == []
+    assert json.loads((tmp_path / "out/status.json").read_text())["state"] == "running"
+
+
+def test_two_at_once_and_a_rerun(tmp_path: Path, settings):
+    """Two benchmarks at once, then one of them again from its config.json."""
+    s = dataclasses.replace(settings, footprint=96 * MIB, designs=("first-touch",))
+    assert s.vm_memory == 512 * MIB
+    args = ["--designs", "first-touch", "--workloads", "memlat", "--footprint", "96M"]
+    both = [subprocess.Popen(bench(tmp_path, *args), stdout=subprocess.PIPE, text=True) for _ in "ab"]
+    outputs = [p.communicate(timeout=300)[0] for p in both]
+    assert [p.returncode for p in both] == [0, 0], outputs
+    archives = sorted((tmp_path / "archive").iterdir())
+    assert len(archives) == 2
+    rows = [json.loads((a / "summary.json").read_text())["rows"][0] for a in archives]
+    again = subprocess.run(
+        bench(tmp_path, "--from", str(archives[0] / "config.json")),
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert again.returncode == 0, again.stdout + again.stderr
+    rows.append(json.loads((tmp_path / "out/summary.json").read_text())["rows"][0])
+    assert all(row["verified"] for row in rows)
+    for row in rows[1:]:
+        assert row["elapsed_s"] == pytest.approx(rows[0]["elapsed_s"], rel=0.005)
+    assert json.loads((tmp_path / "out/status.json").read_text())["state"] == "complete"
+    assert (tmp_path / "out/chart.svg").exists()

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Command lines of the platforms, and the choice between them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+from demeter_bench.designs import DESIGNS
+from demeter_bench.errors import UserError
+from demeter_bench.platforms import choose, detect
+from demeter_bench.platforms.emulated import Emulated, physical_ranges, plugin_args
+from demeter_bench.platforms.kvm import Kvm
+from demeter_bench.platforms.machine import node_memory
+from demeter_bench.settings import MIB, Settings
+
+GIB = 1 << 30
+
+
+def test_nodes(settings: Settings):
+    assert node_memory(settings, DESIGNS["tpp"]) == [("fast", 256 * MIB), ("slow", 256 * MIB)]
+    assert node_memory(settings, DESIGNS["all-fast"]) == [("fast", 512 * MIB)]
+    assert node_memory(settings, DESIGNS["all-slow"]) == [("slow", 512 * MIB)]
+    full = dataclasses.replace(settings, fast_ratio=1.0)
+    assert node_memory(full, DESIGNS["tpp"]) == [("fast", 512 * MIB)]
+
+
+def test_physical_ranges_below_the_hole():
+    assert physical_ranges(0, 100 * MIB, 512 * MIB) == [(0, 100 * MIB)]
+    assert physical_ranges(100 * MIB, 412 * MIB, 512 * MIB) == [(100 * MIB, 412 * MIB)]
+
+
+def test_physical_ranges_around_the_hole():
+    assert physical_ranges(0, 3 * GIB, 16 * GIB) == [(0, 2 * GIB), (4 * GIB, GIB)]
+    assert physical_ranges(3 * GIB, 13 * GIB, 16 * GIB) == [(5 * GIB, 13 * GIB)]
+
+
+def test_plugin_gets_a_share_of_the_bandwidth(settings: Settings):
+    one, nine = (plugin_args(settings, DESIGNS["tpp"], n) for n in (1, 9))
+    assert "tier=fast:68.7:68.7:88157:88157" in one
+    assert "tier=fast:68.7:68.7:9795:9795" in nine
+    assert "map=0:0x0:0x10000000" in one and "map=1:0x10000000:0x10000000" in one
+
+
+def test_every_design_has_a_command(settings: Settings):
+    for design in DESIGNS.values():
+        command = Emulated(Path("/b")).job_command(settings, design, 1)
+        assert f"/b/linux/{design.guest}/vmlinux" in command
+        assert f"insn-ps={settings.insn_ps},sleep=off" in command
+
+
+def test_missing_build_is_a_clear_error(tmp_path: Path):
+    with pytest.raises(UserError, match="is missing: run 'make' first"):
+        Emulated(tmp_path).versions()
+
+
+def test_choice(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(detect, "why_not_kvm", lambda: "no")
+    assert choose({"PLATFORM_AUTO": "y"}, Path()).name == "emulated"
+    assert choose({"PLATFORM_EMULATED": "y"}, Path()).name == "emulated"
+    monkeypatch.setattr(detect, "why_not_kvm", lambda: None)
+    assert choose({"PLATFORM_EMULATED": "y"}, Path()).name == "emulated"
+
+
+def test_kvm_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("demeter_bench.platforms.kvm.why_not_kvm", lambda: "no luck")
+    with pytest.raises(UserError, match="no luck; choose emulated"):
+        choose({"PLATFORM_KVM": "y"}, Path())
+
+
+def test_kvm_binds_nodes(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("demeter_bench.platforms.kvm.why_not_kvm", lambda: None)
+    real = dataclasses.replace(settings, platform="kvm", kvm_binary="sh", kvm_nodes=(0, 2))
+    command = " ".join(Kvm(Path("/b")).job_command(real, DESIGNS["tpp"], 1))
+    assert "id=mem0,size=268435456,host-nodes=0,policy=bind" in command
+    assert "id=mem1,size=268435456,host-nodes=2,policy=bind" in command
+    missing = dataclasses.replace(real, kvm_binary="no-such-qemu")
+    with pytest.raises(UserError, match="no such program: no-such-qemu"):
+        Kvm(Path("/b")).job_command(missing, DESIGNS["tpp"], 1)
+
+
+def test_kvm_needs_cpu_flags(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "access", lambda *_: True)
+    monkeypatch.setattr(Path, "read_text", lambda *_: "flags\t: fpu sse2 avx\n")
+    assert detect.why_not_kvm() == "the CPU has neither vmx nor svm"

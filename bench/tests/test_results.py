@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From files of a VM to rows, summary, chart and archive."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from demeter_bench.archive import Archive
+from demeter_bench.chart import draw
+from demeter_bench.matrix import make_runs
+from demeter_bench.results import (
+    COLUMNS,
+    geometric_means,
+    make_row,
+    mean_times,
+    ratios,
+    thread_cpu_s,
+    write_summary,
+)
+from demeter_bench.settings import Settings
+from demeter_bench.vm import Run
+
+FINAL = {"workload": "gups", "seconds": 2.5, "rate": 4e6, "rate_unit": "updates/s",
+         "init_s": 0.5, "sys_s": 0.25, "verified": True}  # fmt: skip
+TIER = {"read_misses": 0, "write_misses": 0}
+
+
+def stat(pid: int, name: str, parent: int, utime: int, stime: int) -> str:
+    return f"{pid} ({name}) S {parent} 0 0 0 -1 0 0 0 0 0 {utime} {stime} 0 0\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "stdout").write_text(
+        '{"t_s": 0.1, "rate": 1e6}\nnoise\n{"t_s": 0.2, "rate": 2e6}\n' + json.dumps(FINAL) + "\n"
+    )
+    (tmp_path / "vmstat.before").write_text("pgpromote_success 10\npgdemote_kswapd 1\n")
+    (tmp_path / "vmstat.after").write_text(
+        "pgpromote_success 110\npgdemote_kswapd 21\npgdemote_direct 5\nbroken line here\n"
+    )
+    (tmp_path / "processes.before").write_text(stat(30, "kswapd0", 2, 0, 10))
+    (tmp_path / "processes.after").write_text(
+        stat(30, "kswapd0", 2, 0, 60) + stat(31, "kswapd1", 2, 5, 5) + stat(99, "kswapd0", 1, 9, 9)
+    )
+    span = {"tiers": {"fast": {"read_misses": 30, "write_misses": 10}, "slow": dict(TIER, read_misses=60)}}
+    (tmp_path / "tmem.json").write_text(json.dumps({"simulated_s": 3.5, "roi": span, "total": span}))
+    return tmp_path
+
+
+def test_row(settings: Settings, folder: Path):
+    run = Run("gups", "tpp", vms=1, repeat=0, vm=0, state="done", folder=folder)
+    row = make_row(settings, run)
+    assert tuple(row) == COLUMNS
+    assert row["elapsed_s"] == 2.5 and row["rate"] == 4e6 and row["verified"] is True
+    assert row["promotions"] == 100 and row["demotions"] == 25
+    assert row["tmm_cpu_s"] == pytest.approx(0.6) and row["job_sys_s"] == 0.25
+    assert row["fast_hit_ratio"] == 0.4 and row["simulated_s"] == 3.5
+
+
+def test_a_failed_run_is_not_verified(settings: Settings, folder: Path):
+    run = Run("gups", "tpp", vms=1, repeat=0, vm=0, state="failed", error="died", folder=folder)
+    row = make_row(settings, run)
+    assert row["verified"] is False and row["error"] == "died"
+
+
+def test_unverified_result(settings: Settings, folder: Path):
+    (folder / "stdout").write_text(json.dumps({**FINAL, "verified": False}))
+    row = make_row(settings, Run("gups", "tpp", 1, 0, 0, state="done", folder=folder))
+    assert row["verified"] is False and "did not verify" in row["error"]
+
+
+def test_row_of_nothing(settings: Settings, tmp_path: Path):
+    row = make_row(settings, Run("gups", "tpp", 1, 0, 0, state="failed", folder=tmp_path))
+    assert row["elapsed_s"] is None and row["promotions"] is None and not row["verified"]
+    assert thread_cpu_s(tmp_path, ("kswapd",)) is None
+
+
+def row(design: str, elapsed: float, workload: str = "gups", verified: bool = True) -> dict:
+    return {**dict.fromkeys(COLUMNS), "vms": 1, "workload": workload, "design": design,
+            "elapsed_s": elapsed, "verified": verified}  # fmt: skip
+
+
+def test_ratios():
+    rows = [row("tpp", 2.0), row("tpp", 4.0), row("all-fast", 1.5), row("all-slow", 9, verified=False)]
+    assert mean_times(rows) == {(1, "gups"): {"tpp": 3.0, "all-fast": 1.5}}
+    assert ratios(rows) == {(1, "gups"): {"tpp": 2.0, "all-fast": 1.0}}
+
+
+def test_geometric_means():
+    rows = [row("tpp", 2.0), row("all-fast", 1.0), row("tpp", 8.0, "memlat"),
+            row("all-fast", 1.0, "memlat"), row("all-slow", 3.0)]  # fmt: skip
+    assert geometric_means(rows) == {1: {"tpp": pytest.approx(4.0), "all-fast": 1.0}}
+
+
+def test_summary_and_chart(settings: Settings, folder: Path, tmp_path: Path):
+    s = dataclasses.replace(settings, vms=(1, 2), designs=("all-fast", "tpp"))
+    runs = make_runs(s)
+    assert len(runs) == 6
+    for run in runs:
+        run.state, run.folder = "done", folder
+    rows = [make_row(s, run) for run in runs]
+    rows[0].update(verified=False)
+    write_summary(tmp_path, rows)
+    with (tmp_path / "summary.csv").open() as f:
+        read = list(csv.DictReader(f))
+    assert len(read) == 6 and read[1]["design"] == "tpp" and read[1]["rate"] == "4000000.0"
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert len(summary["rows"]) == 6 and len(summary["ratios"]) == 2
+    draw(s, rows, runs, tmp_path / "chart.svg")
+    assert "<svg" in (tmp_path / "chart.svg").read_text()
+
+
+def test_archive(settings: Settings, tmp_path: Path):
+    first = Archive(tmp_path, settings, {"qemu": "1"})
+    second = Archive(tmp_path, settings, {})
+    assert first.folder != second.folder
+    assert (tmp_path / "out").resolve() == second.folder
+    assert json.loads((first.folder / "status.json").read_text())["state"] == "running"
+    config = json.loads((first.folder / "config.json").read_text())
+    assert config["settings"]["vm_memory"] == settings.vm_memory
+    assert config["versions"]["qemu"] == "1"

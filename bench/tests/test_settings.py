@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Arguments and configuration: what is accepted, what is refused and how."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from demeter_bench.cli import parser
+from demeter_bench.errors import UserError
+from demeter_bench.settings import MIB, PRESETS, Settings, from_json, from_kconfig
+
+KCONFIG = {
+    "PRESET_DRAM_PMEM": "y", "VM_MEMORY_MB": "512", "VM_FAST_PERCENT": "20",
+    "GUEST_VANILLA": "y", "GUEST_TPP": "y", "WORKLOAD_GUPS": "y", "WORKLOAD_MEMLAT": "y",
+}  # fmt: skip
+
+
+def make(*args: str, kconfig: dict | None = None) -> Settings:
+    parsed = parser().parse_args(["--build", "b", "bench", *args])
+    return from_kconfig(kconfig or KCONFIG, parsed, "emulated", cores=2)
+
+
+def test_defaults():
+    s = make()
+    assert (s.vms, s.repeat, s.jobs) == ((1,), 1, 2)
+    assert s.preset == "dram_pmem" and (s.fast, s.slow) == PRESETS["dram_pmem"]
+    assert s.vm_memory == 512 * MIB and s.fast_memory == 102 * MIB
+    assert s.footprint == 435 * MIB
+    assert s.designs == ("all-fast", "all-slow", "first-touch", "tpp")
+
+
+def test_given():
+    s = make("--vms", "1 9", "--designs", "tpp all-fast", "--workloads", "gups", "--preset",
+             "dram_cxl", "--repeat", "3", "--jobs", "1", "--fast-ratio", "0.5", "--vm-memory",
+             "1G", "--footprint", "300M", "--name", "x")  # fmt: skip
+    assert s.vms == (1, 9) and s.designs == ("tpp", "all-fast") and s.workloads == ("gups",)
+    assert s.slow.read_ps == 121_900 and s.repeat == 3 and s.jobs == 1
+    assert s.fast_memory == 512 * MIB and s.footprint == 300 * MIB and s.name == "x"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--vms", "0"], "VM=0: must be from 1 to 1024"),
+        (["--vms", "x"], "VM=x: not a whole number"),
+        (["--vms", "-1"], "VM=-1: must be"),
+        (["--vms", ""], "VM is empty"),
+        (["--vms", "1.5"], "VM=1.5: not a whole number"),
+        (["--designs", "best"], "DESIGNS: unknown: best; there are: all-fast"),
+        (["--designs", ""], "DESIGNS is empty"),
+        (["--workloads", "doom"], "WORKLOADS: unknown: doom"),
+        (["--preset", "hbm"], "PRESET: unknown: hbm"),
+        (["--preset", "custom"], "PRESET=custom: select"),
+        (["--fast-ratio", "0"], "FAST_RATIO=0: must be above 0"),
+        (["--fast-ratio", "1.01"], "FAST_RATIO=1.01: must be above 0 and at most 1"),
+        (["--fast-ratio", "nan"], "FAST_RATIO=nan: must be"),
+        (["--fast-ratio", "x"], "FAST_RATIO=x: not a number"),
+        (["--fast-ratio", "0.01"], "is too small"),
+        (["--vm-memory", "128", "--footprint", "300M"], "at least 356 MiB are needed"),
+        (["--vm-memory", "lots"], "VM_MEMORY=lots: not a size"),
+        (["--repeat", "0"], "REPEAT=0: must be"),
+        (["--jobs", "0"], "JOBS=0: must be"),
+        (["--name", "../x"], "NAME=../x: letters"),
+    ],
+)
+def test_refused(args: list[str], message: str):
+    with pytest.raises(UserError) as error:
+        make(*args)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_not_selected():
+    without = {k: v for k, v in KCONFIG.items() if k != "GUEST_TPP"}
+    with pytest.raises(UserError, match="tpp needs the guest kernel tpp"):
+        make(kconfig=without)
+    without = {k: v for k, v in KCONFIG.items() if k != "WORKLOAD_GUPS"}
+    with pytest.raises(UserError, match="gups is not selected"):
+        make(kconfig=without)
+
+
+def test_custom_preset():
+    fields = {"READ_PS": "1", "WRITE_PS": "2", "READ_MBPS": "3", "WRITE_MBPS": "4"}
+    custom = {f"{t}_{k}": v for t in ("FAST", "SLOW") for k, v in fields.items()}
+    kconfig = {k: v for k, v in KCONFIG.items() if not k.startswith("PRESET")}
+    s = make(kconfig={**kconfig, "PRESET_CUSTOM": "y", **custom})
+    assert s.preset == "custom" and s.slow.write_ps == 2 and s.fast.read_mbps == 3
+
+
+def test_share():
+    fast, _ = PRESETS["dram_pmem"]
+    ninth = fast.share(9)
+    assert ninth.read_mbps == fast.read_mbps // 9 and ninth.read_ps == fast.read_ps
+
+
+def test_json_round_trip(tmp_path: Path):
+    s = make("--vms", "1 9")
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"settings": s.to_json()}))
+    assert from_json(path) == s
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"settings": {"format": 1}}', '{"settings": {"format": 99}}'])
+def test_json_refused(tmp_path: Path, text: str):
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    with pytest.raises(UserError):
+        from_json(path)
+    with pytest.raises(UserError):
+        from_json(tmp_path / "missing")

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The workloads, natively and small, built with sanitizers by `make check`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif("BUILD" not in os.environ, reason="run by make check")
+
+
+def run(name: str, *args: str, **env: str) -> subprocess.CompletedProcess:
+    program = Path(os.environ["BUILD"]) / "check/workloads" / name
+    return subprocess.run(
+        [program, *args], capture_output=True, text=True, timeout=120, env={**os.environ, **env}
+    )
+
+
+def result(done: subprocess.CompletedProcess) -> dict:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("threads", ["1", "2", "3"])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        ["--mode", "hotset"],
+        ["--mode", "hotset", "--reverse", "--hot", "1M", "--hot-weight", "1"],
+        ["--mode", "hotset", "--phase", "0.5"],
+        ["--mode", "zipf", "--theta", "0.9"],
+        ["--mode", "zipf", "--theta", "0"],
+        ["--mode", "random"],
+    ],
+)
+def test_gups(mode: list[str], threads: str):
+    found = result(run("gups", "--mem", "8M", "--updates", "200000", "--threads", threads, *mode))
+    assert found["verified"] and found["rate"] > 0 and found["rate_unit"] == "updates/s"
+    assert found["parameters"]["threads"] == int(threads)
+
+
+def test_gups_is_reproducible_and_reports():
+    args = ["--mem", "8M", "--updates", "3000000", "--report-ms", "20", "--threads", "1"]
+    done = run("gups", *args)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) > 1 and all(line["t_s"] > 0 and line["rate"] >= 0 for line in lines[:-1])
+
+
+def test_memlat():
+    found = result(run("memlat", "--mem", "4M", "--loads", "100000"))
+    assert found["verified"] and found["parameters"]["latency_ns"] > 0
+    assert found["parameters"]["read_mbps"] > 0 and found["parameters"]["write_mbps"] > 0
+
+
+def test_layout_is_left_in_job_out(tmp_path: Path):
+    result(run("gups", "--mem", "1M", "--updates", "1000", JOB_OUT=str(tmp_path)))
+    maps = tmp_path / "numa_maps"
+    # a host kernel without NUMA has no such file to copy
+    assert maps.exists() == Path("/proc/self/numa_maps").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "message"),
+    [
+        ("gups", ["--mem", "1K"], "--mem: must be from"),
+        ("gups", ["--mem", "-5"], "--mem: not a size"),
+        ("gups", ["--mem", "99999999999999999999"], "--mem: not a size"),
+        ("gups", ["--mem", "32T"], "--mem: not a size"),
+        ("gups", ["--mem", "60000G"], "cannot allocate"),
+        ("gups", ["--updates", "0"], "--updates: must be from"),
+        ("gups", ["--mode", "x"], "--mode: must be hotset, zipf or random"),
+        ("gups", ["--hot", "1G", "--mem", "1M"], "--hot: must be at most"),
+        ("gups", ["--hot-weight", "1.5"], "--hot-weight: must be from 0 to 1"),
+        ("gups", ["--theta", "1"], "--theta: must be from"),
+        ("gups", ["--threads", "0"], "--threads: must be from"),
+        ("gups", ["--nonsense"], "unrecognized option"),
+        ("gups", ["stray"], "unexpected argument: stray"),
+        ("memlat", ["--mem", "1K"], "--mem: must be from"),
+        ("memlat", ["--node", "64"], "--node: must be from"),
+        ("memlat", ["--node", "63"], "--node: cannot bind to node 63"),
+        ("memlat", ["--loads", "x"], "--loads: not a size"),
+    ],
+)
+def test_bad_input(name: str, args: list[str], message: str):
+    done = run(name, *args)
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[0]
