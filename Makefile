@@ -30,10 +30,12 @@ export CCACHE_BASEDIR := $(TOP)
 export CCACHE_NOHASHDIR := 1
 
 # Targets that must work without a configuration or anything installed.
-simple := help clean distclean deps lint bench run %config
+simple := help clean distclean deps lint bench run check %config
 ifneq ($(filter-out $(simple),$(or $(MAKECMDGOALS),all)),)
 include $(KCONFIG_CONFIG)
 endif
+
+locked := flock $(BUILD)/.lock $(MAKE)
 
 include scripts/setup.mk
 include linux/linux.mk
@@ -55,8 +57,17 @@ clean:
 distclean:
 	rm -rf $(BUILD)
 
-check: all
+check:
+	@mkdir -p $(BUILD)
+	@$(locked) all
 	@scripts/check $(BUILD)
 
-lint: $(DEPS) $(VENV)/.installed
+# checkpatch comes with the sources of Linux and QEMU
+lint:
+	@mkdir -p $(BUILD)
+	@$(locked) lint-tools
 	@scripts/lint $(BUILD)
+
+.PHONY: lint-tools
+lint-tools: $(VENV)/.installed $(linux_dir)/.unpacked $(qemu_dir)/.unpacked
+	@:

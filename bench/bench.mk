@@ -7,7 +7,6 @@ VM ?= 1
 DESIGNS ?= all-fast all-slow first-touch tpp
 WORKLOADS ?= gups
 GUEST ?= tpp
-locked := flock $(BUILD)/.lock $(MAKE)
 bench := PYTHONPATH=$(TOP)/bench $(PYTHON) -m demeter_bench --build $(BUILD)
 bench_args := $(if $(FROM),--from "$(FROM)",--vms "$(VM)" --designs "$(DESIGNS)" \
 		--workloads "$(WORKLOADS)") \

@@ -15,7 +15,7 @@ linux_make := $(MAKE) -C $(linux_src) $(if $(CONFIG_LINUX_LLVM),LLVM=1) \
 .PHONY: linux
 linux: $(linux_variants:%=linux-%)
 
-$(linux_dir)/.unpacked: scripts/linux-unpack scripts/debian-source scripts/apply-patches \
+$(linux_dir)/.unpacked: scripts/linux-unpack \
 		$(linux_patches) $(if $(linux_tarball),$(linux_dir)/.tarball) | $(DEPS)
 	@$(STAGE) --need-mb 6000 linux-source -- scripts/linux-unpack $(linux_dir) \
 		$(linux_version) "$(linux_tarball)" $(linux_patches)

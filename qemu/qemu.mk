@@ -21,7 +21,7 @@ $(qemu_dir)/.tarball: FORCE
 	@mkdir -p $(@D)
 	@echo "$(qemu_tarball)" | cmp -s - $@ || echo "$(qemu_tarball)" > $@
 
-$(qemu_dir)/.unpacked: scripts/qemu-unpack scripts/debian-source scripts/apply-patches \
+$(qemu_dir)/.unpacked: scripts/qemu-unpack \
 		$(qemu_patches) $(if $(qemu_tarball),$(qemu_dir)/.tarball) | $(DEPS)
 	@$(STAGE) --need-mb 2000 qemu-source -- scripts/qemu-unpack $(qemu_dir) \
 		$(qemu_version) "$(qemu_tarball)" $(qemu_patches)

@@ -9,13 +9,14 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("svg")
-import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 
-from .designs import DESIGNS  # noqa: E402
-from .results import Group, mean_times, ratios  # noqa: E402
-from .settings import Settings  # noqa: E402
-from .vm import Run, read_text  # noqa: E402
-from .workloads import WORKLOADS  # noqa: E402
+from .designs import DESIGNS
+from .results import Group, mean_times, ratios
+from .settings import Settings
+from .vm import Run, read_text
+from .workloads import WORKLOADS
 
 
 def rate_over_time(folder: Path) -> tuple[list[float], list[float]]:
@@ -32,7 +33,7 @@ def rate_over_time(folder: Path) -> tuple[list[float], list[float]]:
     return seconds, rates
 
 
-def draw_bars(axes, s: Settings, rows: list[dict], groups: list[Group]) -> None:
+def draw_bars(axes: Axes, s: Settings, rows: list[dict], groups: list[Group]) -> None:
     """Elapsed time by workload, a bar per design with its ratio to the best."""
     times, relative = mean_times(rows), ratios(rows)
     width = 0.8 / len(s.designs)
@@ -63,7 +64,7 @@ def draw_bars(axes, s: Settings, rows: list[dict], groups: list[Group]) -> None:
     axes.legend(fontsize=8, ncols=len(s.designs), loc="upper center", bbox_to_anchor=(0.5, 1.12))
 
 
-def draw_timeline(axes, s: Settings, runs: list[Run], group: Group) -> None:
+def draw_timeline(axes: Axes, s: Settings, runs: list[Run], group: Group) -> None:
     """Rate over time: the first VM of the first repetition of each design."""
     for design in s.designs:
         for run in runs:
@@ -90,7 +91,9 @@ def draw(s: Settings, rows: list[dict], runs: list[Run], path: Path) -> None:
     for panel, group in zip(axes[1:], timelines, strict=True):
         draw_timeline(panel[0], s, runs, group)
     platform = f"{s.platform}, {s.preset}" if s.platform == "emulated" else s.platform
-    figure.suptitle(f"Demeter benchmark ({platform}); numbers: time relative to the best", fontsize=9)
+    figure.suptitle(
+        f"Demeter benchmark ({platform}); numbers: time relative to the best", fontsize=9
+    )
     new = path.with_name(path.name + ".new")
     figure.savefig(new, format="svg", metadata={"Date": None})
     plt.close(figure)

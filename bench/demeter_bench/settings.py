@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from argparse import Namespace
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -179,14 +180,16 @@ def check(s: Settings) -> Settings:
     return s
 
 
-def from_kconfig(kconfig: dict[str, str], args, platform: str, cores: int) -> Settings:
+def from_kconfig(kconfig: dict[str, str], args: Namespace, platform: str, cores: int) -> Settings:
     """Settings of a new benchmark: args (see cli.py) over the configuration."""
 
     def value(symbol: str, default: int) -> int:
         return int(kconfig.get(symbol, default))
 
     preset, fast, slow = tiers(kconfig, args.preset)
-    memory = size("VM_MEMORY", args.vm_memory) if args.vm_memory else value("VM_MEMORY_MB", 512) * MIB
+    memory = (
+        size("VM_MEMORY", args.vm_memory) if args.vm_memory else value("VM_MEMORY_MB", 512) * MIB
+    )
     percent = value("VM_FAST_PERCENT", 20) / 100
     workloads = names("WORKLOADS", args.workloads, WORKLOADS)
     designs = names("DESIGNS", args.designs, DESIGNS)
@@ -201,7 +204,9 @@ def from_kconfig(kconfig: dict[str, str], args, platform: str, cores: int) -> Se
                 "see 'make menuconfig'"
             )
     jobs = integer("JOBS", args.jobs, 1, 1024) if args.jobs else value("BENCH_JOBS", 0)
-    vms = tuple(dict.fromkeys(integer("VM", v, 1, 1024) for v in args.vms.replace(",", " ").split()))
+    vms = tuple(
+        dict.fromkeys(integer("VM", v, 1, 1024) for v in args.vms.replace(",", " ").split())
+    )
     if not vms:
         raise UserError("VM is empty: give a number of VMs, e.g. VM=9")
     return check(

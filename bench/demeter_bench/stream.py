@@ -16,7 +16,11 @@ MAX_FILE = 64 << 20
 MAX_LINE = 64 << 10
 MAX_FILES = 64
 
-HEADER = re.compile(rb"(?:L (?P<line>.*)|F (?P<name>[a-z][a-z0-9_.-]{0,63}) (?P<size>\d{1,12})|E (?P<status>\d{1,3}))\n")
+HEADER = re.compile(
+    rb"(?:L (?P<line>.*)"
+    rb"|F (?P<name>[a-z][a-z0-9_.-]{0,63}) (?P<size>\d{1,12})"
+    rb"|E (?P<status>\d{1,3}))\n"
+)
 
 
 class StreamError(Exception):

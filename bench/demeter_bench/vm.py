@@ -155,7 +155,14 @@ class Vm:
         finally:
             await stop(process)
 
-    async def _follow(self, process, stream: JobStream, folder: Path, started: float, changed) -> str:
+    async def _follow(
+        self,
+        process: asyncio.subprocess.Process,
+        stream: JobStream,
+        folder: Path,
+        started: float,
+        changed: Callable[[], None],
+    ) -> str:
         position = 0
         wait = asyncio.ensure_future(process.wait())
         while True:
@@ -225,7 +232,7 @@ async def stop(process: asyncio.subprocess.Process) -> None:
         process.send_signal(signal.SIGTERM)
     try:
         await asyncio.wait_for(asyncio.shield(process.wait()), GRACE_S)
-    except (TimeoutError, asyncio.TimeoutError, asyncio.CancelledError):
+    except (TimeoutError, asyncio.CancelledError):
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()

@@ -137,7 +137,7 @@ def leftovers(folder: Path) -> list[str]:
         ("echo it broke >&2; exit 1", {}, "it broke"),
         ("echo c >/proc/sysrq-trigger", {}, "the guest died: Kernel panic"),
         ("poweroff -f", {}, "the guest ended without results"),
-        ("gups --mem 2G", {}, "Out of memory"),
+        ("echo 1 >/proc/sys/vm/overcommit_memory; gups --mem 2G", {}, "Out of memory"),
         ("echo nonsense >/dev/hvc0; sleep 1", {}, "results are broken"),
         ("echo 'F ../../evil 3' >/dev/hvc0; sleep 1", {}, "results are broken"),
         ("while :; do :; done", {"timeout_s": 12}, "timed out after 12 s"),
@@ -227,7 +227,9 @@ def test_two_at_once_and_a_rerun(tmp_path: Path, settings):
     s = dataclasses.replace(settings, footprint=96 * MIB, designs=("first-touch",))
     assert s.vm_memory == 512 * MIB
     args = ["--designs", "first-touch", "--workloads", "memlat", "--footprint", "96M"]
-    both = [subprocess.Popen(bench(tmp_path, *args), stdout=subprocess.PIPE, text=True) for _ in "ab"]
+    both = [
+        subprocess.Popen(bench(tmp_path, *args), stdout=subprocess.PIPE, text=True) for _ in "ab"
+    ]
     outputs = [p.communicate(timeout=300)[0] for p in both]
     assert [p.returncode for p in both] == [0, 0], outputs
     archives = sorted((tmp_path / "archive").iterdir())

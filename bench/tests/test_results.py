@@ -46,8 +46,15 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "processes.after").write_text(
         stat(30, "kswapd0", 2, 0, 60) + stat(31, "kswapd1", 2, 5, 5) + stat(99, "kswapd0", 1, 9, 9)
     )
-    span = {"tiers": {"fast": {"read_misses": 30, "write_misses": 10}, "slow": dict(TIER, read_misses=60)}}
-    (tmp_path / "tmem.json").write_text(json.dumps({"simulated_s": 3.5, "roi": span, "total": span}))
+    span = {
+        "tiers": {
+            "fast": {"read_misses": 30, "write_misses": 10},
+            "slow": dict(TIER, read_misses=60),
+        }
+    }
+    (tmp_path / "tmem.json").write_text(
+        json.dumps({"simulated_s": 3.5, "roi": span, "total": span})
+    )
     return tmp_path
 
 
@@ -85,7 +92,12 @@ def row(design: str, elapsed: float, workload: str = "gups", verified: bool = Tr
 
 
 def test_ratios():
-    rows = [row("tpp", 2.0), row("tpp", 4.0), row("all-fast", 1.5), row("all-slow", 9, verified=False)]
+    rows = [
+        row("tpp", 2.0),
+        row("tpp", 4.0),
+        row("all-fast", 1.5),
+        row("all-slow", 9, verified=False),
+    ]
     assert mean_times(rows) == {(1, "gups"): {"tpp": 3.0, "all-fast": 1.5}}
     assert ratios(rows) == {(1, "gups"): {"tpp": 2.0, "all-fast": 1.0}}
 

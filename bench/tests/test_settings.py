@@ -102,7 +102,9 @@ def test_json_round_trip(tmp_path: Path):
     assert from_json(path) == s
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"settings": {"format": 1}}', '{"settings": {"format": 99}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"settings": {"format": 1}}', '{"settings": {"format": 99}}']
+)
 def test_json_refused(tmp_path: Path, text: str):
     path = tmp_path / "config.json"
     path.write_text(text)

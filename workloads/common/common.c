@@ -25,8 +25,7 @@ _Noreturn void die(const char *format, ...)
 	exit(EXIT_INPUT);
 }
 
-uint64_t parse_size(const char *name, const char *text, uint64_t min,
-		    uint64_t max)
+uint64_t parse_size(const char *name, const char *text, uint64_t min, uint64_t max)
 {
 	static const char suffixes[] = "KMG";
 	unsigned int shift = 0;
@@ -46,8 +45,8 @@ uint64_t parse_size(const char *name, const char *text, uint64_t min,
 		die("--%s: not a size: %s", name, text);
 	value <<= shift;
 	if (value < min || value > max)
-		die("--%s: must be from %llu to %llu: %s", name,
-		    (unsigned long long)min, (unsigned long long)max, text);
+		die("--%s: must be from %llu to %llu: %s", name, (unsigned long long)min,
+		    (unsigned long long)max, text);
 	return value;
 }
 
@@ -74,8 +73,7 @@ double now_s(void)
 
 void *allocate(size_t bytes)
 {
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
 		die("cannot allocate %zu bytes: %s", bytes, strerror(errno));
@@ -119,18 +117,16 @@ static void *progress_thread(void *unused)
 		double t;
 
 		next.tv_nsec += progress_state.period_ms % 1000 * 1000000l;
-		next.tv_sec += progress_state.period_ms / 1000 +
-			       next.tv_nsec / 1000000000;
+		next.tv_sec += progress_state.period_ms / 1000 + next.tv_nsec / 1000000000;
 		next.tv_nsec %= 1000000000;
-		if (pthread_cond_timedwait(&progress_state.stop_cond,
-					   &progress_state.lock,
+		if (pthread_cond_timedwait(&progress_state.stop_cond, &progress_state.lock,
 					   &next) != ETIMEDOUT)
 			continue;
 		done = __atomic_load_n(&progress_state.done, __ATOMIC_RELAXED);
 		t = now_s();
 		printf("{\"t_s\": %.6f, \"rate\": %.1f, \"rate_unit\": \"%s\"}\n",
-		       t - progress_state.begin_s,
-		       (done - last) / (t - last_s), progress_state.unit);
+		       t - progress_state.begin_s, (done - last) / (t - last_s),
+		       progress_state.unit);
 		fflush(stdout);
 		last = done;
 		last_s = t;
@@ -183,8 +179,11 @@ static double sys_s(void)
 }
 
 /* nopl 0x44454d00 + phase(%rax) */
-#define MARK(phase) \
-	__asm__ volatile(".byte 0x0f, 0x1f, 0x80, " #phase ", 0x4d, 0x45, 0x44" ::: "memory")
+#define MARK(phase)                                                                        \
+	do {                                                                               \
+		__asm__ volatile(".byte 0x0f, 0x1f, 0x80, " #phase ", 0x4d, 0x45, 0x44" :: \
+					 : "memory");                                      \
+	} while (0)
 
 void roi_begin(void)
 {
@@ -210,8 +209,7 @@ static void save_layout(void)
 	FILE *in, *out;
 	size_t n;
 
-	if (!dir || snprintf(path, sizeof(path), "%s/numa_maps", dir) >=
-			    (int)sizeof(path))
+	if (!dir || snprintf(path, sizeof(path), "%s/numa_maps", dir) >= (int)sizeof(path))
 		return;
 	in = fopen("/proc/self/numa_maps", "r");
 	out = in ? fopen(path, "w") : NULL;
@@ -229,11 +227,11 @@ int report(const struct result *r)
 	printf("{\"workload\": \"%s\", \"parameters\": {%s}, \"init_s\": %.6f, "
 	       "\"seconds\": %.6f, \"rate\": %.3f, \"rate_unit\": \"%s\", "
 	       "\"sys_s\": %.6f, \"verified\": %s}\n",
-	       r->workload, r->parameters, r->init_s, r->seconds, r->rate,
-	       r->rate_unit, roi_sys_s, r->verified ? "true" : "false");
+	       r->workload, r->parameters, r->init_s, r->seconds, r->rate, r->rate_unit, roi_sys_s,
+	       r->verified ? "true" : "false");
 	if (fflush(stdout)) {
-		fprintf(stderr, "%s: cannot write the report: %s\n",
-			program_invocation_short_name, strerror(errno));
+		fprintf(stderr, "%s: cannot write the report: %s\n", program_invocation_short_name,
+			strerror(errno));
 		return EXIT_INPUT;
 	}
 	return r->verified ? 0 : EXIT_UNVERIFIED;

@@ -14,18 +14,16 @@
 #include <stdint.h>
 
 #define EXIT_UNVERIFIED 1
-#define EXIT_INPUT 2
+#define EXIT_INPUT	2
 
 /* Print "<program>: <message>" to stderr and exit with status 2. */
-_Noreturn void die(const char *format, ...)
-	__attribute__((format(printf, 1, 2)));
+_Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * The value of option @name: an integer with an optional K, M or G (powers of
  * 1024), in [@min, @max]. Dies with the option's name when it is not.
  */
-uint64_t parse_size(const char *name, const char *text, uint64_t min,
-		    uint64_t max);
+uint64_t parse_size(const char *name, const char *text, uint64_t min, uint64_t max);
 
 /* The value of option @name: a decimal number in [@min, @max]. Dies likewise. */
 double parse_number(const char *name, const char *text, double min, double max);
@@ -92,9 +90,9 @@ void roi_phase(void);
 
 struct result {
 	const char *workload;
-	const char *parameters;	/* inside of a JSON object */
+	const char *parameters; /* inside of a JSON object */
 	double init_s;
-	double seconds;		/* of the measured phase */
+	double seconds; /* of the measured phase */
 	double rate;
 	const char *rate_unit;
 	bool verified;

@@ -24,7 +24,7 @@
 #include "common.h"
 
 #define LINE_WORDS 8
-#define BATCH 4096
+#define BATCH	   4096
 
 enum mode { HOTSET, ZIPF, RANDOM };
 static const char *const mode_names[] = { "hotset", "zipf", "random" };
@@ -56,7 +56,8 @@ static const struct argp_option options[] = {
 	{ "hot", 'h', "SIZE", 0, "size of the hot set (a fourteenth of the table)", 0 },
 	{ "hot-weight", 'w', "SHARE", 0, "share of the updates that it gets (0.9)", 0 },
 	{ "reverse", 'r', NULL, 0, "put the hot set last instead of first", 0 },
-	{ "phase", 'p', "SHARE", 0, "move the hot set to the other end after this share of the updates (0: never)", 0 },
+	{ "phase", 'p', "SHARE", 0,
+	  "move the hot set to the other end after this share of the updates (0: never)", 0 },
 	{ "theta", 'z', "X", 0, "skew of the zipf distribution, below 1 (0.99)", 0 },
 	{ "threads", 't', "N", 0, "OpenMP threads (all CPUs)", 0 },
 	{ "seed", 's', "N", 0, "seed of the random sequences (1)", 0 },
@@ -127,8 +128,7 @@ static double zeta(uint64_t n, double theta)
 	for (uint64_t i = 1; i <= exact; i++)
 		sum += pow(i, -theta);
 	if (n > exact)
-		sum += (pow(n + 0.5, 1 - theta) - pow(exact + 0.5, 1 - theta)) /
-		       (1 - theta);
+		sum += (pow(n + 0.5, 1 - theta) - pow(exact + 0.5, 1 - theta)) / (1 - theta);
 	return sum;
 }
 
@@ -166,8 +166,7 @@ struct span {
  * Word @k of those of @span that lie in lines of thread @me of @threads; the
  * caller takes @k below span.words / threads.
  */
-static uint64_t own_word(struct span span, uint64_t k, unsigned int me,
-			 unsigned int threads)
+static uint64_t own_word(struct span span, uint64_t k, unsigned int me, unsigned int threads)
 {
 	uint64_t line = k / LINE_WORDS * threads + me;
 
@@ -183,14 +182,13 @@ static struct span hot_span(uint64_t words, uint64_t hot, bool last)
  * @updates updates by thread @me, all of one phase. Returns the sum of what
  * was added.
  */
-static uint64_t update(uint64_t *table, struct span all, struct span hot,
-		       const struct zipf *zipf, struct rng *r, uint64_t updates,
-		       unsigned int me, unsigned int threads)
+static uint64_t update(uint64_t *table, struct span all, struct span hot, const struct zipf *zipf,
+		       struct rng *r, uint64_t updates, unsigned int me, unsigned int threads)
 {
 	const uint64_t share = all.words / threads, hot_share = hot.words / threads;
 	/* the top bits of a word decide, the product of all of them selects */
-	const uint64_t hot_below = opt.hot_weight >= 1 ?
-		UINT64_MAX : (uint64_t)(opt.hot_weight * 0x1p64);
+	const uint64_t hot_below = opt.hot_weight >= 1 ? UINT64_MAX
+						       : (uint64_t)(opt.hot_weight * 0x1p64);
 	uint64_t sum = 0;
 
 	while (updates) {
@@ -201,8 +199,8 @@ static uint64_t update(uint64_t *table, struct span all, struct span hot,
 
 			if (opt.mode == RANDOM) {
 				value = rng_next(r);
-				word = own_word(all, ((unsigned __int128)value * share) >> 64,
-						me, threads);
+				word = own_word(all, ((unsigned __int128)value * share) >> 64, me,
+						threads);
 			} else if (opt.mode == ZIPF) {
 				word = own_word(all, zipf_next(zipf, r), me, threads);
 				value = r->state;
@@ -212,8 +210,8 @@ static uint64_t update(uint64_t *table, struct span all, struct span hot,
 						me, threads);
 			} else {
 				value = rng_next(r);
-				word = own_word(all, ((unsigned __int128)value * share) >> 64,
-						me, threads);
+				word = own_word(all, ((unsigned __int128)value * share) >> 64, me,
+						threads);
 			}
 			table[word] += value;
 			sum += value;
@@ -227,9 +225,8 @@ static uint64_t update(uint64_t *table, struct span all, struct span hot,
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, parse, NULL,
-		"Random updates of 8-byte words of one large table.",
-		NULL, NULL, NULL
+		options, parse, NULL, "Random updates of 8-byte words of one large table.",
+		NULL,	 NULL,	NULL
 	};
 	const double start = now_s();
 	uint64_t words, hot_words, align, added = 0, sum = 0, *table;
@@ -270,17 +267,16 @@ int main(int argc, char **argv)
 #pragma omp parallel reduction(+ : added)
 	{
 		const unsigned int me = omp_get_thread_num();
-		const uint64_t mine = opt.updates / opt.threads +
-				      (me < opt.updates % opt.threads);
+		const uint64_t mine = opt.updates / opt.threads + (me < opt.updates % opt.threads);
 		const uint64_t before = opt.phase > 0 ? mine * opt.phase : mine;
 		struct rng r = rng_seed(opt.seed, me);
 
-		added += update(table, all, hot_span(words, hot_words, opt.reverse),
-				&zipf, &r, before, me, opt.threads);
+		added += update(table, all, hot_span(words, hot_words, opt.reverse), &zipf, &r,
+				before, me, opt.threads);
 		if (before < mine && me == 0)
 			roi_phase();
-		added += update(table, all, hot_span(words, hot_words, !opt.reverse),
-				&zipf, &r, mine - before, me, opt.threads);
+		added += update(table, all, hot_span(words, hot_words, !opt.reverse), &zipf, &r,
+				mine - before, me, opt.threads);
 	}
 	seconds = now_s() - seconds;
 	roi_end();
@@ -293,8 +289,7 @@ int main(int argc, char **argv)
 	snprintf(parameters, sizeof(parameters),
 		 "\"mode\": \"%s\", \"mem\": %llu, \"updates\": %llu, "
 		 "\"hot\": %llu, \"reverse\": %s, \"phase\": %g, \"threads\": %u",
-		 mode_names[opt.mode], (unsigned long long)opt.mem,
-		 (unsigned long long)opt.updates,
+		 mode_names[opt.mode], (unsigned long long)opt.mem, (unsigned long long)opt.updates,
 		 (unsigned long long)(opt.mode == HOTSET ? hot_words * 8 : 0),
 		 opt.reverse ? "true" : "false", opt.phase, opt.threads);
 	result = (struct result){

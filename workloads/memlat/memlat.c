@@ -18,8 +18,8 @@
 
 #include "common.h"
 
-#define LINE 64
-#define PAGE 4096
+#define LINE	 64
+#define PAGE	 4096
 #define NODE_ANY (-1)
 
 static struct {
@@ -113,29 +113,39 @@ static void link_cycle(char *p, uint64_t lines, struct rng *r)
 	}
 }
 
-#define CHAIN8(p) do {							\
-	p = *(char *volatile *)p; p = *(char *volatile *)p;		\
-	p = *(char *volatile *)p; p = *(char *volatile *)p;		\
-	p = *(char *volatile *)p; p = *(char *volatile *)p;		\
-	p = *(char *volatile *)p; p = *(char *volatile *)p;		\
-} while (0)
+#define CHAIN8(p)                         \
+	do {                              \
+		p = *(char *volatile *)p; \
+		p = *(char *volatile *)p; \
+		p = *(char *volatile *)p; \
+		p = *(char *volatile *)p; \
+		p = *(char *volatile *)p; \
+		p = *(char *volatile *)p; \
+		p = *(char *volatile *)p; \
+		p = *(char *volatile *)p; \
+	} while (0)
 
 static double chase_ns(char *p, uint64_t loads, char **end)
 {
 	const double start = now_s();
 
 	for (uint64_t i = 0; i < loads; i += 64) {
-		CHAIN8(p); CHAIN8(p); CHAIN8(p); CHAIN8(p);
-		CHAIN8(p); CHAIN8(p); CHAIN8(p); CHAIN8(p);
+		CHAIN8(p);
+		CHAIN8(p);
+		CHAIN8(p);
+		CHAIN8(p);
+		CHAIN8(p);
+		CHAIN8(p);
+		CHAIN8(p);
+		CHAIN8(p);
 		progress(64);
 	}
 	*end = p;
 	return (now_s() - start) * 1e9 / loads;
 }
 
-__attribute__((target("avx2")))
-static double read_mbps(const char *p, uint64_t bytes, unsigned int passes,
-			uint64_t *sum)
+__attribute__((target("avx2"))) static double read_mbps(const char *p, uint64_t bytes,
+							unsigned int passes, uint64_t *sum)
 {
 	__m256i acc = _mm256_setzero_si256();
 	const double start = now_s();
@@ -155,8 +165,8 @@ static double read_mbps(const char *p, uint64_t bytes, unsigned int passes,
 }
 
 /* Word 0 of vector k becomes k + the pass' number. */
-__attribute__((target("avx2")))
-static double write_mbps(char *p, uint64_t bytes, unsigned int passes)
+__attribute__((target("avx2"))) static double write_mbps(char *p, uint64_t bytes,
+							 unsigned int passes)
 {
 	const double start = now_s();
 
@@ -182,9 +192,8 @@ static double write_mbps(char *p, uint64_t bytes, unsigned int passes)
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, parse, NULL,
-		"Latency and bandwidth of the memory of one NUMA node.",
-		NULL, NULL, NULL
+		options, parse, NULL, "Latency and bandwidth of the memory of one NUMA node.",
+		NULL,	 NULL,	NULL
 	};
 	uint64_t bytes, lines, vectors, expected, sum, misplaced = 0;
 	double begin_s, init_s, chase_s, ns, read, write;
@@ -224,17 +233,14 @@ int main(int argc, char **argv)
 
 	/* every 32-byte vector k holds k + passes - 1 four times */
 	vectors = bytes / 32;
-	expected = opt.passes * 4ull *
-		   (vectors * (vectors - 1) / 2 + vectors * (opt.passes - 1));
-	verified = sum == expected && !misplaced && end >= buffer &&
-		   end < buffer + bytes;
+	expected = opt.passes * 4ull * (vectors * (vectors - 1) / 2 + vectors * (opt.passes - 1));
+	verified = sum == expected && !misplaced && end >= buffer && end < buffer + bytes;
 	snprintf(parameters, sizeof(parameters),
 		 "\"mem\": %llu, \"node\": %d, \"loads\": %llu, "
 		 "\"latency_ns\": %.3f, \"read_mbps\": %.1f, "
 		 "\"write_mbps\": %.1f, \"misplaced_pages\": %llu",
-		 (unsigned long long)bytes, opt.node,
-		 (unsigned long long)opt.loads, ns, read, write,
-		 (unsigned long long)misplaced);
+		 (unsigned long long)bytes, opt.node, (unsigned long long)opt.loads, ns, read,
+		 write, (unsigned long long)misplaced);
 	result = (struct result){
 		.workload = "memlat",
 		.parameters = parameters,

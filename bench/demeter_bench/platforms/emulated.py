@@ -40,7 +40,9 @@ def plugin_args(s: Settings, design: Design, vms: int) -> list[str]:
 
     def tier(name: str) -> str:
         t: Tier = getattr(s, name).share(vms)
-        return f"tier={name}:{t.read_ps / 1000:g}:{t.write_ps / 1000:g}:{t.read_mbps}:{t.write_mbps}"
+        return (
+            f"tier={name}:{t.read_ps / 1000:g}:{t.write_ps / 1000:g}:{t.read_mbps}:{t.write_mbps}"
+        )
 
     args = [tier(name) for name in TIERS]
     begin = 0
@@ -88,6 +90,9 @@ class Emulated:
             "-accel", "tcg",
             "-icount", f"insn-ps={s.insn_ps},sleep={idle}",
             "-cpu", CPU,
+            # the same random numbers and the same date in every run
+            "-seed", "1",
+            "-rtc", "base=2025-01-01,clock=vm",
             "-bios", str(self.firmware),
             *machine.numa_args(s, design, [""] * len(nodes)),
             "-kernel", str(machine.kernel(self.build, design)),

@@ -38,7 +38,10 @@ def numa_args(s: Settings, design: Design, backend: list[str]) -> list[str]:
     for i, (tier, _) in enumerate(nodes):
         values = getattr(s, tier)
         lb = f"hmat-lb,initiator=0,target={i},hierarchy=memory"
-        args += ["-numa", f"{lb},data-type=access-latency,latency={max(1, round(values.read_ps / 1000))}"]
+        args += [
+            "-numa",
+            f"{lb},data-type=access-latency,latency={max(1, round(values.read_ps / 1000))}",
+        ]
         # the table's entries are 16 bits wide: whole GB/s
         bandwidth = max(1, round(values.read_mbps / 1000))
         args += ["-numa", f"{lb},data-type=access-bandwidth,bandwidth={bandwidth}G"]

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The tiered-memory model; see model.h for what it is and who calls it, and
  * docs/emulation.md for what it leaves out.
@@ -30,232 +30,257 @@
 #define STREAM_TRUSTED 2
 
 struct filter_line {
-	uint64_t vline;		/* line number + 1; 0 is empty */
-	bool written;		/* the last level knows that it is dirty */
-	int8_t tier;
+    uint64_t vline; /* line number + 1; 0 is empty */
+    bool written; /* the last level knows that it is dirty */
+    int8_t tier;
 };
 
 struct stream {
-	uint64_t last;		/* last virtual line that missed */
-	unsigned int run;	/* misses that followed the first, saturating */
+    uint64_t last; /* last virtual line that missed */
+    unsigned int run; /* misses that followed the first, saturating */
 };
 
 struct tier_state {
-	struct tmem_counters counters;
-	uint64_t read_ps;	/* charged per load miss, MLP taken off */
-	uint64_t write_ps;
-	uint64_t read_busy_ps;	/* the tier is occupied per line moved */
-	uint64_t write_busy_ps;
-	uint64_t busy_until_ps;
+    struct tmem_counters counters;
+    uint64_t read_ps; /* charged per load miss, MLP taken off */
+    uint64_t write_ps;
+    uint64_t read_busy_ps; /* the tier is occupied per line moved */
+    uint64_t write_busy_ps;
+    uint64_t busy_until_ps;
 };
 
 struct tmem_model {
-	struct filter_line filter[TMEM_FILTER_LINES];
-	struct stream streams[TMEM_MAX_STREAMS];
-	struct tier_state tiers[TMEM_MAX_TIERS];
-	struct tmem_config config;
-	unsigned int line_shift;
-	unsigned int next_stream;
-	uint32_t set_mask;
-	uint32_t *tags;		/* sets x ways, most recently used first */
-	uint32_t *histogram[TMEM_MAX_RANGES];
+    struct filter_line filter[TMEM_FILTER_LINES];
+    struct stream streams[TMEM_MAX_STREAMS];
+    struct tier_state tiers[TMEM_MAX_TIERS];
+    struct tmem_config config;
+    unsigned int line_shift;
+    unsigned int next_stream;
+    uint32_t set_mask;
+    uint32_t *tags; /* sets x ways, most recently used first */
+    uint32_t *histogram[TMEM_MAX_RANGES];
 };
 
 static bool is_pow2(uint64_t x)
 {
-	return x && !(x & (x - 1));
+    return x && !(x & (x - 1));
 }
 
 static const char *check_cache(const struct tmem_config *c)
 {
-	uint64_t lines;
+    uint64_t lines;
 
-	if (!is_pow2(c->line) || c->line < 16 || c->line > 4096)
-		return "line: must be a power of two from 16 to 4096";
-	if (!c->cache_size)
-		return NULL;
-	if (c->cache_ways < 1 || c->cache_ways > TMEM_MAX_WAYS)
-		return "ways: must be from 1 to 32";
-	lines = c->cache_size / c->line;
-	if (c->cache_size > (1ull << 32) || c->cache_size % c->line ||
-	    lines % c->cache_ways || !is_pow2(lines / c->cache_ways))
-		return "cache: must be ways x line x a power of two, at most 4 GiB";
-	return NULL;
+    if (!is_pow2(c->line) || c->line < 16 || c->line > 4096) {
+        return "line: must be a power of two from 16 to 4096";
+    }
+    if (!c->cache_size) {
+        return NULL;
+    }
+    if (c->cache_ways < 1 || c->cache_ways > TMEM_MAX_WAYS) {
+        return "ways: must be from 1 to 32";
+    }
+    lines = c->cache_size / c->line;
+    if (c->cache_size > (1ull << 32) || c->cache_size % c->line ||
+        lines % c->cache_ways || !is_pow2(lines / c->cache_ways)) {
+        return "cache: must be ways x line x a power of two, at most 4 GiB";
+    }
+    return NULL;
 }
 
 static const char *check_tier(const struct tmem_tier_config *t)
 {
-	if (!t->name[0])
-		return "tier: has no name";
-	if (t->read_ps > 1000000000 || t->write_ps > 1000000000)
-		return "tier: latency must be at most 1 ms";
-	if (!t->read_mbps || !t->write_mbps || t->read_mbps > 100000000 ||
-	    t->write_mbps > 100000000)
-		return "tier: bandwidth must be from 1 to 100000000 MB/s";
-	return NULL;
+    if (!t->name[0]) {
+        return "tier: has no name";
+    }
+    if (t->read_ps > 1000000000 || t->write_ps > 1000000000) {
+        return "tier: latency must be at most 1 ms";
+    }
+    if (!t->read_mbps || !t->write_mbps || t->read_mbps > 100000000 ||
+        t->write_mbps > 100000000) {
+        return "tier: bandwidth must be from 1 to 100000000 MB/s";
+    }
+    return NULL;
 }
 
 static const char *check_range(const struct tmem_config *c, unsigned int i)
 {
-	const struct tmem_range *r = &c->ranges[i];
-	const uint64_t limit = (TAG_LINE - 1ull) * c->line;
+    const struct tmem_range *r = &c->ranges[i];
+    const uint64_t limit = (TAG_LINE - 1ull) * c->line;
 
-	if (r->tier >= c->ntiers)
-		return "map: names a tier that is not defined";
-	if (!r->size || r->base % (1 << PAGE_SHIFT) || r->size % (1 << PAGE_SHIFT))
-		return "map: must be non-empty and aligned to 4 KiB";
-	if (r->base >= limit || r->size > limit - r->base)
-		return "map: lies beyond what the model can address";
-	for (unsigned int j = 0; j < i; j++) {
-		const struct tmem_range *o = &c->ranges[j];
+    if (r->tier >= c->ntiers) {
+        return "map: names a tier that is not defined";
+    }
+    if (!r->size || r->base % (1 << PAGE_SHIFT) ||
+        r->size % (1 << PAGE_SHIFT)) {
+        return "map: must be non-empty and aligned to 4 KiB";
+    }
+    if (r->base >= limit || r->size > limit - r->base) {
+        return "map: lies beyond what the model can address";
+    }
+    for (unsigned int j = 0; j < i; j++) {
+        const struct tmem_range *o = &c->ranges[j];
 
-		if (r->base < o->base + o->size && o->base < r->base + r->size)
-			return "map: ranges overlap";
-	}
-	return NULL;
+        if (r->base < o->base + o->size && o->base < r->base + r->size) {
+            return "map: ranges overlap";
+        }
+    }
+    return NULL;
 }
 
 const char *tmem_config_check(const struct tmem_config *c)
 {
-	const char *wrong = check_cache(c);
+    const char *wrong = check_cache(c);
 
-	if (wrong)
-		return wrong;
-	if (!(c->mlp >= 1 && c->mlp <= 64))
-		return "mlp: must be from 1 to 64";
-	if (c->streams > TMEM_MAX_STREAMS)
-		return "streams: must be at most 64";
-	if (!c->ntiers)
-		return "tier: at least one is needed";
-	for (unsigned int i = 0; i < c->ntiers; i++) {
-		wrong = check_tier(&c->tiers[i]);
-		if (wrong)
-			return wrong;
-	}
-	if (!c->nranges)
-		return "map: at least one is needed";
-	for (unsigned int i = 0; i < c->nranges; i++) {
-		wrong = check_range(c, i);
-		if (wrong)
-			return wrong;
-	}
-	return NULL;
+    if (wrong) {
+        return wrong;
+    }
+    if (!(c->mlp >= 1 && c->mlp <= 64)) {
+        return "mlp: must be from 1 to 64";
+    }
+    if (c->streams > TMEM_MAX_STREAMS) {
+        return "streams: must be at most 64";
+    }
+    if (!c->ntiers) {
+        return "tier: at least one is needed";
+    }
+    for (unsigned int i = 0; i < c->ntiers; i++) {
+        wrong = check_tier(&c->tiers[i]);
+        if (wrong) {
+            return wrong;
+        }
+    }
+    if (!c->nranges) {
+        return "map: at least one is needed";
+    }
+    for (unsigned int i = 0; i < c->nranges; i++) {
+        wrong = check_range(c, i);
+        if (wrong) {
+            return wrong;
+        }
+    }
+    return NULL;
 }
 
 struct tmem_model *tmem_model_new(const struct tmem_config *config)
 {
-	struct tmem_model *m = calloc(1, sizeof(*m));
+    struct tmem_model *m = calloc(1, sizeof(*m));
 
-	if (!m)
-		return NULL;
-	m->config = *config;
-	m->line_shift = __builtin_ctz(config->line);
-	for (unsigned int i = 0; i < config->ntiers; i++) {
-		const struct tmem_tier_config *t = &config->tiers[i];
-		struct tier_state *s = &m->tiers[i];
+    if (!m) {
+        return NULL;
+    }
+    m->config = *config;
+    m->line_shift = __builtin_ctz(config->line);
+    for (unsigned int i = 0; i < config->ntiers; i++) {
+        const struct tmem_tier_config *t = &config->tiers[i];
+        struct tier_state *s = &m->tiers[i];
 
-		s->read_ps = t->read_ps / config->mlp;
-		s->write_ps = t->write_ps / config->mlp;
-		/* bytes / (10^6 bytes/s) = us; in ps: x 10^6 */
-		s->read_busy_ps = config->line * 1000000ull / t->read_mbps;
-		s->write_busy_ps = config->line * 1000000ull / t->write_mbps;
-	}
-	if (config->cache_size) {
-		uint64_t lines = config->cache_size / config->line;
+        s->read_ps = t->read_ps / config->mlp;
+        s->write_ps = t->write_ps / config->mlp;
+        /* bytes / (10^6 bytes/s) = us; in ps: x 10^6 */
+        s->read_busy_ps = config->line * 1000000ull / t->read_mbps;
+        s->write_busy_ps = config->line * 1000000ull / t->write_mbps;
+    }
+    if (config->cache_size) {
+        uint64_t lines = config->cache_size / config->line;
 
-		m->set_mask = lines / config->cache_ways - 1;
-		m->tags = calloc(lines, sizeof(*m->tags));
-		if (!m->tags) {
-			tmem_model_free(m);
-			return NULL;
-		}
-	}
-	return m;
+        m->set_mask = lines / config->cache_ways - 1;
+        m->tags = calloc(lines, sizeof(*m->tags));
+        if (!m->tags) {
+            tmem_model_free(m);
+            return NULL;
+        }
+    }
+    return m;
 }
 
 void tmem_model_free(struct tmem_model *m)
 {
-	if (!m)
-		return;
-	for (unsigned int i = 0; i < TMEM_MAX_RANGES; i++)
-		free(m->histogram[i]);
-	free(m->tags);
-	free(m);
+    if (!m) {
+        return;
+    }
+    for (unsigned int i = 0; i < TMEM_MAX_RANGES; i++) {
+        free(m->histogram[i]);
+    }
+    free(m->tags);
+    free(m);
 }
 
 const struct tmem_counters *tmem_counters(const struct tmem_model *m,
-					  unsigned int tier)
+                                          unsigned int tier)
 {
-	return &m->tiers[tier].counters;
+    return &m->tiers[tier].counters;
 }
 
 static int range_of(const struct tmem_model *m, uint64_t paddr)
 {
-	for (unsigned int i = 0; i < m->config.nranges; i++) {
-		const struct tmem_range *r = &m->config.ranges[i];
+    for (unsigned int i = 0; i < m->config.nranges; i++) {
+        const struct tmem_range *r = &m->config.ranges[i];
 
-		if (paddr - r->base < r->size)
-			return i;
-	}
-	return -1;
+        if (paddr - r->base < r->size) {
+            return i;
+        }
+    }
+    return -1;
 }
 
 int tmem_tier_of(const struct tmem_model *m, uint64_t paddr)
 {
-	int range = range_of(m, paddr);
+    int range = range_of(m, paddr);
 
-	return range < 0 ? -1 : (int)m->config.ranges[range].tier;
+    return range < 0 ? -1 : (int)m->config.ranges[range].tier;
 }
 
 bool tmem_histogram_enable(struct tmem_model *m)
 {
-	for (unsigned int i = 0; i < m->config.nranges; i++) {
-		m->histogram[i] = calloc(m->config.ranges[i].size >> PAGE_SHIFT,
-					 sizeof(*m->histogram[i]));
-		if (!m->histogram[i]) {
-			while (i--) {
-				free(m->histogram[i]);
-				m->histogram[i] = NULL;
-			}
-			return false;
-		}
-	}
-	return true;
+    for (unsigned int i = 0; i < m->config.nranges; i++) {
+        m->histogram[i] = calloc(m->config.ranges[i].size >> PAGE_SHIFT,
+                                 sizeof(*m->histogram[i]));
+        if (!m->histogram[i]) {
+            while (i--) {
+                free(m->histogram[i]);
+                m->histogram[i] = NULL;
+            }
+            return false;
+        }
+    }
+    return true;
 }
 
 const uint32_t *tmem_histogram(const struct tmem_model *m, unsigned int range)
 {
-	return m->histogram[range];
+    return m->histogram[range];
 }
 
 static void count_access(struct tier_state *t, bool store)
 {
-	if (store)
-		t->counters.writes++;
-	else
-		t->counters.reads++;
+    if (store) {
+        t->counters.writes++;
+    } else {
+        t->counters.reads++;
+    }
 }
 
 bool tmem_filter_hit(struct tmem_model *m, uint64_t vaddr, bool store)
 {
-	uint64_t vline = vaddr >> m->line_shift;
-	struct filter_line *f = &m->filter[vline % TMEM_FILTER_LINES];
+    uint64_t vline = vaddr >> m->line_shift;
+    struct filter_line *f = &m->filter[vline % TMEM_FILTER_LINES];
 
-	if (f->vline != vline + 1 || (store && !f->written))
-		return false;
-	count_access(&m->tiers[f->tier], store);
-	return true;
+    if (f->vline != vline + 1 || (store && !f->written)) {
+        return false;
+    }
+    count_access(&m->tiers[f->tier], store);
+    return true;
 }
 
 static void filter_fill(struct tmem_model *m, uint64_t vaddr, bool store,
-			int tier)
+                        int tier)
 {
-	uint64_t vline = vaddr >> m->line_shift;
-	struct filter_line *f = &m->filter[vline % TMEM_FILTER_LINES];
+    uint64_t vline = vaddr >> m->line_shift;
+    struct filter_line *f = &m->filter[vline % TMEM_FILTER_LINES];
 
-	f->vline = vline + 1;
-	f->written = store;
-	f->tier = tier;
+    f->vline = vline + 1;
+    f->written = store;
+    f->tier = tier;
 }
 
 /*
@@ -263,26 +288,27 @@ static void filter_fill(struct tmem_model *m, uint64_t vaddr, bool store,
  * a hit; on a miss *@evicted is the tag that had to go (0: none).
  */
 static bool cache_touch(struct tmem_model *m, uint32_t tag, bool store,
-			uint32_t *evicted)
+                        uint32_t *evicted)
 {
-	const unsigned int ways = m->config.cache_ways;
-	uint32_t *set = m->tags + (size_t)(tag & m->set_mask) * ways;
-	const uint32_t dirty = store ? TAG_DIRTY : 0;
-	unsigned int way = 0;
-	uint32_t found;
+    const unsigned int ways = m->config.cache_ways;
+    uint32_t *set = m->tags + (size_t)(tag & m->set_mask) * ways;
+    const uint32_t dirty = store ? TAG_DIRTY : 0;
+    unsigned int way = 0;
+    uint32_t found;
 
-	while (way < ways && (set[way] & TAG_LINE) != tag)
-		way++;
-	if (way == ways) {
-		*evicted = set[ways - 1];
-		memmove(set + 1, set, (ways - 1) * sizeof(*set));
-		set[0] = tag | dirty;
-		return false;
-	}
-	found = set[way];
-	memmove(set + 1, set, way * sizeof(*set));
-	set[0] = found | dirty;
-	return true;
+    while (way < ways && (set[way] & TAG_LINE) != tag) {
+        way++;
+    }
+    if (way == ways) {
+        *evicted = set[ways - 1];
+        memmove(set + 1, set, (ways - 1) * sizeof(*set));
+        set[0] = tag | dirty;
+        return false;
+    }
+    found = set[way];
+    memmove(set + 1, set, way * sizeof(*set));
+    set[0] = found | dirty;
+    return true;
 }
 
 /*
@@ -292,87 +318,96 @@ static bool cache_touch(struct tmem_model *m, uint32_t tag, bool store,
  */
 static bool stream_covers(struct tmem_model *m, uint64_t vline)
 {
-	struct stream *s;
+    struct stream *s;
 
-	for (unsigned int i = 0; i < m->config.streams; i++) {
-		s = &m->streams[i];
-		if (vline - s->last + STREAM_WINDOW > 2 * STREAM_WINDOW)
-			continue;
-		s->last = vline;
-		if (s->run == STREAM_TRUSTED)
-			return true;
-		s->run++;
-		return false;
-	}
-	if (m->config.streams) {
-		s = &m->streams[m->next_stream];
-		m->next_stream = (m->next_stream + 1) % m->config.streams;
-		*s = (struct stream){ .last = vline };
-	}
-	return false;
+    for (unsigned int i = 0; i < m->config.streams; i++) {
+        s = &m->streams[i];
+        if (vline - s->last + STREAM_WINDOW > 2 * STREAM_WINDOW) {
+            continue;
+        }
+        s->last = vline;
+        if (s->run == STREAM_TRUSTED) {
+            return true;
+        }
+        s->run++;
+        return false;
+    }
+    if (m->config.streams) {
+        s = &m->streams[m->next_stream];
+        m->next_stream = (m->next_stream + 1) % m->config.streams;
+        *s = (struct stream){ .last = vline };
+    }
+    return false;
 }
 
 static void write_back(struct tmem_model *m, uint32_t tag, uint64_t now_ps)
 {
-	uint64_t paddr = ((tag & TAG_LINE) - 1ull) << m->line_shift;
-	struct tier_state *t;
-	int tier;
+    uint64_t paddr = ((tag & TAG_LINE) - 1ull) << m->line_shift;
+    struct tier_state *t;
+    int tier;
 
-	if (!(tag & TAG_DIRTY))
-		return;
-	tier = tmem_tier_of(m, paddr);
-	if (tier < 0)
-		return;
-	t = &m->tiers[tier];
-	t->counters.writebacks++;
-	/* Posted: nobody waits for it, but it takes its share of the tier. */
-	if (t->busy_until_ps < now_ps)
-		t->busy_until_ps = now_ps;
-	t->busy_until_ps += t->write_busy_ps;
+    if (!(tag & TAG_DIRTY)) {
+        return;
+    }
+    tier = tmem_tier_of(m, paddr);
+    if (tier < 0) {
+        return;
+    }
+    t = &m->tiers[tier];
+    t->counters.writebacks++;
+    /* Posted: nobody waits for it, but it takes its share of the tier. */
+    if (t->busy_until_ps < now_ps) {
+        t->busy_until_ps = now_ps;
+    }
+    t->busy_until_ps += t->write_busy_ps;
 }
 
 struct tmem_outcome tmem_access(struct tmem_model *m,
-				const struct tmem_access *a)
+                                const struct tmem_access *a)
 {
-	const int range = range_of(m, a->paddr);
-	const uint32_t tag = (a->paddr >> m->line_shift) + 1;
-	struct tmem_outcome out = { .tier = -1 };
-	uint64_t queue_ps = 0, ahead_ps;
-	uint32_t evicted = 0;
-	struct tier_state *t;
+    const int range = range_of(m, a->paddr);
+    const uint32_t tag = (a->paddr >> m->line_shift) + 1;
+    struct tmem_outcome out = { .tier = -1 };
+    uint64_t queue_ps = 0, ahead_ps;
+    uint32_t evicted = 0;
+    struct tier_state *t;
 
-	if (range < 0)
-		return out;
-	out.tier = m->config.ranges[range].tier;
-	t = &m->tiers[out.tier];
-	count_access(t, a->store);
-	filter_fill(m, a->vaddr, a->store, out.tier);
-	if (m->tags && cache_touch(m, tag, a->store, &evicted))
-		return out;
+    if (range < 0) {
+        return out;
+    }
+    out.tier = m->config.ranges[range].tier;
+    t = &m->tiers[out.tier];
+    count_access(t, a->store);
+    filter_fill(m, a->vaddr, a->store, out.tier);
+    if (m->tags && cache_touch(m, tag, a->store, &evicted)) {
+        return out;
+    }
 
-	out.miss = true;
-	if (m->histogram[range]) {
-		uint64_t offset = a->paddr - m->config.ranges[range].base;
+    out.miss = true;
+    if (m->histogram[range]) {
+        uint64_t offset = a->paddr - m->config.ranges[range].base;
 
-		m->histogram[range][offset >> PAGE_SHIFT]++;
-	}
-	if (t->busy_until_ps > a->now_ps)
-		queue_ps = t->busy_until_ps - a->now_ps;
-	t->busy_until_ps = a->now_ps + queue_ps + t->read_busy_ps;
-	if (stream_covers(m, a->vaddr >> m->line_shift)) {
-		t->counters.prefetched++;
-		ahead_ps = STREAM_AHEAD * t->read_busy_ps;
-		queue_ps = queue_ps > ahead_ps ? queue_ps - ahead_ps : 0;
-		out.stall_ps = queue_ps;
-	} else {
-		out.stall_ps = queue_ps + (a->store ? t->write_ps : t->read_ps);
-	}
-	if (a->store)
-		t->counters.write_misses++;
-	else
-		t->counters.read_misses++;
-	t->counters.queue_ps += queue_ps;
-	t->counters.stall_ps += out.stall_ps;
-	write_back(m, evicted, a->now_ps + out.stall_ps);
-	return out;
+        m->histogram[range][offset >> PAGE_SHIFT]++;
+    }
+    if (t->busy_until_ps > a->now_ps) {
+        queue_ps = t->busy_until_ps - a->now_ps;
+    }
+    t->busy_until_ps = a->now_ps + queue_ps + t->read_busy_ps;
+    if (stream_covers(m, a->vaddr >> m->line_shift)) {
+        t->counters.prefetched++;
+        ahead_ps = STREAM_AHEAD * t->read_busy_ps;
+        queue_ps = queue_ps > ahead_ps ? queue_ps - ahead_ps : 0;
+        out.stall_ps = queue_ps;
+    } else {
+        out.stall_ps = queue_ps + (a->store ? t->write_ps : t->read_ps);
+    }
+    if (a->store) {
+        t->counters.write_misses++;
+    } else {
+        t->counters.read_misses++;
+    }
+    t->counters.queue_ps += queue_ps;
+    t->counters.stall_ps += out.stall_ps;
+    write_back(m, evicted, a->now_ps + out.stall_ps);
+    return out;
 }

@@ -25,54 +25,54 @@
 #define TMEM_FILTER_LINES 64
 
 struct tmem_tier_config {
-	char name[32];
-	uint64_t read_ps;	/* latency of a load miss */
-	uint64_t write_ps;	/* latency of a store miss (read for ownership) */
-	uint64_t read_mbps;	/* bandwidth in MB/s (10^6 bytes) */
-	uint64_t write_mbps;
+    char name[32];
+    uint64_t read_ps; /* latency of a load miss */
+    uint64_t write_ps; /* latency of a store miss (read for ownership) */
+    uint64_t read_mbps; /* bandwidth in MB/s (10^6 bytes) */
+    uint64_t write_mbps;
 };
 
 /* Guest physical addresses [base, base + size) live in tier @tier. */
 struct tmem_range {
-	uint64_t base;
-	uint64_t size;
-	unsigned int tier;
+    uint64_t base;
+    uint64_t size;
+    unsigned int tier;
 };
 
 struct tmem_config {
-	uint64_t cache_size;	/* bytes; 0: no last-level cache */
-	unsigned int cache_ways;
-	unsigned int line;	/* bytes */
-	double mlp;		/* outstanding misses that overlap, >= 1 */
-	unsigned int streams;	/* of the stream prefetcher; 0: none */
-	unsigned int ntiers;
-	struct tmem_tier_config tiers[TMEM_MAX_TIERS];
-	unsigned int nranges;
-	struct tmem_range ranges[TMEM_MAX_RANGES];
+    uint64_t cache_size; /* bytes; 0: no last-level cache */
+    unsigned int cache_ways;
+    unsigned int line; /* bytes */
+    double mlp; /* outstanding misses that overlap, >= 1 */
+    unsigned int streams; /* of the stream prefetcher; 0: none */
+    unsigned int ntiers;
+    struct tmem_tier_config tiers[TMEM_MAX_TIERS];
+    unsigned int nranges;
+    struct tmem_range ranges[TMEM_MAX_RANGES];
 };
 
 struct tmem_counters {
-	uint64_t reads;		/* loads that reached RAM of this tier or a cache */
-	uint64_t writes;
-	uint64_t read_misses;	/* last-level misses: demand fetches by loads */
-	uint64_t write_misses;
-	uint64_t prefetched;	/* misses among these that a stream had fetched */
-	uint64_t writebacks;	/* dirty lines written back */
-	uint64_t stall_ps;	/* charged to the vCPU */
-	uint64_t queue_ps;	/* part of it spent waiting for bandwidth */
+    uint64_t reads; /* loads that reached RAM of this tier or a cache */
+    uint64_t writes;
+    uint64_t read_misses; /* last-level misses: demand fetches by loads */
+    uint64_t write_misses;
+    uint64_t prefetched; /* misses among these that a stream had fetched */
+    uint64_t writebacks; /* dirty lines written back */
+    uint64_t stall_ps; /* charged to the vCPU */
+    uint64_t queue_ps; /* part of it spent waiting for bandwidth */
 };
 
 struct tmem_access {
-	uint64_t vaddr;
-	uint64_t paddr;
-	uint64_t now_ps;
-	bool store;
+    uint64_t vaddr;
+    uint64_t paddr;
+    uint64_t now_ps;
+    bool store;
 };
 
 struct tmem_outcome {
-	uint64_t stall_ps;
-	int tier;		/* -1: not RAM of any tier */
-	bool miss;
+    uint64_t stall_ps;
+    int tier; /* -1: not RAM of any tier */
+    bool miss;
 };
 
 struct tmem_model;
@@ -98,11 +98,11 @@ bool tmem_filter_hit(struct tmem_model *m, uint64_t vaddr, bool store);
 
 /* Everything that the filter did not answer. Updates all state. */
 struct tmem_outcome tmem_access(struct tmem_model *m,
-				const struct tmem_access *a);
+                                const struct tmem_access *a);
 
 /* The live counters of tier @tier; valid as long as the model. */
 const struct tmem_counters *tmem_counters(const struct tmem_model *m,
-					  unsigned int tier);
+                                          unsigned int tier);
 
 /* Tier that holds @paddr, or -1. */
 int tmem_tier_of(const struct tmem_model *m, uint64_t paddr);

@@ -1,8 +1,9 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Option parsing for the tmem plugin; see options.h. */
 #include "options.h"
 
 #include <errno.h>
+#include <glib.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,186 +14,210 @@
 /* A decimal number with an optional fraction, scaled; false when malformed. */
 static bool parse_scaled(const char *text, double scale, uint64_t *out)
 {
-	char *end;
-	double x;
+    char *end;
+    double x;
 
-	errno = 0;
-	x = strtod(text, &end);
-	if (end == text || *end || errno || !(x >= 0) || x * scale > 9e18)
-		return false;
-	*out = x * scale + 0.5;
-	return true;
+    errno = 0;
+    x = g_ascii_strtod(text, &end);
+    if (end == text || *end || errno || !(x >= 0) || x * scale > 9e18) {
+        return false;
+    }
+    *out = x * scale + 0.5;
+    return true;
 }
 
-/* An integer with base prefix and an optional K, M or G; false when malformed. */
+/* An integer with base prefix and an optional K, M or G; false if malformed. */
 static bool parse_size(const char *text, uint64_t *out)
 {
-	unsigned int shift = 0;
-	char *end;
+    unsigned int shift = 0;
+    char *end;
 
-	if (text[0] < '0' || text[0] > '9')
-		return false;
-	errno = 0;
-	*out = strtoull(text, &end, 0);
-	switch (*end) {
-	case 'G':
-		shift += 10;
-		/* fall through */
-	case 'M':
-		shift += 10;
-		/* fall through */
-	case 'K':
-		shift += 10;
-		end++;
-	}
-	if (errno || *end || *out > UINT64_MAX >> shift)
-		return false;
-	*out <<= shift;
-	return true;
+    if (text[0] < '0' || text[0] > '9') {
+        return false;
+    }
+    errno = 0;
+    *out = g_ascii_strtoull(text, &end, 0);
+    switch (*end) {
+    case 'G':
+        shift += 10;
+        /* fall through */
+    case 'M':
+        shift += 10;
+        /* fall through */
+    case 'K':
+        shift += 10;
+        end++;
+    }
+    if (errno || *end || *out > UINT64_MAX >> shift) {
+        return false;
+    }
+    *out <<= shift;
+    return true;
 }
 
 /* Copy @value to @text and split it there at colons into exactly @n parts. */
 static bool split(const char *value, char text[SPLIT_LEN], char **parts,
-		  unsigned int n)
+                  unsigned int n)
 {
-	if (strlen(value) >= SPLIT_LEN)
-		return false;
-	strcpy(text, value);
-	for (unsigned int i = 0; i < n; i++) {
-		parts[i] = text;
-		text = strchr(text, ':');
-		if (!text)
-			return i == n - 1;
-		*text++ = '\0';
-	}
-	return false;
+    if (strlen(value) >= SPLIT_LEN) {
+        return false;
+    }
+    strcpy(text, value);
+    for (unsigned int i = 0; i < n; i++) {
+        parts[i] = text;
+        text = strchr(text, ':');
+        if (!text) {
+            return i == n - 1;
+        }
+        *text++ = '\0';
+    }
+    return false;
 }
 
 static bool parse_tier(struct tmem_config *c, const char *value)
 {
-	struct tmem_tier_config *t = &c->tiers[c->ntiers];
-	char text[SPLIT_LEN], *part[5];
+    struct tmem_tier_config *t = &c->tiers[c->ntiers];
+    char text[SPLIT_LEN], *part[5];
 
-	if (c->ntiers == TMEM_MAX_TIERS || !split(value, text, part, 5) ||
-	    strlen(part[0]) >= sizeof(t->name))
-		return false;
-	for (const char *p = part[0]; *p; p++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789_-", *p))
-			return false;
-	strcpy(t->name, part[0]);
-	c->ntiers++;
-	return parse_scaled(part[1], 1000, &t->read_ps) &&
-	       parse_scaled(part[2], 1000, &t->write_ps) &&
-	       parse_scaled(part[3], 1, &t->read_mbps) &&
-	       parse_scaled(part[4], 1, &t->write_mbps);
+    if (c->ntiers == TMEM_MAX_TIERS || !split(value, text, part, 5) ||
+        strlen(part[0]) >= sizeof(t->name)) {
+        return false;
+    }
+    for (const char *p = part[0]; *p; p++) {
+        if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789_-", *p)) {
+            return false;
+        }
+    }
+    strcpy(t->name, part[0]);
+    c->ntiers++;
+    return parse_scaled(part[1], 1000, &t->read_ps) &&
+           parse_scaled(part[2], 1000, &t->write_ps) &&
+           parse_scaled(part[3], 1, &t->read_mbps) &&
+           parse_scaled(part[4], 1, &t->write_mbps);
 }
 
 static bool parse_map(struct tmem_config *c, const char *value)
 {
-	struct tmem_range *r = &c->ranges[c->nranges];
-	uint64_t tier;
-	char text[SPLIT_LEN], *part[3];
+    struct tmem_range *r = &c->ranges[c->nranges];
+    uint64_t tier;
+    char text[SPLIT_LEN], *part[3];
 
-	if (c->nranges == TMEM_MAX_RANGES || !split(value, text, part, 3) ||
-	    !parse_size(part[0], &tier) || tier >= TMEM_MAX_TIERS)
-		return false;
-	r->tier = tier;
-	c->nranges++;
-	return parse_size(part[1], &r->base) && parse_size(part[2], &r->size);
+    if (c->nranges == TMEM_MAX_RANGES || !split(value, text, part, 3) ||
+        !parse_size(part[0], &tier) || tier >= TMEM_MAX_TIERS) {
+        return false;
+    }
+    r->tier = tier;
+    c->nranges++;
+    return parse_size(part[1], &r->base) && parse_size(part[2], &r->size);
 }
 
 static bool parse_unsigned(const char *value, unsigned int *out)
 {
-	uint64_t x;
+    uint64_t x;
 
-	if (!parse_size(value, &x) || x > UINT32_MAX)
-		return false;
-	*out = x;
-	return true;
+    if (!parse_size(value, &x) || x > UINT32_MAX) {
+        return false;
+    }
+    *out = x;
+    return true;
 }
 
 static bool parse_mlp(const char *value, double *out)
 {
-	char *end;
+    char *end;
 
-	*out = strtod(value, &end);
-	return end != value && !*end;
+    *out = g_ascii_strtod(value, &end);
+    return end != value && !*end;
 }
 
 static bool parse_path(const char *value, const char **out)
 {
-	*out = value;
-	return *value;
+    *out = value;
+    return *value;
 }
 
 static bool parse_option(struct tmem_options *o, const char *arg)
 {
-	const char *value = strchr(arg, '=');
-	struct tmem_config *c = &o->model;
-	char key[16] = "";
+    const char *value = strchr(arg, '=');
+    struct tmem_config *c = &o->model;
+    char key[16] = "";
 
-	if (!value || value - arg >= (ptrdiff_t)sizeof(key))
-		return false;
-	memcpy(key, arg, value - arg);
-	value++;
+    if (!value || value - arg >= (ptrdiff_t)sizeof(key)) {
+        return false;
+    }
+    memcpy(key, arg, value - arg);
+    value++;
 
-	if (!strcmp(key, "tier"))
-		return parse_tier(c, value);
-	if (!strcmp(key, "map"))
-		return parse_map(c, value);
-	if (!strcmp(key, "cache"))
-		return parse_size(value, &c->cache_size);
-	if (!strcmp(key, "ways"))
-		return parse_unsigned(value, &c->cache_ways);
-	if (!strcmp(key, "line"))
-		return parse_unsigned(value, &c->line);
-	if (!strcmp(key, "mlp"))
-		return parse_mlp(value, &c->mlp);
-	if (!strcmp(key, "streams"))
-		return parse_unsigned(value, &c->streams);
-	if (!strcmp(key, "pause"))
-		return parse_scaled(value, 1000, &o->pause_ps) &&
-		       o->pause_ps <= 1000000;
-	if (!strcmp(key, "interval"))
-		return parse_scaled(value, 1e9, &o->interval_ps) &&
-		       o->interval_ps >= 1000000000;
-	if (!strcmp(key, "report"))
-		return parse_path(value, &o->report);
-	if (!strcmp(key, "series"))
-		return parse_path(value, &o->series);
-	if (!strcmp(key, "histogram"))
-		return parse_path(value, &o->histogram);
-	if (!strcmp(key, "control"))
-		return parse_path(value, &o->control);
-	return false;
+    if (!strcmp(key, "tier")) {
+        return parse_tier(c, value);
+    }
+    if (!strcmp(key, "map")) {
+        return parse_map(c, value);
+    }
+    if (!strcmp(key, "cache")) {
+        return parse_size(value, &c->cache_size);
+    }
+    if (!strcmp(key, "ways")) {
+        return parse_unsigned(value, &c->cache_ways);
+    }
+    if (!strcmp(key, "line")) {
+        return parse_unsigned(value, &c->line);
+    }
+    if (!strcmp(key, "mlp")) {
+        return parse_mlp(value, &c->mlp);
+    }
+    if (!strcmp(key, "streams")) {
+        return parse_unsigned(value, &c->streams);
+    }
+    if (!strcmp(key, "pause")) {
+        return parse_scaled(value, 1000, &o->pause_ps) &&
+               o->pause_ps <= 1000000;
+    }
+    if (!strcmp(key, "interval")) {
+        return parse_scaled(value, 1e9, &o->interval_ps) &&
+               o->interval_ps >= 1000000000;
+    }
+    if (!strcmp(key, "report")) {
+        return parse_path(value, &o->report);
+    }
+    if (!strcmp(key, "series")) {
+        return parse_path(value, &o->series);
+    }
+    if (!strcmp(key, "histogram")) {
+        return parse_path(value, &o->histogram);
+    }
+    if (!strcmp(key, "control")) {
+        return parse_path(value, &o->control);
+    }
+    return false;
 }
 
 bool tmem_options_parse(struct tmem_options *o, int argc, char **argv,
-			char *error, size_t len)
+                        char *error, size_t len)
 {
-	const char *wrong;
+    const char *wrong;
 
-	*o = (struct tmem_options){
-		.pause_ps = 45000,
-		.interval_ps = 100 * 1000000000ull,
-		.model = {
-			.cache_size = 2 << 20,
-			.cache_ways = 16,
-			.line = 64,
-			.mlp = 1,
-			.streams = 16,
-		},
-	};
-	for (int i = 0; i < argc; i++) {
-		if (!parse_option(o, argv[i])) {
-			snprintf(error, len, "bad option \"%s\"", argv[i]);
-			return false;
-		}
-	}
-	wrong = tmem_config_check(&o->model);
-	if (wrong) {
-		snprintf(error, len, "%s", wrong);
-		return false;
-	}
-	return true;
+    *o = (struct tmem_options){
+        .pause_ps = 45000,
+        .interval_ps = 100 * 1000000000ull,
+        .model = {
+            .cache_size = 2 << 20,
+            .cache_ways = 16,
+            .line = 64,
+            .mlp = 1,
+            .streams = 16,
+        },
+    };
+    for (int i = 0; i < argc; i++) {
+        if (!parse_option(o, argv[i])) {
+            snprintf(error, len, "bad option \"%s\"", argv[i]);
+            return false;
+        }
+    }
+    wrong = tmem_config_check(&o->model);
+    if (wrong) {
+        snprintf(error, len, "%s", wrong);
+        return false;
+    }
+    return true;
 }

@@ -4,19 +4,19 @@
  * Pure logic, tested without QEMU.
  *
  * tier=NAME:READ_NS:WRITE_NS:READ_MBPS:WRITE_MBPS
- *			a tier; tiers are numbered from 0 in this order
- * map=TIER:BASE:SIZE	guest physical range that tier number TIER holds
- * cache=SIZE		last-level cache (default 2M, 0: none)
- * ways=N		its associativity (default 16)
- * line=BYTES		its line (default 64)
- * mlp=X		misses that overlap (default 1)
- * streams=N		streams that the prefetcher follows (default 16)
- * pause=NS		duration of a PAUSE instruction (default 45)
- * report=FILE		JSON report, written at exit
- * series=FILE		CSV of the counters over simulated time
- * interval=MS		its interval in simulated ms (default 100)
- * histogram=FILE	misses per 4 KiB page, written at exit
- * control=SOCKET	Unix socket: each connection is sent the JSON report
+ *                      a tier; tiers are numbered from 0 in this order
+ * map=TIER:BASE:SIZE   guest physical range that tier number TIER holds
+ * cache=SIZE           last-level cache (default 2M, 0: none)
+ * ways=N               its associativity (default 16)
+ * line=BYTES           its line (default 64)
+ * mlp=X                misses that overlap (default 1)
+ * streams=N            streams that the prefetcher follows (default 16)
+ * pause=NS             duration of a PAUSE instruction (default 45)
+ * report=FILE          JSON report, written at exit
+ * series=FILE          CSV of the counters over simulated time
+ * interval=MS          its interval in simulated ms (default 100)
+ * histogram=FILE       misses per 4 KiB page, written at exit
+ * control=SOCKET       Unix socket: each connection is sent the JSON report
  */
 #ifndef TMEM_OPTIONS_H
 #define TMEM_OPTIONS_H
@@ -26,13 +26,13 @@
 #include "model.h"
 
 struct tmem_options {
-	struct tmem_config model;
-	uint64_t pause_ps;	/* a PAUSE instruction takes this long */
-	uint64_t interval_ps;	/* of the time series; 0: none */
-	const char *report;	/* paths, pointing into argv; NULL: none */
-	const char *series;
-	const char *histogram;
-	const char *control;
+    struct tmem_config model;
+    uint64_t pause_ps; /* a PAUSE instruction takes this long */
+    uint64_t interval_ps; /* of the time series; 0: none */
+    const char *report; /* paths, pointing into argv; NULL: none */
+    const char *series;
+    const char *histogram;
+    const char *control;
 };
 
 /*
@@ -40,6 +40,6 @@ struct tmem_options {
  * true, or false with one line of at most @len bytes in @error.
  */
 bool tmem_options_parse(struct tmem_options *o, int argc, char **argv,
-			char *error, size_t len);
+                        char *error, size_t len);
 
 #endif

@@ -20,8 +20,8 @@ struct tmem_report;
  * report.
  */
 struct tmem_report *tmem_report_new(const struct tmem_options *options,
-				    struct tmem_model *model, char *error,
-				    size_t len);
+                                    struct tmem_model *model, char *error,
+                                    size_t len);
 
 /* Simulated time has reached @now_ps: write the series rows that are due. */
 void tmem_report_tick(struct tmem_report *r, uint64_t now_ps);
@@ -32,7 +32,7 @@ void tmem_report_tick(struct tmem_report *r, uint64_t now_ps);
  * to a fixed number.
  */
 void tmem_report_mark(struct tmem_report *r, unsigned int phase,
-		      uint64_t now_ps);
+                      uint64_t now_ps);
 
 /* Write the final report, close everything and free @r. */
 void tmem_report_finish(struct tmem_report *r);

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Unit tests of the tiered-memory model, without QEMU. */
 #include <glib.h>
 
@@ -11,293 +11,304 @@
 
 static struct tmem_config base_config(void)
 {
-	return (struct tmem_config){
-		.cache_size = 1 * MIB,
-		.cache_ways = 16,
-		.line = 64,
-		.mlp = 1,
-		.ntiers = 2,
-		.tiers = {
-			{ "fast", FAST_PS, FAST_PS, 64000, 64000 },
-			{ "slow", SLOW_PS, 2 * SLOW_PS, 16000, 8000 },
-		},
-		.nranges = 2,
-		.ranges = {
-			{ 0, SLOW_BASE, 0 },
-			{ SLOW_BASE, 64 * MIB, 1 },
-		},
-	};
+    return (struct tmem_config){
+        .cache_size = 1 * MIB,
+        .cache_ways = 16,
+        .line = 64,
+        .mlp = 1,
+        .ntiers = 2,
+        .tiers = {
+            { "fast", FAST_PS, FAST_PS, 64000, 64000 },
+            { "slow", SLOW_PS, 2 * SLOW_PS, 16000, 8000 },
+        },
+        .nranges = 2,
+        .ranges = {
+            { 0, SLOW_BASE, 0 },
+            { SLOW_BASE, 64 * MIB, 1 },
+        },
+    };
 }
 
 static struct tmem_model *make(struct tmem_config config)
 {
-	struct tmem_model *m;
+    struct tmem_model *m;
 
-	g_assert_null(tmem_config_check(&config));
-	m = tmem_model_new(&config);
-	g_assert_nonnull(m);
-	return m;
+    g_assert_null(tmem_config_check(&config));
+    m = tmem_model_new(&config);
+    g_assert_nonnull(m);
+    return m;
 }
 
 /* Virtual addresses differ from physical ones, as in a real guest. */
 static struct tmem_outcome touch(struct tmem_model *m, uint64_t paddr,
-				 bool store, uint64_t now_ps)
+                                 bool store, uint64_t now_ps)
 {
-	struct tmem_access a = {
-		.vaddr = paddr + (1ull << 46),
-		.paddr = paddr,
-		.now_ps = now_ps,
-		.store = store,
-	};
+    struct tmem_access a = {
+        .vaddr = paddr + (1ull << 46),
+        .paddr = paddr,
+        .now_ps = now_ps,
+        .store = store,
+    };
 
-	return tmem_access(m, &a);
+    return tmem_access(m, &a);
 }
 
 /* Far enough apart in time that bandwidth never matters. */
 static uint64_t later(void)
 {
-	static uint64_t now_ps;
+    static uint64_t now_ps;
 
-	return now_ps += 1000000;
+    return now_ps += 1000000;
 }
 
 static void test_latency(void)
 {
-	struct tmem_model *m = make(base_config());
-	struct tmem_outcome o = touch(m, 4096, false, later());
+    struct tmem_model *m = make(base_config());
+    struct tmem_outcome o = touch(m, 4096, false, later());
 
-	g_assert_true(o.miss);
-	g_assert_cmpint(o.tier, ==, 0);
-	g_assert_cmpuint(o.stall_ps, ==, FAST_PS);
-	o = touch(m, SLOW_BASE, false, later());
-	g_assert_cmpint(o.tier, ==, 1);
-	g_assert_cmpuint(o.stall_ps, ==, SLOW_PS);
-	o = touch(m, SLOW_BASE + 4096, true, later());
-	g_assert_cmpuint(o.stall_ps, ==, 2 * SLOW_PS);
-	o = touch(m, SLOW_BASE + 4096, false, later());
-	g_assert_false(o.miss);
-	g_assert_cmpuint(o.stall_ps, ==, 0);
-	tmem_model_free(m);
+    g_assert_true(o.miss);
+    g_assert_cmpint(o.tier, ==, 0);
+    g_assert_cmpuint(o.stall_ps, ==, FAST_PS);
+    o = touch(m, SLOW_BASE, false, later());
+    g_assert_cmpint(o.tier, ==, 1);
+    g_assert_cmpuint(o.stall_ps, ==, SLOW_PS);
+    o = touch(m, SLOW_BASE + 4096, true, later());
+    g_assert_cmpuint(o.stall_ps, ==, 2 * SLOW_PS);
+    o = touch(m, SLOW_BASE + 4096, false, later());
+    g_assert_false(o.miss);
+    g_assert_cmpuint(o.stall_ps, ==, 0);
+    tmem_model_free(m);
 }
 
 static void test_outside(void)
 {
-	struct tmem_model *m = make(base_config());
-	struct tmem_outcome o = touch(m, 1ull << 40, false, later());
+    struct tmem_model *m = make(base_config());
+    struct tmem_outcome o = touch(m, 1ull << 40, false, later());
 
-	g_assert_cmpint(o.tier, ==, -1);
-	g_assert_false(o.miss);
-	g_assert_cmpuint(o.stall_ps, ==, 0);
-	tmem_model_free(m);
+    g_assert_cmpint(o.tier, ==, -1);
+    g_assert_false(o.miss);
+    g_assert_cmpuint(o.stall_ps, ==, 0);
+    tmem_model_free(m);
 }
 
 static void test_mlp(void)
 {
-	struct tmem_config config = base_config();
-	struct tmem_model *m;
+    struct tmem_config config = base_config();
+    struct tmem_model *m;
 
-	config.mlp = 4;
-	m = make(config);
-	g_assert_cmpuint(touch(m, 0x10000, false, later()).stall_ps, ==, FAST_PS / 4);
-	tmem_model_free(m);
+    config.mlp = 4;
+    m = make(config);
+    g_assert_cmpuint(touch(m, 0x10000, false, later()).stall_ps, ==,
+                     FAST_PS / 4);
+    tmem_model_free(m);
 }
 
 static unsigned int misses_of_pass(struct tmem_model *m, uint64_t bytes)
 {
-	unsigned int misses = 0;
+    unsigned int misses = 0;
 
-	for (uint64_t p = 0; p < bytes; p += 64)
-		misses += touch(m, p, false, later()).miss;
-	return misses;
+    for (uint64_t p = 0; p < bytes; p += 64) {
+        misses += touch(m, p, false, later()).miss;
+    }
+    return misses;
 }
 
 static void test_cache_capacity(void)
 {
-	struct tmem_model *m = make(base_config());
+    struct tmem_model *m = make(base_config());
 
-	/* what fits stays, a cycle through more than fits never hits (LRU) */
-	misses_of_pass(m, MIB);
-	g_assert_cmpuint(misses_of_pass(m, MIB), ==, 0);
-	misses_of_pass(m, 2 * MIB);
-	g_assert_cmpuint(misses_of_pass(m, 2 * MIB), ==, 2 * MIB / 64);
-	tmem_model_free(m);
+    /* what fits stays, a cycle through more than fits never hits (LRU) */
+    misses_of_pass(m, MIB);
+    g_assert_cmpuint(misses_of_pass(m, MIB), ==, 0);
+    misses_of_pass(m, 2 * MIB);
+    g_assert_cmpuint(misses_of_pass(m, 2 * MIB), ==, 2 * MIB / 64);
+    tmem_model_free(m);
 }
 
 static void test_associativity(void)
 {
-	struct tmem_model *m = make(base_config());
-	const uint64_t stride = MIB / 16; /* same set */
+    struct tmem_model *m = make(base_config());
+    const uint64_t stride = MIB / 16; /* same set */
 
-	for (unsigned int i = 0; i < 16; i++)
-		touch(m, i * stride, false, later());
-	for (unsigned int i = 0; i < 16; i++)
-		g_assert_false(touch(m, i * stride, false, later()).miss);
-	/* one more evicts the least recently used, which is number 0 */
-	touch(m, 16 * stride, false, later());
-	g_assert_false(touch(m, 1 * stride, false, later()).miss);
-	g_assert_true(touch(m, 0, false, later()).miss);
-	tmem_model_free(m);
+    for (unsigned int i = 0; i < 16; i++) {
+        touch(m, i * stride, false, later());
+    }
+    for (unsigned int i = 0; i < 16; i++) {
+        g_assert_false(touch(m, i * stride, false, later()).miss);
+    }
+    /* one more evicts the least recently used, which is number 0 */
+    touch(m, 16 * stride, false, later());
+    g_assert_false(touch(m, 1 * stride, false, later()).miss);
+    g_assert_true(touch(m, 0, false, later()).miss);
+    tmem_model_free(m);
 }
 
 static void test_no_cache(void)
 {
-	struct tmem_config config = base_config();
-	struct tmem_model *m;
+    struct tmem_config config = base_config();
+    struct tmem_model *m;
 
-	config.cache_size = 0;
-	m = make(config);
-	g_assert_true(touch(m, 0, false, later()).miss);
-	g_assert_true(touch(m, 0, false, later()).miss);
-	tmem_model_free(m);
+    config.cache_size = 0;
+    m = make(config);
+    g_assert_true(touch(m, 0, false, later()).miss);
+    g_assert_true(touch(m, 0, false, later()).miss);
+    tmem_model_free(m);
 }
 
 static void test_bandwidth(void)
 {
-	struct tmem_model *m = make(base_config());
-	const uint64_t now = later();
-	uint64_t last = 0;
+    struct tmem_model *m = make(base_config());
+    const uint64_t now = later();
+    uint64_t last = 0;
 
-	/* 64 B at 16 GB/s occupy the slow tier for 4 ns each */
-	for (unsigned int i = 0; i < 10; i++)
-		last = touch(m, SLOW_BASE + i * 4096, false, now).stall_ps;
-	g_assert_cmpuint(last, ==, SLOW_PS + 9 * 4000);
-	g_assert_cmpuint(tmem_counters(m, 1)->queue_ps, ==, 45 * 4000);
-	/* the other tier is not affected */
-	g_assert_cmpuint(touch(m, 4096, false, now).stall_ps, ==, FAST_PS);
-	tmem_model_free(m);
+    /* 64 B at 16 GB/s occupy the slow tier for 4 ns each */
+    for (unsigned int i = 0; i < 10; i++) {
+        last = touch(m, SLOW_BASE + i * 4096, false, now).stall_ps;
+    }
+    g_assert_cmpuint(last, ==, SLOW_PS + 9 * 4000);
+    g_assert_cmpuint(tmem_counters(m, 1)->queue_ps, ==, 45 * 4000);
+    /* the other tier is not affected */
+    g_assert_cmpuint(touch(m, 4096, false, now).stall_ps, ==, FAST_PS);
+    tmem_model_free(m);
 }
 
 static void test_writeback(void)
 {
-	struct tmem_model *m = make(base_config());
-	const uint64_t stride = MIB / 16;
-	uint64_t now;
+    struct tmem_model *m = make(base_config());
+    const uint64_t stride = MIB / 16;
+    uint64_t now;
 
-	touch(m, SLOW_BASE, true, later());
-	for (unsigned int i = 1; i < 16; i++)
-		touch(m, SLOW_BASE + i * stride, false, later());
-	g_assert_cmpuint(tmem_counters(m, 1)->writebacks, ==, 0);
-	now = later();
-	touch(m, SLOW_BASE + 16 * stride, false, now);
-	g_assert_cmpuint(tmem_counters(m, 1)->writebacks, ==, 1);
-	/* 64 B at 8 GB/s: 8 ns from the time at which the miss was served */
-	g_assert_cmpuint(touch(m, SLOW_BASE + 4096, false, now + SLOW_PS).stall_ps,
-			 ==, SLOW_PS + 8000);
-	tmem_model_free(m);
+    touch(m, SLOW_BASE, true, later());
+    for (unsigned int i = 1; i < 16; i++) {
+        touch(m, SLOW_BASE + i * stride, false, later());
+    }
+    g_assert_cmpuint(tmem_counters(m, 1)->writebacks, ==, 0);
+    now = later();
+    touch(m, SLOW_BASE + 16 * stride, false, now);
+    g_assert_cmpuint(tmem_counters(m, 1)->writebacks, ==, 1);
+    /* 64 B at 8 GB/s: 8 ns from the time at which the miss was served */
+    g_assert_cmpuint(touch(m, SLOW_BASE + 4096, false, now + SLOW_PS).stall_ps,
+                     ==, SLOW_PS + 8000);
+    tmem_model_free(m);
 }
 
 static void test_streams(void)
 {
-	struct tmem_config config = base_config();
-	struct tmem_model *m;
-	uint64_t p;
+    struct tmem_config config = base_config();
+    struct tmem_model *m;
+    uint64_t p;
 
-	config.streams = 4;
-	m = make(config);
-	for (p = 0; p < 16 * 4096; p += 64)
-		touch(m, p, false, later());
-	/* the first three lines pay: one starts, two build up trust */
-	g_assert_cmpuint(tmem_counters(m, 0)->prefetched, ==, 16 * 64 - 3);
-	g_assert_cmpuint(tmem_counters(m, 0)->stall_ps, ==, 3 * FAST_PS);
-	/* accesses far from each other are no stream */
-	for (unsigned int i = 0; i < 1000; i++)
-		touch(m, SLOW_BASE + i * 7919 % 16000 * 4096, false, later());
-	g_assert_cmpuint(tmem_counters(m, 1)->prefetched, ==, 0);
-	tmem_model_free(m);
+    config.streams = 4;
+    m = make(config);
+    for (p = 0; p < 16 * 4096; p += 64) {
+        touch(m, p, false, later());
+    }
+    /* the first three lines pay: one starts, two build up trust */
+    g_assert_cmpuint(tmem_counters(m, 0)->prefetched, ==, 16 * 64 - 3);
+    g_assert_cmpuint(tmem_counters(m, 0)->stall_ps, ==, 3 * FAST_PS);
+    /* accesses far from each other are no stream */
+    for (unsigned int i = 0; i < 1000; i++) {
+        touch(m, SLOW_BASE + i * 7919 % 16000 * 4096, false, later());
+    }
+    g_assert_cmpuint(tmem_counters(m, 1)->prefetched, ==, 0);
+    tmem_model_free(m);
 }
 
 static void test_stream_bandwidth(void)
 {
-	struct tmem_config config = base_config();
-	const unsigned int lines = 100000;
-	struct tmem_model *m;
-	uint64_t now = 0;
+    struct tmem_config config = base_config();
+    const unsigned int lines = 100000;
+    struct tmem_model *m;
+    uint64_t now = 0;
 
-	config.streams = 4;
-	m = make(config);
-	/* a core that needs no time of its own gets exactly the bandwidth */
-	for (unsigned int i = 0; i < lines; i++)
-		now += touch(m, SLOW_BASE + (i * 64ull) % (64 * MIB), false, now).stall_ps;
-	g_assert_cmpfloat_with_epsilon(lines * 64e6 / now, 16000, 16000 * 0.005);
-	tmem_model_free(m);
+    config.streams = 4;
+    m = make(config);
+    /* a core that needs no time of its own gets exactly the bandwidth */
+    for (unsigned int i = 0; i < lines; i++) {
+        now +=
+            touch(m, SLOW_BASE + (i * 64ull) % (64 * MIB), false, now).stall_ps;
+    }
+    g_assert_cmpfloat_with_epsilon(lines * 64e6 / now, 16000, 16000 * 0.005);
+    tmem_model_free(m);
 }
 
 static void test_filter(void)
 {
-	struct tmem_model *m = make(base_config());
-	const uint64_t vaddr = 1ull << 46;
+    struct tmem_model *m = make(base_config());
+    const uint64_t vaddr = 1ull << 46;
 
-	g_assert_false(tmem_filter_hit(m, vaddr, false));
-	touch(m, 0, false, later());
-	g_assert_true(tmem_filter_hit(m, vaddr, false));
-	g_assert_true(tmem_filter_hit(m, vaddr + 63, false));
-	/* a first store must reach the cache, which has to learn of it */
-	g_assert_false(tmem_filter_hit(m, vaddr, true));
-	touch(m, 0, true, later());
-	g_assert_true(tmem_filter_hit(m, vaddr, true));
-	g_assert_cmpuint(tmem_counters(m, 0)->reads, ==, 3);
-	g_assert_cmpuint(tmem_counters(m, 0)->writes, ==, 2);
-	tmem_model_free(m);
+    g_assert_false(tmem_filter_hit(m, vaddr, false));
+    touch(m, 0, false, later());
+    g_assert_true(tmem_filter_hit(m, vaddr, false));
+    g_assert_true(tmem_filter_hit(m, vaddr + 63, false));
+    /* a first store must reach the cache, which has to learn of it */
+    g_assert_false(tmem_filter_hit(m, vaddr, true));
+    touch(m, 0, true, later());
+    g_assert_true(tmem_filter_hit(m, vaddr, true));
+    g_assert_cmpuint(tmem_counters(m, 0)->reads, ==, 3);
+    g_assert_cmpuint(tmem_counters(m, 0)->writes, ==, 2);
+    tmem_model_free(m);
 }
 
 static void test_histogram(void)
 {
-	struct tmem_model *m = make(base_config());
+    struct tmem_model *m = make(base_config());
 
-	g_assert_null(tmem_histogram(m, 0));
-	g_assert_true(tmem_histogram_enable(m));
-	touch(m, SLOW_BASE + 5 * 4096, false, later());
-	touch(m, SLOW_BASE + 5 * 4096 + 64, false, later());
-	touch(m, SLOW_BASE + 5 * 4096, false, later());
-	g_assert_cmpuint(tmem_histogram(m, 1)[5], ==, 2);
-	g_assert_cmpuint(tmem_histogram(m, 1)[4], ==, 0);
-	tmem_model_free(m);
+    g_assert_null(tmem_histogram(m, 0));
+    g_assert_true(tmem_histogram_enable(m));
+    touch(m, SLOW_BASE + 5 * 4096, false, later());
+    touch(m, SLOW_BASE + 5 * 4096 + 64, false, later());
+    touch(m, SLOW_BASE + 5 * 4096, false, later());
+    g_assert_cmpuint(tmem_histogram(m, 1)[5], ==, 2);
+    g_assert_cmpuint(tmem_histogram(m, 1)[4], ==, 0);
+    tmem_model_free(m);
 }
 
 static void test_config_check(void)
 {
-	struct tmem_config c;
+    struct tmem_config c;
 
-#define REFUSED(change, option) do {					\
-	c = base_config();						\
-	change;								\
-	g_assert_nonnull(tmem_config_check(&c));			\
-	g_assert_true(g_str_has_prefix(tmem_config_check(&c), option));	\
-} while (0)
-	REFUSED(c.line = 48, "line");
-	REFUSED(c.line = 8, "line");
-	REFUSED(c.cache_ways = 0, "ways");
-	REFUSED(c.cache_ways = 33, "ways");
-	REFUSED(c.cache_size = 3 * MIB, "cache");
-	REFUSED(c.cache_size = 100, "cache");
-	REFUSED(c.mlp = 0.5, "mlp");
-	REFUSED(c.streams = 65, "streams");
-	REFUSED(c.ntiers = 0, "tier");
-	REFUSED(c.tiers[1].read_mbps = 0, "tier");
-	REFUSED(c.tiers[1].read_ps = 2000000000, "tier");
-	REFUSED(c.nranges = 0, "map");
-	REFUSED(c.ranges[1].tier = 2, "map");
-	REFUSED(c.ranges[1].base = 4096, "map");
-	REFUSED(c.ranges[1].size = 100, "map");
-	REFUSED(c.ranges[1].base = 1ull << 50, "map");
+#define REFUSED(change, option)                                         \
+    do {                                                                \
+        c = base_config();                                              \
+        change;                                                         \
+        g_assert_nonnull(tmem_config_check(&c));                        \
+        g_assert_true(g_str_has_prefix(tmem_config_check(&c), option)); \
+    } while (0)
+    REFUSED(c.line = 48, "line");
+    REFUSED(c.line = 8, "line");
+    REFUSED(c.cache_ways = 0, "ways");
+    REFUSED(c.cache_ways = 33, "ways");
+    REFUSED(c.cache_size = 3 * MIB, "cache");
+    REFUSED(c.cache_size = 100, "cache");
+    REFUSED(c.mlp = 0.5, "mlp");
+    REFUSED(c.streams = 65, "streams");
+    REFUSED(c.ntiers = 0, "tier");
+    REFUSED(c.tiers[1].read_mbps = 0, "tier");
+    REFUSED(c.tiers[1].read_ps = 2000000000, "tier");
+    REFUSED(c.nranges = 0, "map");
+    REFUSED(c.ranges[1].tier = 2, "map");
+    REFUSED(c.ranges[1].base = 4096, "map");
+    REFUSED(c.ranges[1].size = 100, "map");
+    REFUSED(c.ranges[1].base = 1ull << 50, "map");
 #undef REFUSED
 }
 
 int main(int argc, char **argv)
 {
-	g_test_init(&argc, &argv, NULL);
-	g_test_add_func("/model/latency", test_latency);
-	g_test_add_func("/model/outside", test_outside);
-	g_test_add_func("/model/mlp", test_mlp);
-	g_test_add_func("/model/cache-capacity", test_cache_capacity);
-	g_test_add_func("/model/associativity", test_associativity);
-	g_test_add_func("/model/no-cache", test_no_cache);
-	g_test_add_func("/model/bandwidth", test_bandwidth);
-	g_test_add_func("/model/writeback", test_writeback);
-	g_test_add_func("/model/streams", test_streams);
-	g_test_add_func("/model/stream-bandwidth", test_stream_bandwidth);
-	g_test_add_func("/model/filter", test_filter);
-	g_test_add_func("/model/histogram", test_histogram);
-	g_test_add_func("/model/config-check", test_config_check);
-	return g_test_run();
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/model/latency", test_latency);
+    g_test_add_func("/model/outside", test_outside);
+    g_test_add_func("/model/mlp", test_mlp);
+    g_test_add_func("/model/cache-capacity", test_cache_capacity);
+    g_test_add_func("/model/associativity", test_associativity);
+    g_test_add_func("/model/no-cache", test_no_cache);
+    g_test_add_func("/model/bandwidth", test_bandwidth);
+    g_test_add_func("/model/writeback", test_writeback);
+    g_test_add_func("/model/streams", test_streams);
+    g_test_add_func("/model/stream-bandwidth", test_stream_bandwidth);
+    g_test_add_func("/model/filter", test_filter);
+    g_test_add_func("/model/histogram", test_histogram);
+    g_test_add_func("/model/config-check", test_config_check);
+    return g_test_run();
 }
