@@ -30,7 +30,7 @@ export CCACHE_BASEDIR := $(TOP)
 export CCACHE_NOHASHDIR := 1
 
 # Targets that must work without a configuration or anything installed.
-simple := help clean distclean deps lint bench run check %config
+simple := help clean distclean deps lint bench bench-emulator run check %config
 ifneq ($(filter-out $(simple),$(or $(MAKECMDGOALS),all)),)
 include $(KCONFIG_CONFIG)
 endif

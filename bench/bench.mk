@@ -16,7 +16,7 @@ bench_args := $(if $(FROM),--from "$(FROM)",--vms "$(VM)" --designs "$(DESIGNS)"
 	$(if $(VM_MEMORY),--vm-memory "$(VM_MEMORY)") \
 	$(if $(FOOTPRINT),--footprint "$(FOOTPRINT)")
 
-.PHONY: bench run configured
+.PHONY: bench bench-emulator run configured
 configured: $(KCONFIG_CONFIG)
 	@:
 
@@ -33,3 +33,8 @@ run:
 	@$(bench) run --dry-run --guest "$(GUEST)"
 	@$(locked) all
 	@$(bench) run --guest "$(GUEST)"
+
+bench-emulator:
+	@mkdir -p $(BUILD)
+	@$(locked) all
+	@$(bench) emulator $(if $(REPEAT),--repeat "$(REPEAT)")

@@ -12,7 +12,7 @@ qemu_bin := $(qemu_out)/qemu-system-x86_64
 qboot := $(qemu_dir)/qboot.rom
 tmem := $(BUILD)/plugins/libtmem.so
 tmem_src := $(wildcard qemu/plugins/tmem/*.c)
-PLUGIN_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror
+PLUGIN_CFLAGS := -std=gnu11 -O3 -flto -g -Wall -Wextra -Wno-unused-parameter -Werror
 
 .PHONY: qemu
 qemu: $(if $(CONFIG_QEMU_EMULATED),$(qemu_dir)/.built $(qboot) $(tmem))

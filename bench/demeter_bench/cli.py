@@ -44,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
     r = commands.add_parser("run", help="boot one VM with a shell on this terminal")
     r.add_argument("--dry-run", action="store_true", help="only check the arguments")
     r.add_argument("--guest", required=True, help="guest kernel, e.g. tpp")
+
+    e = commands.add_parser("emulator", help="measure the speed of the emulator itself")
+    e.add_argument("--repeat", default="3", help="repetitions")
     return p
 
 
@@ -126,13 +129,32 @@ def run(args: argparse.Namespace) -> int:
     platform = choose(kconfig, args.build)
     if args.dry_run:
         return 0
-    defaults = parser().parse_args(["--build", str(args.build), "bench"])
-    defaults.designs, defaults.workloads = next(iter(DESIGNS)), next(iter(WORKLOADS))
-    s = from_kconfig(kconfig, defaults, platform.name, cores())
+    s = default_settings(kconfig, args.build, platform.name)
     design = Design(args.guest, args.guest, "")
     command = platform.shell_command(s, design, args.build / "image/initramfs.cpio")
     print(f"{args.guest} guest on the {platform.name} platform; Ctrl-a x ends it", flush=True)
     os.execv(command[0], command)
+
+
+def emulator(args: argparse.Namespace) -> int:
+    """Speed of the emulator, with the default machine."""
+    from .emulator import measure, report
+    from .settings import integer
+
+    kconfig = read_kconfig(args.build / ".config")
+    s = default_settings(kconfig, args.build, "emulated")
+    report(measure(s, args.build, integer("REPEAT", args.repeat, 1, 100)))
+    return 0
+
+
+def default_settings(kconfig: dict[str, str], build: Path, platform: str) -> Settings:
+    """The configured machine, for any one design and workload."""
+    defaults = parser().parse_args(["--build", str(build), "bench"])
+    selected = [d for d in DESIGNS if f"GUEST_{DESIGNS[d].guest.upper()}" in kconfig]
+    defaults.designs = selected[0] if selected else next(iter(DESIGNS))
+    workloads = [w for w in WORKLOADS if f"WORKLOAD_{w.upper()}" in kconfig]
+    defaults.workloads = workloads[0] if workloads else next(iter(WORKLOADS))
+    return from_kconfig(kconfig, defaults, platform, cores())
 
 
 def main() -> int:
@@ -140,7 +162,7 @@ def main() -> int:
     # a make that is told to end passes it on: treat it like Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return {"bench": bench, "run": run}[args.command](args)
+        return {"bench": bench, "run": run, "emulator": emulator}[args.command](args)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -75,7 +75,7 @@ class Settings:
     cache: int = 2 * MIB
     cache_ways: int = 16
     mlp: int = 1
-    streams: int = 16
+    streams: int = 64
     kvm_binary: str = "qemu-system-x86_64"
     kvm_nodes: tuple[int, int] = (0, 1)
     format: int = field(default=FORMAT)
@@ -233,7 +233,7 @@ def from_kconfig(kconfig: dict[str, str], args: Namespace, platform: str, cores:
             cache=value("EMU_CACHE_KB", 2048) * 1024,
             cache_ways=value("EMU_CACHE_WAYS", 16),
             mlp=value("EMU_MLP", 1),
-            streams=value("EMU_STREAMS", 16),
+            streams=value("EMU_STREAMS", 64),
             kvm_binary=kconfig.get("QEMU_KVM_BINARY", "qemu-system-x86_64"),
             kvm_nodes=(value("KVM_FAST_NODE", 0), value("KVM_SLOW_NODE", 1)),
         )

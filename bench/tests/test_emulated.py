@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import signal
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from demeter_bench.results import DEMOTIONS, PROMOTIONS, hit_ratio, vmstat_delta
-from demeter_bench.settings import MIB, PRESETS, Tier
+from demeter_bench.settings import PRESETS, Tier
 
 pytestmark = pytest.mark.skipif("BUILD" not in os.environ, reason="run by make check")
 
@@ -222,11 +221,9 @@ def test_killed_bench_takes_its_machines_along(tmp_path: Path):
     assert json.loads((tmp_path / "out/status.json").read_text())["state"] == "running"
 
 
-def test_two_at_once_and_a_rerun(tmp_path: Path, settings):
+def test_two_at_once_and_a_rerun(tmp_path: Path):
     """Two benchmarks at once, then one of them again from its config.json."""
-    s = dataclasses.replace(settings, footprint=96 * MIB, designs=("first-touch",))
-    assert s.vm_memory == 512 * MIB
-    args = ["--designs", "first-touch", "--workloads", "memlat", "--footprint", "96M"]
+    args = ["--designs", "all-fast", "--workloads", "memlat", "--footprint", "96M"]
     both = [
         subprocess.Popen(bench(tmp_path, *args), stdout=subprocess.PIPE, text=True) for _ in "ab"
     ]

@@ -173,49 +173,103 @@ static uint64_t own_word(struct span span, uint64_t k, unsigned int me, unsigned
 	return span.first + line * LINE_WORDS + k % LINE_WORDS;
 }
 
+/* @value, uniform over all 64-bit numbers, to uniform in [0, @n). */
+static inline uint64_t scale(uint64_t value, uint64_t n)
+{
+	return ((unsigned __int128)value * n) >> 64;
+}
+
 static struct span hot_span(uint64_t words, uint64_t hot, bool last)
 {
 	return (struct span){ last ? words - hot : 0, hot };
 }
 
+/* What a thread updates: its lines of the table and of the hot set. */
+struct job {
+	uint64_t *table;
+	struct span all;
+	struct span hot;
+	struct zipf zipf;
+	struct rng rng;
+	unsigned int me;
+	unsigned int threads;
+};
+
 /*
- * @updates updates by thread @me, all of one phase. Returns the sum of what
- * was added.
+ * Each makes @n updates of one distribution and returns the sum of what was
+ * added. They are functions of their own to keep the loops free of memory
+ * accesses other than the update.
  */
-static uint64_t update(uint64_t *table, struct span all, struct span hot, const struct zipf *zipf,
-		       struct rng *r, uint64_t updates, unsigned int me, unsigned int threads)
+static __attribute__((noinline)) uint64_t update_random(struct job *j, uint64_t n)
 {
-	const uint64_t share = all.words / threads, hot_share = hot.words / threads;
-	/* the top bits of a word decide, the product of all of them selects */
-	const uint64_t hot_below = opt.hot_weight >= 1 ? UINT64_MAX
-						       : (uint64_t)(opt.hot_weight * 0x1p64);
+	const uint64_t share = j->all.words / j->threads;
+	const unsigned int me = j->me, threads = j->threads;
+	const struct span all = j->all;
+	uint64_t *const table = j->table;
+	struct rng rng = j->rng;
+	uint64_t sum = 0;
+
+	while (n--) {
+		const uint64_t value = rng_next(&rng);
+
+		table[own_word(all, scale(value, share), me, threads)] += value;
+		sum += value;
+	}
+	j->rng = rng;
+	return sum;
+}
+
+static __attribute__((noinline)) uint64_t update_hotset(struct job *j, uint64_t n)
+{
+	const uint64_t hot_below = opt.hot_weight >= 1 ? UINT64_MAX : opt.hot_weight * 0x1p64;
+	const unsigned int me = j->me, threads = j->threads;
+	/* the part of a distribution's words that is this thread's */
+	struct span all = j->all, hot = j->hot;
+	uint64_t *const table = j->table;
+	struct rng rng = j->rng;
+	uint64_t sum = 0;
+
+	all.words /= threads;
+	hot.words /= threads;
+	while (n--) {
+		const struct span s = rng_next(&rng) <= hot_below ? hot : all;
+		const uint64_t value = rng_next(&rng);
+
+		table[own_word(s, scale(value, s.words), me, threads)] += value;
+		sum += value;
+	}
+	j->rng = rng;
+	return sum;
+}
+
+static __attribute__((noinline)) uint64_t update_zipf(struct job *j, uint64_t n)
+{
+	struct rng rng = j->rng;
+	uint64_t sum = 0;
+
+	while (n--) {
+		const uint64_t k = zipf_next(&j->zipf, &rng);
+
+		j->table[own_word(j->all, k, j->me, j->threads)] += rng.state;
+		sum += rng.state;
+	}
+	j->rng = rng;
+	return sum;
+}
+
+static uint64_t update(struct job *j, uint64_t updates)
+{
 	uint64_t sum = 0;
 
 	while (updates) {
 		const uint64_t n = updates < BATCH ? updates : BATCH;
 
-		for (uint64_t i = 0; i < n; i++) {
-			uint64_t value, word;
-
-			if (opt.mode == RANDOM) {
-				value = rng_next(r);
-				word = own_word(all, ((unsigned __int128)value * share) >> 64, me,
-						threads);
-			} else if (opt.mode == ZIPF) {
-				word = own_word(all, zipf_next(zipf, r), me, threads);
-				value = r->state;
-			} else if (rng_next(r) <= hot_below) {
-				value = rng_next(r);
-				word = own_word(hot, ((unsigned __int128)value * hot_share) >> 64,
-						me, threads);
-			} else {
-				value = rng_next(r);
-				word = own_word(all, ((unsigned __int128)value * share) >> 64, me,
-						threads);
-			}
-			table[word] += value;
-			sum += value;
-		}
+		if (opt.mode == HOTSET)
+			sum += update_hotset(j, n);
+		else if (opt.mode == ZIPF)
+			sum += update_zipf(j, n);
+		else
+			sum += update_random(j, n);
 		updates -= n;
 		progress(n);
 	}
@@ -269,14 +323,21 @@ int main(int argc, char **argv)
 		const unsigned int me = omp_get_thread_num();
 		const uint64_t mine = opt.updates / opt.threads + (me < opt.updates % opt.threads);
 		const uint64_t before = opt.phase > 0 ? mine * opt.phase : mine;
-		struct rng r = rng_seed(opt.seed, me);
+		struct job j = {
+			.table = table,
+			.all = all,
+			.hot = hot_span(words, hot_words, opt.reverse),
+			.zipf = zipf,
+			.rng = rng_seed(opt.seed, me),
+			.me = me,
+			.threads = opt.threads,
+		};
 
-		added += update(table, all, hot_span(words, hot_words, opt.reverse), &zipf, &r,
-				before, me, opt.threads);
+		added += update(&j, before);
 		if (before < mine && me == 0)
 			roi_phase();
-		added += update(table, all, hot_span(words, hot_words, !opt.reverse), &zipf, &r,
-				mine - before, me, opt.threads);
+		j.hot = hot_span(words, hot_words, !opt.reverse);
+		added += update(&j, mine - before);
 	}
 	seconds = now_s() - seconds;
 	roi_end();

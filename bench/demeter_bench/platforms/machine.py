@@ -52,7 +52,7 @@ def device_args() -> list[str]:
     """A virtio console for the job's results, and nothing else."""
     return [
         "-nodefaults", "-display", "none", "-no-reboot", "-no-user-config",
-        "-device", "virtio-serial-pci,id=serial", "-chardev", "file,id=stream,path=stream",
+        "-device", "virtio-serial-pci,id=serial,ioeventfd=off", "-chardev", "file,id=stream,path=stream",
         "-device", "virtconsole,chardev=stream", "-serial", "file:console.log",
     ]  # fmt: skip
 

@@ -20,6 +20,9 @@
  */
 #define STREAM_WINDOW 8
 
+/* Lines of a region, by which streams are found; at least the window. */
+#define STREAM_REGION 16
+
 /*
  * The prefetcher runs up to this many lines ahead of a trusted stream, which
  * waits for bandwidth only when the tier is that far behind.
@@ -29,9 +32,11 @@
 /* A stream is trusted, and its lines prefetched, after this many misses. */
 #define STREAM_TRUSTED 2
 
+/* A line of the first level, which is virtually tagged and writes back. */
 struct filter_line {
     uint64_t vline; /* line number + 1; 0 is empty */
-    bool written; /* the last level knows that it is dirty */
+    uint32_t tag; /* of the last level */
+    bool written; /* the last level does not know that it is dirty */
     int8_t tier;
 };
 
@@ -55,7 +60,6 @@ struct tmem_model {
     struct tier_state tiers[TMEM_MAX_TIERS];
     struct tmem_config config;
     unsigned int line_shift;
-    unsigned int next_stream;
     uint32_t set_mask;
     uint32_t *tags; /* sets x ways, most recently used first */
     uint32_t *histogram[TMEM_MAX_RANGES];
@@ -137,8 +141,8 @@ const char *tmem_config_check(const struct tmem_config *c)
     if (!(c->mlp >= 1 && c->mlp <= 64)) {
         return "mlp: must be from 1 to 64";
     }
-    if (c->streams > TMEM_MAX_STREAMS) {
-        return "streams: must be at most 64";
+    if (c->streams > TMEM_MAX_STREAMS || (c->streams && !is_pow2(c->streams))) {
+        return "streams: must be 0 or a power of two up to 64";
     }
     if (!c->ntiers) {
         return "tier: at least one is needed";
@@ -265,79 +269,93 @@ bool tmem_filter_hit(struct tmem_model *m, uint64_t vaddr, bool store)
     uint64_t vline = vaddr >> m->line_shift;
     struct filter_line *f = &m->filter[vline % TMEM_FILTER_LINES];
 
-    if (f->vline != vline + 1 || (store && !f->written)) {
+    if (f->vline != vline + 1) {
         return false;
     }
+    f->written |= store;
     count_access(&m->tiers[f->tier], store);
     return true;
 }
 
-static void filter_fill(struct tmem_model *m, uint64_t vaddr, bool store,
-                        int tier)
+/*
+ * Look @tag up in a set of @ways and make it the most recently used. Returns
+ * true on a hit; on a miss *@evicted is the tag that had to go (0: none).
+ * Inlined for the common associativity, where the search becomes a vector
+ * comparison.
+ */
+static inline __attribute__((always_inline)) bool
+set_touch(uint32_t *set, unsigned int ways, uint32_t tag, uint32_t *evicted)
 {
-    uint64_t vline = vaddr >> m->line_shift;
-    struct filter_line *f = &m->filter[vline % TMEM_FILTER_LINES];
+    uint32_t hits = 0, found;
+    unsigned int way;
 
-    f->vline = vline + 1;
-    f->written = store;
-    f->tier = tier;
+    for (way = 0; way < ways; way++) {
+        hits |= (uint32_t)((set[way] & TAG_LINE) == tag) << way;
+    }
+    if (!hits) {
+        *evicted = set[ways - 1];
+        memmove(set + 1, set, (ways - 1) * sizeof(*set));
+        set[0] = tag;
+        return false;
+    }
+    way = __builtin_ctz(hits);
+    found = set[way];
+    memmove(set + 1, set, way * sizeof(*set));
+    set[0] = found;
+    return true;
 }
 
-/*
- * Look @tag up in its set and make it the most recently used. Returns true on
- * a hit; on a miss *@evicted is the tag that had to go (0: none).
- */
-static bool cache_touch(struct tmem_model *m, uint32_t tag, bool store,
-                        uint32_t *evicted)
+static bool cache_touch(struct tmem_model *m, uint32_t tag, uint32_t *evicted)
 {
     const unsigned int ways = m->config.cache_ways;
     uint32_t *set = m->tags + (size_t)(tag & m->set_mask) * ways;
-    const uint32_t dirty = store ? TAG_DIRTY : 0;
-    unsigned int way = 0;
-    uint32_t found;
 
-    while (way < ways && (set[way] & TAG_LINE) != tag) {
-        way++;
+    if (ways == 16) {
+        return set_touch(set, 16, tag, evicted);
     }
-    if (way == ways) {
-        *evicted = set[ways - 1];
-        memmove(set + 1, set, (ways - 1) * sizeof(*set));
-        set[0] = tag | dirty;
-        return false;
-    }
-    found = set[way];
-    memmove(set + 1, set, way * sizeof(*set));
-    set[0] = found | dirty;
-    return true;
+    return set_touch(set, ways, tag, evicted);
+}
+
+static struct stream *stream_slot(struct tmem_model *m, uint64_t region)
+{
+    return &m->streams[region & (m->config.streams - 1)];
+}
+
+static bool stream_follows(const struct stream *s, uint64_t vline)
+{
+    return vline - s->last + STREAM_WINDOW <= 2 * STREAM_WINDOW;
 }
 
 /*
  * Follow the streams of neighbouring lines: true when a trusted stream would
  * have fetched @vline ahead of this miss. Streams are followed by virtual
- * address, since they go on across pages.
+ * address, since they go on across pages. Each is found by the region of its
+ * last line; one that enters a region comes from a neighbour of it.
  */
 static bool stream_covers(struct tmem_model *m, uint64_t vline)
 {
-    struct stream *s;
+    const uint64_t region = vline / STREAM_REGION;
+    struct stream *here, *from;
+    unsigned int run;
 
-    for (unsigned int i = 0; i < m->config.streams; i++) {
-        s = &m->streams[i];
-        if (vline - s->last + STREAM_WINDOW > 2 * STREAM_WINDOW) {
-            continue;
-        }
-        s->last = vline;
-        if (s->run == STREAM_TRUSTED) {
-            return true;
-        }
-        s->run++;
+    if (!m->config.streams) {
         return false;
     }
-    if (m->config.streams) {
-        s = &m->streams[m->next_stream];
-        m->next_stream = (m->next_stream + 1) % m->config.streams;
-        *s = (struct stream){ .last = vline };
+    here = stream_slot(m, region);
+    from = here;
+    if (!stream_follows(from, vline)) {
+        from = stream_slot(m, region - 1);
     }
-    return false;
+    if (!stream_follows(from, vline)) {
+        from = stream_slot(m, region + 1);
+    }
+    if (!stream_follows(from, vline)) {
+        *here = (struct stream){ .last = vline };
+        return false;
+    }
+    run = from->run;
+    *here = (struct stream){ vline, run + (run < STREAM_TRUSTED) };
+    return run == STREAM_TRUSTED;
 }
 
 static void write_back(struct tmem_model *m, uint32_t tag, uint64_t now_ps)
@@ -362,6 +380,41 @@ static void write_back(struct tmem_model *m, uint32_t tag, uint64_t now_ps)
     t->busy_until_ps += t->write_busy_ps;
 }
 
+/*
+ * A written line leaves the first level: the last level has it, dirty from now
+ * on, unless it has evicted it in the meantime.
+ */
+static void filter_evict(struct tmem_model *m, const struct filter_line *f,
+                         uint64_t now_ps)
+{
+    const unsigned int ways = m->config.cache_ways;
+
+    if (!f->written) {
+        return;
+    }
+    if (m->tags) {
+        uint32_t *set = m->tags + (size_t)(f->tag & m->set_mask) * ways;
+
+        for (unsigned int way = 0; way < ways; way++) {
+            if ((set[way] & TAG_LINE) == f->tag) {
+                set[way] |= TAG_DIRTY;
+                return;
+            }
+        }
+    }
+    write_back(m, f->tag | TAG_DIRTY, now_ps);
+}
+
+static void filter_fill(struct tmem_model *m, const struct tmem_access *a,
+                        uint32_t tag, int tier)
+{
+    uint64_t vline = a->vaddr >> m->line_shift;
+    struct filter_line *f = &m->filter[vline % TMEM_FILTER_LINES];
+
+    filter_evict(m, f, a->now_ps);
+    *f = (struct filter_line){ vline + 1, tag, a->store, tier };
+}
+
 struct tmem_outcome tmem_access(struct tmem_model *m,
                                 const struct tmem_access *a)
 {
@@ -378,8 +431,8 @@ struct tmem_outcome tmem_access(struct tmem_model *m,
     out.tier = m->config.ranges[range].tier;
     t = &m->tiers[out.tier];
     count_access(t, a->store);
-    filter_fill(m, a->vaddr, a->store, out.tier);
-    if (m->tags && cache_touch(m, tag, a->store, &evicted)) {
+    filter_fill(m, a, tag, out.tier);
+    if (m->tags && cache_touch(m, tag, &evicted)) {
         return out;
     }
 

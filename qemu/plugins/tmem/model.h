@@ -91,7 +91,7 @@ struct tmem_model *tmem_model_new(const struct tmem_config *config);
 void tmem_model_free(struct tmem_model *m);
 
 /*
- * The fast path, by virtual address alone: true when the line was accessed
+ * The first level, by virtual address alone: true when the line was accessed
  * moments ago, so that the access is free and needs no translation.
  */
 bool tmem_filter_hit(struct tmem_model *m, uint64_t vaddr, bool store);

@@ -205,7 +205,7 @@ bool tmem_options_parse(struct tmem_options *o, int argc, char **argv,
             .cache_ways = 16,
             .line = 64,
             .mlp = 1,
-            .streams = 16,
+            .streams = 64,
         },
     };
     for (int i = 0; i < argc; i++) {

@@ -10,7 +10,7 @@
  * ways=N               its associativity (default 16)
  * line=BYTES           its line (default 64)
  * mlp=X                misses that overlap (default 1)
- * streams=N            streams that the prefetcher follows (default 16)
+ * streams=N            streams that the prefetcher follows (default 64)
  * pause=NS             duration of a PAUSE instruction (default 45)
  * report=FILE          JSON report, written at exit
  * series=FILE          CSV of the counters over simulated time

@@ -33,27 +33,20 @@ static struct tmem_options options;
 static struct tmem_model *model;
 static struct tmem_report *report;
 
-static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info,
-                      uint64_t vaddr, void *unused)
+static inline void on_access(qemu_plugin_meminfo_t info, uint64_t vaddr,
+                             bool store)
 {
-    const bool store = qemu_plugin_mem_is_store(info);
-    struct qemu_plugin_hwaddr *hwaddr;
     struct tmem_outcome outcome;
     struct tmem_access access;
 
     if (tmem_filter_hit(model, vaddr, store)) {
         return;
     }
-    hwaddr = qemu_plugin_get_hwaddr(info, vaddr);
-    if (!hwaddr || qemu_plugin_hwaddr_is_io(hwaddr)) {
+    access.vaddr = vaddr;
+    access.store = store;
+    if (!qemu_plugin_ram_access(info, vaddr, &access.paddr, &access.now_ps)) {
         return;
     }
-    access = (struct tmem_access){
-        .vaddr = vaddr,
-        .paddr = qemu_plugin_hwaddr_phys_addr(hwaddr),
-        .now_ps = qemu_plugin_virtual_ps(),
-        .store = store,
-    };
     outcome = tmem_access(model, &access);
     if (outcome.stall_ps) {
         qemu_plugin_stall_ps(outcome.stall_ps);
@@ -66,6 +59,18 @@ static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info,
 static void on_mark(unsigned int vcpu, void *phase)
 {
     tmem_report_mark(report, GPOINTER_TO_UINT(phase), qemu_plugin_virtual_ps());
+}
+
+static void on_load(unsigned int vcpu, qemu_plugin_meminfo_t info,
+                    uint64_t vaddr, void *unused)
+{
+    on_access(info, vaddr, false);
+}
+
+static void on_store(unsigned int vcpu, qemu_plugin_meminfo_t info,
+                     uint64_t vaddr, void *unused)
+{
+    on_access(info, vaddr, true);
 }
 
 static void on_pause(unsigned int vcpu, void *unused)
@@ -103,8 +108,10 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
         unsigned int phase;
 
-        qemu_plugin_register_vcpu_mem_cb(
-            insn, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, NULL);
+        qemu_plugin_register_vcpu_mem_cb(insn, on_load, QEMU_PLUGIN_CB_NO_REGS,
+                                         QEMU_PLUGIN_MEM_R, NULL);
+        qemu_plugin_register_vcpu_mem_cb(insn, on_store, QEMU_PLUGIN_CB_NO_REGS,
+                                         QEMU_PLUGIN_MEM_W, NULL);
         if (is_mark(insn, &phase)) {
             qemu_plugin_register_vcpu_insn_exec_cb(
                 insn, on_mark, QEMU_PLUGIN_CB_NO_REGS, GUINT_TO_POINTER(phase));

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How fast the emulator itself is: make bench-emulator.
+
+Boots small machines and times them from outside, with the tmem plugin and
+without it (plain TCG with instruction counting), in turns, so that a change of
+the machine's speed hits both. A run with few updates is subtracted from one
+with many: what is left is the emulation of GUPS, without boot and set-up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from .errors import UserError
+from .platforms.emulated import Emulated
+from .results import job_report
+from .settings import Settings
+from .vm import Run, Vm
+
+UPDATES = 30_000_000
+FEW = 1000
+JOB = "gups --mem 256M --updates {} --reverse"
+
+
+class PlainTcg(Emulated):
+    """The same machine without the memory model."""
+
+    def _plugin(self, *_: object) -> list[str]:
+        return []
+
+
+def timed(s: Settings, platform: Emulated, image: Path, command: str) -> tuple[float, float]:
+    """Wall seconds of a machine's life, simulated seconds of the measured phase."""
+    run = Run("gups", "first-touch", vms=1, repeat=0, vm=0)
+    with tempfile.TemporaryDirectory() as folder:
+        job = {"env": "OMP_NUM_THREADS=1\n", "setup": "", "run": command + "\n"}
+        vm = Vm(s, platform, image, run, job)
+        asyncio.run(vm.execute(Path(folder), lambda: None))
+        if run.state != "done":
+            raise UserError(f"{command}: {run.error}")
+        return run.wall_s, job_report(Path(folder)).get("seconds", 0.0)
+
+
+def measure(s: Settings, build: Path, repeat: int) -> dict:
+    """All figures, each with its values over the repetitions."""
+    image = build / "image/initramfs.cpio"
+    kinds = {"tmem": Emulated(build), "plain": PlainTcg(build)}
+    boot: list[float] = []
+    wall: dict[str, list[float]] = {kind: [] for kind in kinds}
+    simulated: list[float] = []
+    for i in range(repeat):
+        boot.append(timed(s, kinds["tmem"], image, "true")[0])
+        for kind, platform in kinds.items():
+            few, _ = timed(s, platform, image, JOB.format(FEW))
+            many, seconds = timed(s, platform, image, JOB.format(UPDATES))
+            wall[kind].append(many - few)
+            if kind == "tmem":
+                simulated.append(seconds)
+        print(f"  {i + 1} of {repeat} done", flush=True)
+    return {
+        "boot_run_poweroff_wall_s": boot,
+        "updates_per_wall_s": [UPDATES / w for w in wall["tmem"]],
+        "wall_s_per_simulated_s": [w / s for w, s in zip(wall["tmem"], simulated, strict=True)],
+        "plugin_overhead": [a / b for a, b in zip(wall["tmem"], wall["plain"], strict=True)],
+    }
+
+
+def report(figures: dict) -> None:
+    """Medians with their range, and everything as JSON."""
+    for name, values in figures.items():
+        low, high = min(values), max(values)
+        print(f"{name:28} median {median(values):12.3f}   ({low:.3f} to {high:.3f})")
+    print(json.dumps(figures))
