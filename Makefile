@@ -12,6 +12,9 @@ override TOP := $(CURDIR)
 BUILD ?= $(TOP)/build
 override BUILD := $(abspath $(BUILD))
 export BUILD V
+ifneq ($(filter $(BUILD)/%,$(TOP)/),)
+$(error BUILD=$(BUILD) holds the sources: name a folder of its own)
+endif
 
 # Set by the environment or the command line where another one is wanted.
 NPROC := $(shell nproc)
@@ -50,11 +53,17 @@ all: linux qemu workloads image
 help:
 	@cat scripts/help.txt
 
+# Only what a build has made may be deleted.
+built := [ ! -e $(BUILD) ] || [ -e $(BUILD)/.deps ] || [ -e $(BUILD)/.lock ] || \
+	{ echo "$(BUILD) is no build folder: not deleted" >&2; exit 1; }
+
 clean:
+	@$(built)
 	rm -rf $(BUILD)/linux $(BUILD)/qemu $(BUILD)/workloads $(BUILD)/image \
 		$(BUILD)/plugins $(BUILD)/log $(BUILD)/check
 
 distclean:
+	@$(built)
 	rm -rf $(BUILD)
 
 check:

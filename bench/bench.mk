@@ -17,8 +17,9 @@ bench_args := $(if $(FROM),--from "$(FROM)",--vms "$(VM)" --designs "$(DESIGNS)"
 	$(if $(FOOTPRINT),--footprint "$(FOOTPRINT)")
 
 .PHONY: bench bench-emulator run configured
+# also what was edited by hand is checked
 configured: $(KCONFIG_CONFIG)
-	@:
+	@$(KCONFIG) olddefconfig
 
 bench:
 	@mkdir -p $(BUILD)

@@ -16,15 +16,21 @@ linux_make := $(MAKE) -C $(linux_src) $(if $(CONFIG_LINUX_LLVM),LLVM=1) \
 linux: $(linux_variants:%=linux-%)
 
 $(linux_dir)/.unpacked: scripts/linux-unpack \
-		$(linux_patches) $(if $(linux_tarball),$(linux_dir)/.tarball) | $(DEPS)
+		$(linux_patches) $(linux_dir)/.tarball | $(DEPS)
 	@$(STAGE) --need-mb 6000 linux-source -- scripts/linux-unpack $(linux_dir) \
 		$(linux_version) "$(linux_tarball)" $(linux_patches)
 	@touch $@
 
-# Changes when another tarball is named.
+# Changes when another tarball is named, or none any more.
 $(linux_dir)/.tarball: FORCE
 	@mkdir -p $(@D)
 	@echo "$(linux_tarball)" | cmp -s - $@ || echo "$(linux_tarball)" > $@
+
+# Changes with what the kernels are built with.
+linux_llvm := $(if $(CONFIG_LINUX_LLVM),LLVM=1)
+$(linux_dir)/.compiler: FORCE
+	@mkdir -p $(@D)
+	@echo "$(linux_llvm)" | cmp -s - $@ || echo "$(linux_llvm)" > $@
 
 # Our own files lie at the path that they have in the kernel.
 $(linux_dir)/.overlaid: $(linux_dir)/.unpacked $(linux_files)
@@ -38,8 +44,8 @@ define linux_variant
 linux-$(1): $(linux_dir)/$(1)/.built
 
 $(linux_dir)/$(1)/.configured: configs/linux/guest.config \
-		configs/linux/$(1).config scripts/linux-config $(linux_dir)/.overlaid
-	@$$(STAGE) linux-$(1)-config -- scripts/linux-config $(linux_src) \
+		configs/linux/$(1).config scripts/linux-config $(linux_dir)/.overlaid $(linux_dir)/.compiler
+	@$$(STAGE) linux-$(1)-config -- env $(linux_llvm) scripts/linux-config $(linux_src) \
 		$(linux_dir)/$(1) configs/linux/guest.config configs/linux/$(1).config
 	@touch $$@
 

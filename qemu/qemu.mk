@@ -22,7 +22,7 @@ $(qemu_dir)/.tarball: FORCE
 	@echo "$(qemu_tarball)" | cmp -s - $@ || echo "$(qemu_tarball)" > $@
 
 $(qemu_dir)/.unpacked: scripts/qemu-unpack \
-		$(qemu_patches) $(if $(qemu_tarball),$(qemu_dir)/.tarball) | $(DEPS)
+		$(qemu_patches) $(qemu_dir)/.tarball | $(DEPS)
 	@$(STAGE) --need-mb 2000 qemu-source -- scripts/qemu-unpack $(qemu_dir) \
 		$(qemu_version) "$(qemu_tarball)" $(qemu_patches)
 	@touch $@
@@ -36,7 +36,11 @@ $(qemu_dir)/.built: $(qemu_dir)/.configured
 	@$(STAGE) --need-mb 1000 qemu -- ninja -C $(qemu_out) -j$(NPROC) qemu-system-x86_64
 	@touch $@
 
-$(qboot): scripts/qemu-firmware scripts/debian-source | $(DEPS)
+$(qemu_dir)/.firmware: FORCE
+	@mkdir -p $(@D)
+	@echo "$(call str,QEMU_FIRMWARE)" | cmp -s - $@ || echo "$(call str,QEMU_FIRMWARE)" > $@
+
+$(qboot): $(qemu_dir)/.firmware scripts/qemu-firmware scripts/debian-source | $(DEPS)
 	@$(STAGE) qemu-firmware -- scripts/qemu-firmware $@ "$(call str,QEMU_FIRMWARE)"
 
 $(tmem): $(tmem_src) $(wildcard qemu/plugins/tmem/*.h) $(qemu_dir)/.unpacked

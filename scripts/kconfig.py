@@ -77,7 +77,8 @@ def main(argv: list[str]) -> None:
     config.parent.mkdir(parents=True, exist_ok=True)
     kconf.write_config(str(config), save_old=False)
     config.touch()
-    print(f"configuration: {config} from {source}")
+    if command == "defconfig":
+        print(f"configuration: {config} from {source}")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ olddefconfig savedefconfig: $(VENV)/.installed
 
 # A first `make bench` configures itself; a later one keeps what is there and
 # refuses what cannot be.
-$(KCONFIG_CONFIG): $(shell find . -name Kconfig -not -path './build/*') | $(VENV)/.installed
+$(KCONFIG_CONFIG): Kconfig $(wildcard */Kconfig) | $(VENV)/.installed
 	@if [ -e $@ ]; then $(KCONFIG) olddefconfig; \
 	 else $(KCONFIG) defconfig configs/emulated_defconfig; fi
 

@@ -63,8 +63,12 @@ class Archive:
             },
         )
         link = bench / f".out-{os.getpid()}"
-        link.symlink_to(self.folder.relative_to(bench))
-        link.replace(bench / "out")
+        try:
+            link.symlink_to(self.folder.relative_to(bench))
+            link.replace(bench / "out")
+        except OSError as error:
+            link.unlink(missing_ok=True)
+            raise UserError(f"cannot link {bench / 'out'}: {error.strerror}") from None
 
     def status(self, state: str, reason: str = "") -> None:
         write_json(self.folder / "status.json", {"state": state, "reason": reason})

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import matplotlib
@@ -15,6 +14,7 @@ from matplotlib.axes import Axes
 from .designs import DESIGNS
 from .results import Group, mean_times, ratios
 from .settings import Settings
+from .stream import parse_line
 from .vm import Run, read_text
 from .workloads import WORKLOADS
 
@@ -23,13 +23,10 @@ def rate_over_time(folder: Path) -> tuple[list[float], list[float]]:
     """The progress lines that a workload printed: seconds, rates."""
     seconds, rates = [], []
     for line in read_text(folder / "stdout").splitlines():
-        try:
-            point = json.loads(line)
-            t, rate = float(point["t_s"]), float(point["rate"])
-        except (ValueError, KeyError, TypeError):
-            continue
-        seconds.append(t)
-        rates.append(rate)
+        point = parse_line(line)
+        if "t_s" in point and "rate" in point:
+            seconds.append(point["t_s"])
+            rates.append(point["rate"])
     return seconds, rates
 
 
@@ -69,7 +66,7 @@ def draw_timeline(axes: Axes, s: Settings, runs: list[Run], group: Group) -> Non
     for design in s.designs:
         for run in runs:
             if (run.vms, run.workload, run.design) == (*group, design) and run.folder:
-                seconds, rates = rate_over_time(run.folder)
+                seconds, rates = rate_over_time(run.guest)
                 style = DESIGNS[design]
                 axes.plot(seconds, [r / 1e6 for r in rates], color=style.color, label=style.title)
                 break

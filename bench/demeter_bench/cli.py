@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -34,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     b.add_argument("--designs", default="all", help=f"all or some of: {' '.join(DESIGNS)}")
     b.add_argument("--workloads", default="all", help=f"all or some of: {' '.join(WORKLOADS)}")
     b.add_argument("--preset", help="latencies and bandwidths: dram_pmem, dram_cxl, custom")
-    b.add_argument("--repeat", default="1", help="repetitions of everything")
+    b.add_argument("--repeat", help="repetitions of everything (default: 1)")
     b.add_argument("--jobs", help="machines emulated at the same time (default: one per core)")
     b.add_argument("--name", help="name of the archive folder")
     b.add_argument("--fast-ratio", help="share of the fast tier, above 0 and at most 1")
@@ -84,7 +86,9 @@ def bench(args: argparse.Namespace) -> int:
         print(f"interrupted; {archive.folder} is marked incomplete", file=sys.stderr)
         return 130
     except BaseException as error:
-        archive.status("incomplete", str(error) or type(error).__name__)
+        # a full disk may be why: then "running" has to do
+        with contextlib.suppress(OSError):
+            archive.status("incomplete", str(error) or type(error).__name__)
         raise
     archive.status("complete")
     print_table(s, rows, console)
@@ -104,9 +108,13 @@ def prepare(args: argparse.Namespace) -> Settings:
     """All settings, checked; nothing is written."""
     from .platforms import choose
 
-    if args.source:
-        return from_json(args.source)
     kconfig = read_kconfig(args.build / ".config")
+    if args.source:
+        others = ("preset", "jobs", "name", "fast_ratio", "vm_memory", "footprint", "repeat")
+        given = [o.upper() for o in others if getattr(args, o)]
+        if given:
+            raise UserError(f"FROM repeats exactly what was run: leave out {' '.join(given)}")
+        return from_json(args.source, kconfig)
     # the arguments first: they are wrong more often than the platform
     from_kconfig(kconfig, args, "emulated", cores())
     return from_kconfig(kconfig, args, choose(kconfig, args.build).name, cores())
@@ -163,7 +171,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return {"bench": bench, "run": run, "emulator": emulator}[args.command](args)
-    except UserError as error:
+    except (UserError, OSError, subprocess.SubprocessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

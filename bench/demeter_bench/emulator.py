@@ -42,7 +42,7 @@ def timed(s: Settings, platform: Emulated, image: Path, command: str) -> tuple[f
         asyncio.run(vm.execute(Path(folder), lambda: None))
         if run.state != "done":
             raise UserError(f"{command}: {run.error}")
-        return run.wall_s, job_report(Path(folder)).get("seconds", 0.0)
+        return run.wall_s, job_report(run.guest).get("seconds", 0.0)
 
 
 def measure(s: Settings, build: Path, repeat: int) -> dict:

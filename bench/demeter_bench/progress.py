@@ -7,6 +7,7 @@ import time
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from .vm import Run
@@ -87,7 +88,7 @@ class Progress:
         shown += [r for r in self.runs if r.state == "failed"]
         shown += [r for r in self.runs if r.state == "done"]
         for run in shown[:MAX_ROWS]:
-            rate = f"{human(run.rate)} {run.rate_unit}" if run.rate else ""
+            rate = escape(f"{human(run.rate)} {run.rate_unit}") if run.rate else ""
             simulated = f"{run.simulated_s:.1f}" if run.simulated_s else ""
-            table.add_row(label(run), run.error[:60] or run.state, simulated, rate)
+            table.add_row(label(run), escape(run.error[:60]) or run.state, simulated, rate)
         return table

@@ -11,6 +11,7 @@ from statistics import fmean, geometric_mean
 
 from .archive import write_json
 from .settings import Settings
+from .stream import parse_line, printable
 from .vm import Run, read_text
 
 COLUMNS = (
@@ -61,11 +62,8 @@ def thread_cpu_s(folder: Path, names: tuple[str, ...]) -> float | None:
 def job_report(folder: Path) -> dict:
     """The workload's final line."""
     for line in reversed(read_text(folder / "stdout").splitlines()):
-        try:
-            found = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(found, dict) and "verified" in found:
+        found = parse_line(line)
+        if "verified" in found:
             return found
     return {}
 
@@ -97,19 +95,19 @@ def make_row(s: Settings, run: Run) -> dict:
     )  # fmt: skip
     if run.folder is None:
         return row
-    job, plugin = job_report(run.folder), plugin_report(run.folder)
+    job, plugin = job_report(run.guest), plugin_report(run.folder)
     ratio = hit_ratio(plugin)
     row.update(
         elapsed_s=job.get("seconds"),
         rate=job.get("rate"),
-        rate_unit=job.get("rate_unit"),
+        rate_unit=printable(str(job.get("rate_unit", "")), 20),
         init_s=job.get("init_s"),
-        promotions=vmstat_delta(run.folder, PROMOTIONS),
-        demotions=vmstat_delta(run.folder, DEMOTIONS),
-        tmm_cpu_s=thread_cpu_s(run.folder, TMM_THREADS),
+        promotions=vmstat_delta(run.guest, PROMOTIONS),
+        demotions=vmstat_delta(run.guest, DEMOTIONS),
+        tmm_cpu_s=thread_cpu_s(run.guest, TMM_THREADS),
         job_sys_s=job.get("sys_s"),
         fast_hit_ratio=None if ratio is None else round(ratio, 4),
-        verified=bool(job.get("verified")) and run.state == "done",
+        verified=job.get("verified") is True and run.state == "done" and job.get("seconds", 0) > 0,
         simulated_s=plugin.get("simulated_s"),
     )
     if run.state == "done" and not row["verified"]:
@@ -136,12 +134,20 @@ Group = tuple[int, str]  # number of VMs, workload
 
 
 def mean_times(rows: list[dict]) -> dict[Group, dict[str, float]]:
-    """(VMs, workload) -> design -> mean elapsed seconds of its verified runs."""
-    times: dict[Group, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    """(VMs, workload) -> design -> mean elapsed seconds.
+
+    A design of which a run failed there is left out: a mean over the others
+    would compare it on less than was asked of it.
+    """
+    times: dict[Group, dict[str, list[float | None]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        if row["verified"]:
-            times[row["vms"], row["workload"]][row["design"]].append(row["elapsed_s"])
-    return {group: {d: fmean(v) for d, v in by.items()} for group, by in times.items()}
+        elapsed = row["elapsed_s"] if row["verified"] else None
+        times[row["vms"], row["workload"]][row["design"]].append(elapsed)
+    return {
+        group: {d: fmean(v) for d, v in by.items() if None not in v}
+        for group, by in times.items()
+        if any(None not in v for v in by.values())
+    }
 
 
 def ratios(rows: list[dict]) -> dict[Group, dict[str, float]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from argparse import Namespace
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ MIB = 1 << 20
 GUEST_RESERVE = 56 * MIB
 BOOT_MEMORY = 64 * MIB
 FOOTPRINT_SHARE = 0.85
+MAX_MEMORY = 4 << 40
 FORMAT = 1
 
 
@@ -116,7 +118,10 @@ def size(name: str, text: str) -> int:
     match = re.fullmatch(r"(\d+)([KMG]?)", text)
     if not match:
         raise UserError(f"{name}={text}: not a size such as 300M or 1G")
-    return int(match[1]) << {"K": 10, "M": 20, "G": 30, "": 20}[match[2]]
+    value = int(match[1]) << {"K": 10, "M": 20, "G": 30, "": 20}[match[2]]
+    if value % MIB or not MIB <= value <= MAX_MEMORY:
+        raise UserError(f"{name}={text}: must be whole MiB, up to {MAX_MEMORY // MIB}")
+    return value
 
 
 def ratio(name: str, text: str) -> float:
@@ -162,8 +167,46 @@ def tiers(kconfig: dict[str, str], preset: str | None) -> tuple[str, Tier, Tier]
     return "custom", tier("FAST"), tier("SLOW")
 
 
+# Bounds of the integer settings: (name for the user, lowest, highest).
+LIMITS = {
+    "vm_memory": ("VM_MEMORY", MIB, MAX_MEMORY),
+    "footprint": ("FOOTPRINT", MIB, MAX_MEMORY),
+    "vcpus": ("VM_VCPUS", 1, 64),
+    "repeat": ("REPEAT", 1, 1000),
+    "jobs": ("JOBS", 1, 1024),
+    "timeout_s": ("BENCH_TIMEOUT_S", 1, 864_000),
+    "insn_ps": ("EMU_INSN_PS", 1, 1_000_000),
+    "cache": ("EMU_CACHE_KB", 0, 4 << 30),
+    "cache_ways": ("EMU_CACHE_WAYS", 1, 32),
+    "mlp": ("EMU_MLP", 1, 64),
+    "streams": ("EMU_STREAMS", 0, 64),
+}
+LINE = 64
+
+
+def is_pow2(n: int) -> bool:
+    return n > 0 and n & (n - 1) == 0
+
+
 def check(s: Settings) -> Settings:
     """Refuse what cannot run; returns s."""
+    for key, (name, low, high) in LIMITS.items():
+        value = getattr(s, key)
+        if type(value) is not int or not low <= value <= high:
+            raise UserError(f"{name}: must be a whole number from {low} to {high}: {value}")
+    if not s.vms or not all(type(n) is int and 1 <= n <= 1024 for n in s.vms):
+        raise UserError(f"VM: must be numbers from 1 to 1024: {s.vms}")
+    if type(s.fast_ratio) not in (int, float) or not 0 < s.fast_ratio <= 1:
+        raise UserError(f"FAST_RATIO={s.fast_ratio}: must be above 0 and at most 1")
+    if s.cache and (
+        s.cache % (s.cache_ways * LINE) or not is_pow2(s.cache // s.cache_ways // LINE)
+    ):
+        raise UserError(
+            f"EMU_CACHE_KB={s.cache // 1024}: must be EMU_CACHE_WAYS ({s.cache_ways}) "
+            f"times {LINE} bytes times a power of two"
+        )
+    if s.streams and not is_pow2(s.streams):
+        raise UserError(f"EMU_STREAMS={s.streams}: must be 0 or a power of two")
     need = s.footprint + GUEST_RESERVE
     if s.vm_memory < need:
         raise UserError(
@@ -175,8 +218,32 @@ def check(s: Settings) -> Settings:
             f"FAST_RATIO={s.fast_ratio}: a fast tier of {s.fast_memory // MIB} MiB is too small: "
             f"the guest boots in it and needs {BOOT_MEMORY // MIB} MiB"
         )
-    if not re.fullmatch(r"[\w.-]{1,64}", s.name):
+    together = min(s.jobs, max(s.vms) * len(s.designs) * len(s.workloads) * s.repeat)
+    host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if together * s.vm_memory > host:
+        raise UserError(
+            f"JOBS={s.jobs}: {together} VMs of {s.vm_memory // MIB} MiB at a time exceed this "
+            f"machine's {host // MIB} MiB"
+        )
+    if not isinstance(s.name, str) or not re.fullmatch(r"[\w.-]{1,64}", s.name):
         raise UserError(f"NAME={s.name}: letters, digits, '.', '_' and '-' only")
+    return s
+
+
+def check_selected(s: Settings, kconfig: dict[str, str]) -> Settings:
+    """Refuse workloads and designs that the configuration does not build."""
+    for one in s.workloads:
+        if f"WORKLOAD_{one.upper()}" not in kconfig:
+            raise UserError(f"WORKLOADS: {one} is not selected: see 'make menuconfig'")
+    for one in s.designs:
+        guest = DESIGNS[one].guest
+        if f"GUEST_{guest.upper()}" not in kconfig:
+            raise UserError(
+                f"DESIGNS: {one} needs the guest kernel {guest}, which is not selected: "
+                "see 'make menuconfig'"
+            )
+    if s.platform == "emulated" and "QEMU_EMULATED" not in kconfig:
+        raise UserError("the emulated platform needs CONFIG_QEMU_EMULATED: see 'make menuconfig'")
     return s
 
 
@@ -193,23 +260,13 @@ def from_kconfig(kconfig: dict[str, str], args: Namespace, platform: str, cores:
     percent = value("VM_FAST_PERCENT", 20) / 100
     workloads = names("WORKLOADS", args.workloads, WORKLOADS)
     designs = names("DESIGNS", args.designs, DESIGNS)
-    for one in workloads:
-        if f"WORKLOAD_{one.upper()}" not in kconfig:
-            raise UserError(f"WORKLOADS: {one} is not selected: see 'make menuconfig'")
-    for one in designs:
-        guest = DESIGNS[one].guest
-        if f"GUEST_{guest.upper()}" not in kconfig:
-            raise UserError(
-                f"DESIGNS: {one} needs the guest kernel {guest}, which is not selected: "
-                "see 'make menuconfig'"
-            )
     jobs = integer("JOBS", args.jobs, 1, 1024) if args.jobs else value("BENCH_JOBS", 0)
     vms = tuple(
         dict.fromkeys(integer("VM", v, 1, 1024) for v in args.vms.replace(",", " ").split())
     )
     if not vms:
         raise UserError("VM is empty: give a number of VMs, e.g. VM=9")
-    return check(
+    made = check(
         Settings(
             platform=platform,
             preset=preset,
@@ -224,7 +281,7 @@ def from_kconfig(kconfig: dict[str, str], args: Namespace, platform: str, cores:
             vms=vms,
             designs=designs,
             workloads=workloads,
-            repeat=integer("REPEAT", args.repeat, 1, 1000),
+            repeat=integer("REPEAT", args.repeat or "1", 1, 1000),
             # real VMs compete for the machine, so they all run at once
             jobs=max(vms) if platform == "kvm" else jobs or cores,
             timeout_s=value("BENCH_TIMEOUT_S", 1800),
@@ -238,22 +295,25 @@ def from_kconfig(kconfig: dict[str, str], args: Namespace, platform: str, cores:
             kvm_nodes=(value("KVM_FAST_NODE", 0), value("KVM_SLOW_NODE", 1)),
         )
     )
+    return check_selected(made, kconfig)
 
 
-def from_json(path: Path) -> Settings:
+def from_json(path: Path, kconfig: dict[str, str]) -> Settings:
     """Settings of an earlier benchmark, from its config.json."""
     try:
         raw = json.loads(path.read_text())["settings"]
-        if raw.get("format") != FORMAT:
-            raise UserError(f"{path}: written in another format ({raw.get('format')})")
+        if raw["format"] != FORMAT:
+            raise UserError(f"{path}: written in another format ({raw['format']})")
         raw["fast"], raw["slow"] = Tier(**raw["fast"]), Tier(**raw["slow"])
         for key in ("vms", "designs", "workloads", "kvm_nodes"):
             raw[key] = tuple(raw[key])
         settings = Settings(**raw)
+        names("WORKLOADS", " ".join(settings.workloads), WORKLOADS)
+        names("DESIGNS", " ".join(settings.designs), DESIGNS)
     except OSError as error:
         raise UserError(f"FROM={path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"FROM={path}: not the config.json of a benchmark: {error}") from None
-    names("WORKLOADS", " ".join(settings.workloads), WORKLOADS)
-    names("DESIGNS", " ".join(settings.designs), DESIGNS)
-    return check(settings)
+    if settings.platform not in ("emulated", "kvm"):
+        raise UserError(f"FROM={path}: unknown platform: {settings.platform}")
+    return check_selected(check(settings), kconfig)

@@ -14,7 +14,7 @@ from .settings import Settings
 
 
 def mean_of(rows: list[dict], key: str) -> str:
-    values = [row[key] for row in rows if row[key] is not None]
+    values = [row[key] for row in rows if row["verified"] and row[key] is not None]
     if not values:
         return "-"
     return f"{fmean(values):.3g}" if isinstance(values[0], float) else f"{fmean(values):.0f}"

@@ -28,12 +28,13 @@ from .archive import write_json
 from .designs import DESIGNS
 from .platforms import Platform
 from .settings import Settings
-from .stream import JobStream, StreamError
+from .stream import JobStream, StreamError, parse_line, printable
 from .workloads import WORKLOADS
 
 POLL_S = 0.5
 GRACE_S = 5.0
 CHUNK = 1 << 20
+MAX_OUTPUT = 1 << 30
 PANIC = re.compile(r"Kernel panic[^\n]*|Out of memory: Killed process[^\n]*|BUG: [^\n]*|Oops[^\n]*")
 
 
@@ -53,6 +54,12 @@ class Run:
     rate_unit: str = ""
     wall_s: float = 0.0
     folder: Path | None = None
+
+    @property
+    def guest(self) -> Path:
+        """Files that came out of the guest; nothing of the host's is there."""
+        assert self.folder is not None
+        return self.folder / "guest"
 
     @property
     def finished(self) -> bool:
@@ -123,16 +130,17 @@ class Vm:
         run.folder = folder
         started = time.monotonic()
         try:
+            run.guest.mkdir()
             write_initrd(self.image, self.job, folder)
             command = self.platform.job_command(self.s, DESIGNS[run.design], run.vms)
             (folder / "command").write_text(shlex.join(command) + "\n")
             run.state = "booting"
             changed()
             error = await self._supervise(command, folder, started, changed)
-        except OSError as problem:
-            error = f"cannot start: {problem}"
+        except (OSError, subprocess.SubprocessError) as problem:
+            error = f"cannot run: {problem}"
         run.wall_s = time.monotonic() - started
-        run.state, run.error = ("failed", error) if error else ("done", "")
+        run.state, run.error = ("failed", printable(error)) if error else ("done", "")
         for leftover in ("initrd", "stream"):
             (folder / leftover).unlink(missing_ok=True)
         changed()
@@ -141,9 +149,11 @@ class Vm:
         self, command: list[str], folder: Path, started: float, changed: Callable[[], None]
     ) -> str:
         """Run the hypervisor until it exits; returns what failed, "" if nothing."""
-        stream = JobStream(folder)
+        stream = JobStream(self.run.guest)
         with (folder / "hypervisor.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
+                # whatever the guest prints, no file of the VM grows without end
+                "prlimit", f"--fsize={self.s.vm_memory + MAX_OUTPUT}",
                 "setpriv", "--pdeathsig", "KILL", *command,
                 cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
@@ -168,7 +178,13 @@ class Vm:
         while True:
             await asyncio.wait({wait}, timeout=POLL_S)
             ended = wait.done()
-            position = self._read(stream, folder, position)
+            behind = True
+            while behind:
+                position, behind = self._read(stream, folder, position)
+                # the other machines, the time-out and Ctrl-C come in between
+                await asyncio.sleep(0)
+                if time.monotonic() - started > self.s.timeout_s:
+                    return f"timed out after {self.s.timeout_s} s"
             if stream.status is not None and self.run.state == "running":
                 self.run.state = "ending"
             report = await asyncio.to_thread(ask_plugin, folder)
@@ -177,24 +193,22 @@ class Vm:
             changed()
             if ended:
                 return self._verdict(process.returncode, stream, folder)
-            if time.monotonic() - started > self.s.timeout_s:
-                return f"timed out after {self.s.timeout_s} s"
 
-    def _read(self, stream: JobStream, folder: Path, position: int) -> int:
-        """Feed what the guest has sent since position; returns the new one."""
+    def _read(self, stream: JobStream, folder: Path, position: int) -> tuple[int, bool]:
+        """Feed a chunk of what the guest sent; the new position, and if it was a full one."""
+        data = b""
         with contextlib.suppress(FileNotFoundError), (folder / "stream").open("rb") as f:
             f.seek(position)
-            while data := f.read(CHUNK):
-                stream.feed(data)
-                position = f.tell()
+            data = f.read(CHUNK)
+        stream.feed(data)
         for line in stream.take_lines():
             if self.run.state == "booting":
                 self.run.state = "running"
-            with contextlib.suppress(ValueError, TypeError, AttributeError):
-                parsed = json.loads(line)
-                self.run.rate = float(parsed.get("rate", self.run.rate))
-                self.run.rate_unit = str(parsed.get("rate_unit", self.run.rate_unit))
-        return position
+            parsed = parse_line(line)
+            if "rate" in parsed:
+                self.run.rate = parsed["rate"]
+                self.run.rate_unit = printable(str(parsed.get("rate_unit", "")), 20)
+        return position + len(data), len(data) == CHUNK
 
     def _verdict(self, returncode: int, stream: JobStream, folder: Path) -> str:
         console = read_text(folder / "console.log")
@@ -207,10 +221,12 @@ class Vm:
                 return f"the hypervisor failed ({returncode}): {said[:300]}"
             return "the guest ended without results; see console.log"
         if stream.status:
-            fault = PANIC.search(read_text(folder / "dmesg"))
-            said = read_text(folder / "stderr").strip().split("\n")[-1]
+            fault = PANIC.search(read_text(self.run.guest / "dmesg"))
+            said = read_text(self.run.guest / "stderr").strip().split("\n")[-1]
             reason = fault[0].strip() if fault else said
             return f"the job exited with status {stream.status}: {reason[:300]}"
+        if returncode:
+            return f"the hypervisor failed ({returncode}) after the job had ended"
         return ""
 
 

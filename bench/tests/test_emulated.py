@@ -23,7 +23,7 @@ TOP = Path(__file__).resolve().parents[2]
 def results(run) -> list[dict]:
     """The final lines of the workloads that a job ran."""
     assert run.state == "done", run.error
-    lines = (json.loads(line) for line in (run.folder / "stdout").read_text().splitlines())
+    lines = (json.loads(line) for line in (run.guest / "stdout").read_text().splitlines())
     return [line for line in lines if "verified" in line]
 
 
@@ -80,7 +80,7 @@ def test_guest_sees_two_tiers_of_the_right_size(boot):
         fast_ratio=0.25,
     )
     assert run.state == "done", run.error
-    tiers, *nodes = (run.folder / "stdout").read_text().splitlines()
+    tiers, *nodes = (run.guest / "stdout").read_text().splitlines()
     assert tiers.strip() == "2"
     fast, slow = (int(line.split()[3]) // 1024 for line in nodes)
     assert 128 - 40 < fast <= 128 and 384 - 20 < slow <= 384
@@ -95,22 +95,22 @@ def test_tpp_promotes_and_demotes(boot):
     )
     (found,) = results(run)
     assert found["verified"]
-    assert vmstat_delta(run.folder, PROMOTIONS) > 0
-    assert vmstat_delta(run.folder, DEMOTIONS) > 0
+    assert vmstat_delta(run.guest, PROMOTIONS) > 0
+    assert vmstat_delta(run.guest, DEMOTIONS) > 0
     assert hit_ratio(json.loads((run.folder / "tmem.json").read_text())) > 0.05
 
 
 def test_vanilla_does_not_migrate(boot):
     run = boot("gups --mem 380M --updates 2M --reverse", fast_ratio=0.2)
     assert results(run)[0]["verified"]
-    assert vmstat_delta(run.folder, PROMOTIONS) == 0
-    assert vmstat_delta(run.folder, DEMOTIONS) == 0
+    assert vmstat_delta(run.guest, PROMOTIONS) == 0
+    assert vmstat_delta(run.guest, DEMOTIONS) == 0
 
 
 def test_guest_clock_and_plugin_agree(boot):
     run = boot("cat /proc/uptime; sleep 3; cat /proc/uptime")
     assert run.state == "done", run.error
-    before, after = (float(x.split()[0]) for x in (run.folder / "stdout").read_text().splitlines())
+    before, after = (float(x.split()[0]) for x in (run.guest / "stdout").read_text().splitlines())
     assert after - before == pytest.approx(3, abs=0.05)
     rows = (run.folder / "tmem.csv").read_text().splitlines()
     assert rows[0].startswith("simulated_s,fast_misses")
@@ -138,6 +138,7 @@ def leftovers(folder: Path) -> list[str]:
         ("poweroff -f", {}, "the guest ended without results"),
         ("echo 1 >/proc/sys/vm/overcommit_memory; gups --mem 2G", {}, "Out of memory"),
         ("echo nonsense >/dev/hvc0; sleep 1", {}, "results are broken"),
+        ("yes >/dev/hvc0", {}, "results are broken"),
         ("echo 'F ../../evil 3' >/dev/hvc0; sleep 1", {}, "results are broken"),
         ("while :; do :; done", {"timeout_s": 12}, "timed out after 12 s"),
     ],

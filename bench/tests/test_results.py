@@ -35,15 +35,17 @@ def stat(pid: int, name: str, parent: int, utime: int, stime: int) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "stdout").write_text(
+    guest = tmp_path / "guest"
+    guest.mkdir()
+    (guest / "stdout").write_text(
         '{"t_s": 0.1, "rate": 1e6}\nnoise\n{"t_s": 0.2, "rate": 2e6}\n' + json.dumps(FINAL) + "\n"
     )
-    (tmp_path / "vmstat.before").write_text("pgpromote_success 10\npgdemote_kswapd 1\n")
-    (tmp_path / "vmstat.after").write_text(
+    (guest / "vmstat.before").write_text("pgpromote_success 10\npgdemote_kswapd 1\n")
+    (guest / "vmstat.after").write_text(
         "pgpromote_success 110\npgdemote_kswapd 21\npgdemote_direct 5\nbroken line here\n"
     )
-    (tmp_path / "processes.before").write_text(stat(30, "kswapd0", 2, 0, 10))
-    (tmp_path / "processes.after").write_text(
+    (guest / "processes.before").write_text(stat(30, "kswapd0", 2, 0, 10))
+    (guest / "processes.after").write_text(
         stat(30, "kswapd0", 2, 0, 60) + stat(31, "kswapd1", 2, 5, 5) + stat(99, "kswapd0", 1, 9, 9)
     )
     span = {
@@ -75,7 +77,7 @@ def test_a_failed_run_is_not_verified(settings: Settings, folder: Path):
 
 
 def test_unverified_result(settings: Settings, folder: Path):
-    (folder / "stdout").write_text(json.dumps({**FINAL, "verified": False}))
+    (folder / "guest/stdout").write_text(json.dumps({**FINAL, "verified": False}))
     row = make_row(settings, Run("gups", "tpp", 1, 0, 0, state="done", folder=folder))
     assert row["verified"] is False and "did not verify" in row["error"]
 
@@ -89,6 +91,28 @@ def test_row_of_nothing(settings: Settings, tmp_path: Path):
 def row(design: str, elapsed: float, workload: str = "gups", verified: bool = True) -> dict:
     return {**dict.fromkeys(COLUMNS), "vms": 1, "workload": workload, "design": design,
             "elapsed_s": elapsed, "verified": verified}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "final",
+    [
+        '{"verified": true}',
+        '{"verified": true, "seconds": 0}',
+        '{"verified": 1, "seconds": 2}',
+        '{"verified": true, "seconds": "x"}',
+        '{"verified": true, "seconds": 1e999}',
+    ],
+)
+def test_lies_are_not_verified(settings: Settings, folder: Path, final: str):
+    (folder / "guest/stdout").write_text(final + "\n")
+    row = make_row(settings, Run("gups", "tpp", 1, 0, 0, state="done", folder=folder))
+    assert row["verified"] is False
+    write_summary(folder, [row])
+
+
+def test_a_design_with_a_failed_run_has_no_mean():
+    rows = [row("tpp", 2.0), row("tpp", 4.0, verified=False), row("all-fast", 1.0)]
+    assert mean_times(rows) == {(1, "gups"): {"all-fast": 1.0}}
 
 
 def test_ratios():

@@ -13,7 +13,8 @@ from demeter_bench.settings import MIB, PRESETS, Settings, from_json, from_kconf
 
 KCONFIG = {
     "PRESET_DRAM_PMEM": "y", "VM_MEMORY_MB": "512", "VM_FAST_PERCENT": "20",
-    "GUEST_VANILLA": "y", "GUEST_TPP": "y", "WORKLOAD_GUPS": "y", "WORKLOAD_MEMLAT": "y",
+    "QEMU_EMULATED": "y", "GUEST_VANILLA": "y", "GUEST_TPP": "y",
+    "WORKLOAD_GUPS": "y", "WORKLOAD_MEMLAT": "y",
 }  # fmt: skip
 
 
@@ -60,6 +61,10 @@ def test_given():
         (["--fast-ratio", "0.01"], "is too small"),
         (["--vm-memory", "128", "--footprint", "300M"], "at least 356 MiB are needed"),
         (["--vm-memory", "lots"], "VM_MEMORY=lots: not a size"),
+        (["--vm-memory", "600000K"], "VM_MEMORY=600000K: must be whole MiB"),
+        (["--vm-memory", "0"], "VM_MEMORY=0: must be whole MiB"),
+        (["--vm-memory", "4000G"], "exceed this machine's"),
+        (["--footprint", "0"], "FOOTPRINT=0: must be whole MiB"),
         (["--repeat", "0"], "REPEAT=0: must be"),
         (["--jobs", "0"], "JOBS=0: must be"),
         (["--name", "../x"], "NAME=../x: letters"),
@@ -99,7 +104,7 @@ def test_json_round_trip(tmp_path: Path):
     s = make("--vms", "1 9")
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"settings": s.to_json()}))
-    assert from_json(path) == s
+    assert from_json(path, KCONFIG) == s
 
 
 @pytest.mark.parametrize(
@@ -109,6 +114,33 @@ def test_json_refused(tmp_path: Path, text: str):
     path = tmp_path / "config.json"
     path.write_text(text)
     with pytest.raises(UserError):
-        from_json(path)
+        from_json(path, KCONFIG)
     with pytest.raises(UserError):
-        from_json(tmp_path / "missing")
+        from_json(tmp_path / "missing", KCONFIG)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("jobs", 0),
+        ("repeat", 0),
+        ("vms", []),
+        ("vms", ["x"]),
+        ("designs", []),
+        ("designs", ["best"]),
+        ("designs", [1]),
+        ("fast_ratio", 2),
+        ("fast_ratio", "x"),
+        ("vm_memory", 1.5),
+        ("cache", 3000 * 1024),
+        ("streams", 3),
+        ("platform", "moon"),
+        ("name", "../x"),
+        ("surprise", 1),
+    ],
+)
+def test_json_values_refused(tmp_path: Path, key: str, value: object):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"settings": {**make().to_json(), key: value}}))
+    with pytest.raises(UserError):
+        from_json(path, KCONFIG)

@@ -8,7 +8,7 @@ import random
 from pathlib import Path
 
 import pytest
-from demeter_bench.stream import JobStream, StreamError
+from demeter_bench.stream import JobStream, StreamError, parse_line, printable
 
 GOOD = b"L hello\nF stdout 5\na\nb\nc\nL {}\nF empty 0\n\nE 3\n"
 
@@ -65,6 +65,7 @@ def test_too_many_files(tmp_path: Path):
 
 def test_noise_never_escapes(tmp_path: Path):
     rng = random.Random(1)
+    before = sorted(p for p in tmp_path.parent.rglob("*") if p.parent != tmp_path)
     for _ in range(300):
         data = bytearray(GOOD * 3)
         for _ in range(rng.randrange(1, 6)):
@@ -72,4 +73,36 @@ def test_noise_never_escapes(tmp_path: Path):
         stream = JobStream(tmp_path)
         with contextlib.suppress(StreamError):
             stream.feed(bytes(data))
-    assert all(p.parent == tmp_path for p in tmp_path.rglob("*"))
+    assert sorted(p for p in tmp_path.parent.rglob("*") if p.parent != tmp_path) == before
+
+
+def test_a_flood_is_taken_in_linear_time_and_bounded(tmp_path: Path):
+    stream = JobStream(tmp_path)
+    stream.feed(b"L \n" * 350_000)
+    assert len(stream.take_lines()) == 350_000
+    stream.feed(b"E 0\n")
+    with pytest.raises(StreamError, match="too much"):
+        for _ in range(2000):
+            stream.feed(b"x" * (1 << 20))
+    assert stream.take_lines() == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 60_000,
+        '{"rate": 1' + "0" * 400 + "}",
+        '{"rate": 1e999, "t_s": -1}',
+        '{"rate": NaN, "seconds": "x", "init_s": null}',
+        '{"rate": true}',
+        "7",
+        "",
+    ],
+)
+def test_job_lines_that_are_no_numbers(line: str):
+    found = parse_line(line)
+    assert not {"rate", "t_s", "seconds", "init_s"} & set(found)
+
+
+def test_printable():
+    assert printable("a\x1b[31mb\nc\u202e") == "a [31mb c"

@@ -283,7 +283,7 @@ int main(int argc, char **argv)
 		NULL,	 NULL,	NULL
 	};
 	const double start = now_s();
-	uint64_t words, hot_words, align, added = 0, sum = 0, *table;
+	uint64_t words, hot_words, align, added = 0, made = 0, sum = 0, *table;
 	double init_s, seconds;
 	struct zipf zipf = { 0 };
 	char parameters[256];
@@ -318,7 +318,7 @@ int main(int argc, char **argv)
 	progress_begin("updates/s", opt.report_ms);
 	roi_begin();
 	seconds = now_s();
-#pragma omp parallel reduction(+ : added)
+#pragma omp parallel reduction(+ : added, made)
 	{
 		const unsigned int me = omp_get_thread_num();
 		const uint64_t mine = opt.updates / opt.threads + (me < opt.updates % opt.threads);
@@ -333,11 +333,15 @@ int main(int argc, char **argv)
 			.threads = opt.threads,
 		};
 
+		if (omp_get_num_threads() != (int)opt.threads)
+			die("OpenMP gives %d threads instead of %u", omp_get_num_threads(),
+			    opt.threads);
 		added += update(&j, before);
 		if (before < mine && me == 0)
 			roi_phase();
 		j.hot = hot_span(words, hot_words, !opt.reverse);
 		added += update(&j, mine - before);
+		made += mine;
 	}
 	seconds = now_s() - seconds;
 	roi_end();
@@ -360,7 +364,7 @@ int main(int argc, char **argv)
 		.seconds = seconds,
 		.rate = opt.updates / seconds,
 		.rate_unit = "updates/s",
-		.verified = sum == added,
+		.verified = sum == added && made == opt.updates,
 	};
 	return report(&result);
 }

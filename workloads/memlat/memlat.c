@@ -113,6 +113,24 @@ static void link_cycle(char *p, uint64_t lines, struct rng *r)
 	}
 }
 
+/*
+ * Walk the whole cycle: NULL when it does not visit every line, else where a
+ * chase of @loads steps must end.
+ */
+static char *walk_cycle(char *p, uint64_t lines, uint64_t loads)
+{
+	char *at = p, *end = p;
+
+	for (uint64_t i = 0; i < lines; i++) {
+		if (i == loads % lines)
+			end = at;
+		at = *(char **)at;
+		if (at == p && i != lines - 1)
+			return NULL;
+	}
+	return at == p ? end : NULL;
+}
+
 #define CHAIN8(p)                         \
 	do {                              \
 		p = *(char *volatile *)p; \
@@ -199,7 +217,7 @@ int main(int argc, char **argv)
 	double begin_s, init_s, chase_s, ns, read, write;
 	char parameters[384];
 	struct result result;
-	char *buffer, *end;
+	char *buffer, *end, *expected_end;
 	struct rng rng;
 	bool verified;
 
@@ -217,6 +235,7 @@ int main(int argc, char **argv)
 		bind_to_node(buffer, bytes, opt.node);
 	rng = rng_seed(opt.seed, 0);
 	link_cycle(buffer, lines, &rng);
+	expected_end = walk_cycle(buffer, lines, opt.loads);
 	if (opt.node != NODE_ANY)
 		misplaced = pages_elsewhere(buffer, bytes, opt.node);
 	init_s = now_s() - begin_s;
@@ -234,7 +253,7 @@ int main(int argc, char **argv)
 	/* every 32-byte vector k holds k + passes - 1 four times */
 	vectors = bytes / 32;
 	expected = opt.passes * 4ull * (vectors * (vectors - 1) / 2 + vectors * (opt.passes - 1));
-	verified = sum == expected && !misplaced && end >= buffer && end < buffer + bytes;
+	verified = sum == expected && !misplaced && end == expected_end;
 	snprintf(parameters, sizeof(parameters),
 		 "\"mem\": %llu, \"node\": %d, \"loads\": %llu, "
 		 "\"latency_ns\": %.3f, \"read_mbps\": %.1f, "

@@ -7,7 +7,7 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from ..designs import DESIGNS, Design
+from ..designs import Design
 from ..errors import UserError
 from ..settings import Settings, Tier
 from . import machine
@@ -75,11 +75,10 @@ class Emulated:
             if not needed.exists():
                 raise UserError(f"{needed} is missing: run 'make' first")
         qemu = subprocess.run([self.qemu, "--version"], capture_output=True, text=True, check=True)
-        variants = sorted({d.guest for d in DESIGNS.values()})
         return {
             "qemu": qemu.stdout.split("\n")[0],
             "tmem_sha256": hashlib.sha256(self.plugin.read_bytes()).hexdigest(),
-            **{f"linux_{v}": machine.kernel_version(self.build, v) for v in variants},
+            **machine.kernel_versions(self.build),
         }
 
     def _common(self, s: Settings, design: Design, idle: str) -> list[str]:

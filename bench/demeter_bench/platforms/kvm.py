@@ -7,10 +7,9 @@ Not run on hardware yet; see docs/hardware.md.
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
-from ..designs import DESIGNS, Design
+from ..designs import Design
 from ..errors import UserError
 from ..settings import Settings
 from . import machine
@@ -29,8 +28,7 @@ class Kvm:
         self.build = build
 
     def versions(self) -> dict[str, str]:
-        variants = sorted({d.guest for d in DESIGNS.values()})
-        return {f"linux_{v}": machine.kernel_version(self.build, v) for v in variants}
+        return machine.kernel_versions(self.build)
 
     def _common(self, s: Settings, design: Design) -> list[str]:
         binary = shutil.which(s.kvm_binary)
@@ -56,9 +54,3 @@ class Kvm:
 
     def shell_command(self, s: Settings, design: Design, initrd: Path) -> list[str]:
         return [*self._common(s, design), *machine.shell_device_args(), "-initrd", str(initrd)]
-
-
-def version(binary: str) -> str:
-    """First line of the hypervisor's own version report."""
-    done = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True)
-    return done.stdout.split("\n")[0]

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from ..designs import Design, Memory
+from ..designs import DESIGNS, Design, Memory
 from ..settings import MIB, Settings
 
 # The guest must end on any fault instead of waiting for somebody.
@@ -52,8 +53,9 @@ def device_args() -> list[str]:
     """A virtio console for the job's results, and nothing else."""
     return [
         "-nodefaults", "-display", "none", "-no-reboot", "-no-user-config",
-        "-device", "virtio-serial-pci,id=serial,ioeventfd=off", "-chardev", "file,id=stream,path=stream",
-        "-device", "virtconsole,chardev=stream", "-serial", "file:console.log",
+        "-device", "virtio-serial-pci,id=serial,ioeventfd=off",
+        "-chardev", "file,id=stream,path=stream", "-device", "virtconsole,chardev=stream",
+        "-serial", "file:console.log",
     ]  # fmt: skip
 
 
@@ -70,6 +72,13 @@ def kernel(build: Path, design: Design) -> Path:
     return build / "linux" / design.guest / "vmlinux"
 
 
-def kernel_version(build: Path, variant: str) -> str:
-    path = build / "linux" / variant / "include/config/kernel.release"
-    return path.read_text().strip() if path.exists() else "unknown"
+def kernel_versions(build: Path) -> dict[str, str]:
+    """Release and compiler of every guest kernel that is built."""
+    found = {}
+    for variant in sorted({d.guest for d in DESIGNS.values()}):
+        folder = build / "linux" / variant
+        if (folder / ".built").exists():
+            release = (folder / "include/config/kernel.release").read_text().strip()
+            compiler = re.search(r'CC_VERSION_TEXT="(.*)"', (folder / ".config").read_text())
+            found[f"linux_{variant}"] = f"{release}, {compiler[1] if compiler else 'unknown'}"
+    return found

@@ -373,7 +373,7 @@ static void write_back(struct tmem_model *m, uint32_t tag, uint64_t now_ps)
     }
     t = &m->tiers[tier];
     t->counters.writebacks++;
-    /* Posted: nobody waits for it, but it takes its share of the tier. */
+    /* Posted behind the fetch: it takes its share of the tier, no more. */
     if (t->busy_until_ps < now_ps) {
         t->busy_until_ps = now_ps;
     }
@@ -461,6 +461,6 @@ struct tmem_outcome tmem_access(struct tmem_model *m,
     }
     t->counters.queue_ps += queue_ps;
     t->counters.stall_ps += out.stall_ps;
-    write_back(m, evicted, a->now_ps + out.stall_ps);
+    write_back(m, evicted, a->now_ps);
     return out;
 }

@@ -105,12 +105,15 @@ static void print_span(const struct tmem_report *r, FILE *f,
 static void print_report(struct tmem_report *r, FILE *f)
 {
     static const struct snapshot start;
-    const uint64_t now_ps = load(&r->now_ps);
-    const struct snapshot now = take(r, now_ps);
+    struct snapshot now;
+    uint64_t now_ps;
 
+    /* no mark may come between what is read here */
+    pthread_mutex_lock(&r->lock);
+    now_ps = load(&r->now_ps);
+    now = take(r, now_ps);
     fprintf(f, "{\"simulated_s\": %.9f, \"total\": ", now_ps / 1e12);
     print_span(r, f, &start, &now);
-    pthread_mutex_lock(&r->lock);
     if (r->begun) {
         fprintf(f, ", \"roi_complete\": %s, \"roi\": ",
                 r->ended ? "true" : "false");
@@ -164,10 +167,13 @@ static bool control_open(struct tmem_report *r)
     }
     strcpy(addr.sun_path, path);
     r->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    return r->socket >= 0 &&
-           !bind(r->socket, (struct sockaddr *)&addr, sizeof(addr)) &&
-           !listen(r->socket, 4) &&
-           !pthread_create(&r->thread, NULL, control_thread, r);
+    if (r->socket < 0 ||
+        bind(r->socket, (struct sockaddr *)&addr, sizeof(addr)) ||
+        listen(r->socket, 4)) {
+        return false;
+    }
+    errno = pthread_create(&r->thread, NULL, control_thread, r);
+    return !errno;
 }
 
 static bool open_output(FILE **f, const char *path)
