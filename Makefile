@@ -12,7 +12,7 @@ override TOP := $(CURDIR)
 BUILD ?= $(TOP)/build
 override BUILD := $(abspath $(BUILD))
 export BUILD V
-ifneq ($(filter $(BUILD)/%,$(TOP)/),)
+ifneq ($(filter $(patsubst %/,%,$(BUILD))/%,$(TOP)/),)
 $(error BUILD=$(BUILD) holds the sources: name a folder of its own)
 endif
 

@@ -43,11 +43,17 @@ def test_gups(mode: list[str], threads: str):
     assert found["parameters"]["threads"] == int(threads)
 
 
-def test_gups_is_reproducible_and_reports():
+def test_gups_reports_its_progress():
     args = ["--mem", "8M", "--updates", "3000000", "--report-ms", "20", "--threads", "1"]
     done = run("gups", *args)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(lines) > 1 and all(line["t_s"] > 0 and line["rate"] >= 0 for line in lines[:-1])
+
+
+def test_gups_refuses_fewer_threads_than_asked_for():
+    """Fewer threads would do fewer updates and look faster."""
+    done = run("gups", "--mem", "8M", "--threads", "4", OMP_THREAD_LIMIT="1")
+    assert done.returncode == 2 and "instead of 4" in done.stderr
 
 
 def test_memlat():
