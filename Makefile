@@ -49,6 +49,7 @@ include bench/bench.mk
 
 .PHONY: all help clean distclean check lint
 all: linux qemu workloads image
+	@:
 
 help:
 	@cat scripts/help.txt

@@ -9,7 +9,7 @@ qemu_version := 10.0
 qemu_tarball := $(or $(QEMU_TARBALL),$(call str,QEMU_TARBALL))
 qemu_patches := $(sort $(wildcard qemu/patches/*.patch))
 qemu_bin := $(qemu_out)/qemu-system-x86_64
-qboot := $(qemu_dir)/qboot.rom
+qboot := $(qemu_dir)/firmware/qboot.rom
 tmem := $(BUILD)/plugins/libtmem.so
 tmem_src := $(wildcard qemu/plugins/tmem/*.c)
 PLUGIN_CFLAGS := -std=gnu11 -O3 -flto -g -Wall -Wextra -Wno-unused-parameter -Werror

@@ -13,9 +13,9 @@ $(DEPS): scripts/packages.txt scripts/deps
 	@scripts/deps scripts/packages.txt
 	@touch $@
 
-$(VENV)/.installed: scripts/requirements.txt | $(DEPS)
+$(VENV)/.installed: scripts/requirements.txt scripts/constraints.txt | $(DEPS)
 	@rm -rf $(VENV)
-	@$(STAGE) python-environment -- scripts/venv $(VENV) $<
+	@$(STAGE) python-environment -- scripts/venv $(VENV) $^
 	@touch $@
 
 menuconfig: $(VENV)/.installed

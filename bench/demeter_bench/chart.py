@@ -70,7 +70,8 @@ def draw_timeline(axes: Axes, s: Settings, runs: list[Run], group: Group) -> Non
                 style = DESIGNS[design]
                 axes.plot(seconds, [r / 1e6 for r in rates], color=style.color, label=style.title)
                 break
-    axes.set_title(f"{group[1]}, {group[0]} VM{'s' * (group[0] > 1)}", fontsize=9)
+    which = f"first of {group[0]} VMs" if group[0] > 1 else "1 VM"
+    axes.set_title(f"{group[1]}, {which}", fontsize=9)
     axes.set_xlabel("time (s)")
     axes.set_ylabel("million per second")
     axes.set_ylim(bottom=0)

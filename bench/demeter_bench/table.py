@@ -50,7 +50,9 @@ def print_table(s: Settings, rows: list[dict], console: Console) -> None:
                     f"{sum(r['verified'] for r in mine)}/{len(mine)}",
                 )
             table.add_section()
-    for vms, means in geometric_means(rows).items():
+    # of one workload it would repeat the rows above
+    means_by_vms = geometric_means(rows) if len(s.workloads) > 1 else {}
+    for vms, means in means_by_vms.items():
         for design, value in means.items():
             title = DESIGNS[design].title
             table.add_row(str(vms), "geometric mean", title, "", f"{value:.2f}", *[""] * 5)

@@ -29,7 +29,7 @@ from .designs import DESIGNS
 from .platforms import Platform
 from .settings import Settings
 from .stream import JobStream, StreamError, parse_line, printable
-from .workloads import WORKLOADS
+from .workloads import WORKLOADS, Size
 
 POLL_S = 0.5
 GRACE_S = 5.0
@@ -56,6 +56,11 @@ class Run:
     folder: Path | None = None
 
     @property
+    def seed(self) -> int:
+        """Differs between VMs and repetitions, not between designs."""
+        return 1 + 1024 * self.repeat + self.vm
+
+    @property
     def guest(self) -> Path:
         """Files that came out of the guest; nothing of the host's is there."""
         assert self.folder is not None
@@ -68,7 +73,8 @@ class Run:
 
 def job_files(s: Settings, run: Run) -> dict[str, str]:
     """The job as files of the guest's /job."""
-    command = WORKLOADS[run.workload].command(s.footprint, s.vcpus, s.platform == "emulated")
+    size = Size(s.footprint, s.vcpus, s.platform == "emulated")
+    command = WORKLOADS[run.workload].command(size, run.seed)
     environment = {"OMP_NUM_THREADS": s.vcpus, "JOB_VM": run.vm, "JOB_DESIGN": run.design}
     return {
         "env": "".join(f"{key}={shlex.quote(str(v))}\n" for key, v in environment.items()),
@@ -132,7 +138,7 @@ class Vm:
         try:
             run.guest.mkdir()
             write_initrd(self.image, self.job, folder)
-            command = self.platform.job_command(self.s, DESIGNS[run.design], run.vms)
+            command = self.platform.job_command(self.s, DESIGNS[run.design], run.vms, run.seed)
             (folder / "command").write_text(shlex.join(command) + "\n")
             run.state = "booting"
             changed()

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from demeter_bench.designs import DESIGNS
 from demeter_bench.errors import UserError
+from demeter_bench.matrix import make_runs
 from demeter_bench.platforms import choose, detect
 from demeter_bench.platforms.emulated import Emulated, physical_ranges, plugin_args
 from demeter_bench.platforms.kvm import Kvm
 from demeter_bench.platforms.machine import node_memory
 from demeter_bench.settings import MIB, Settings
+from demeter_bench.vm import job_files
 
 GIB = 1 << 30
 
@@ -46,9 +48,19 @@ def test_plugin_gets_a_share_of_the_bandwidth(settings: Settings):
 
 def test_every_design_has_a_command(settings: Settings):
     for design in DESIGNS.values():
-        command = Emulated(Path("/b")).job_command(settings, design, 1)
+        command = Emulated(Path("/b")).job_command(settings, design, 1, seed=7)
         assert f"/b/linux/{design.guest}/vmlinux" in command
         assert f"insn-ps={settings.insn_ps},sleep=off" in command
+
+
+def test_seeds_differ_between_vms_and_repetitions_only(settings: Settings):
+    s = dataclasses.replace(settings, vms=(9,), repeat=3, designs=("all-fast", "tpp"))
+    runs = make_runs(s)
+    assert len({run.seed for run in runs}) == 27
+    assert len({job_files(s, run)["run"] for run in runs if run.design == "tpp"}) == 27
+    assert [r.seed for r in runs if r.design == "tpp"] == [
+        r.seed for r in runs if r.design == "all-fast"
+    ]
 
 
 def test_missing_build_is_a_clear_error(tmp_path: Path):
@@ -73,12 +85,12 @@ def test_kvm_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch):
 def test_kvm_binds_nodes(settings: Settings, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("demeter_bench.platforms.kvm.why_not_kvm", lambda: None)
     real = dataclasses.replace(settings, platform="kvm", kvm_binary="sh", kvm_nodes=(0, 2))
-    command = " ".join(Kvm(Path("/b")).job_command(real, DESIGNS["tpp"], 1))
+    command = " ".join(Kvm(Path("/b")).job_command(real, DESIGNS["tpp"], 1, seed=1))
     assert "id=mem0,size=268435456,host-nodes=0,policy=bind" in command
     assert "id=mem1,size=268435456,host-nodes=2,policy=bind" in command
     missing = dataclasses.replace(real, kvm_binary="no-such-qemu")
     with pytest.raises(UserError, match="no such program: no-such-qemu"):
-        Kvm(Path("/b")).job_command(missing, DESIGNS["tpp"], 1)
+        Kvm(Path("/b")).job_command(missing, DESIGNS["tpp"], 1, seed=1)
 
 
 def test_kvm_needs_cpu_flags(monkeypatch: pytest.MonkeyPatch):

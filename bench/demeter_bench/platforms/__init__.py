@@ -24,8 +24,11 @@ class Platform(Protocol):
     def versions(self) -> dict[str, str]:
         """Versions of what results depend on, for the archive."""
 
-    def job_command(self, s: Settings, design: Design, vms: int) -> list[str]:
-        """Run the job in ./initrd on one of vms machines."""
+    def job_command(self, s: Settings, design: Design, vms: int, seed: int) -> list[str]:
+        """Run the job in ./initrd on one of vms machines.
+
+        The seed is for what the machine gives the guest as random.
+        """
 
     def shell_command(self, s: Settings, design: Design, initrd: Path) -> list[str]:
         """A VM with its console on this terminal."""

@@ -68,7 +68,7 @@ class Emulated:
         self.build = build
         self.qemu = build / "qemu/build/qemu-system-x86_64"
         self.plugin = build / "plugins/libtmem.so"
-        self.firmware = build / "qemu/qboot.rom"
+        self.firmware = build / "qemu/firmware/qboot.rom"
 
     def versions(self) -> dict[str, str]:
         for needed in (self.qemu, self.plugin, self.firmware):
@@ -81,7 +81,7 @@ class Emulated:
             **machine.kernel_versions(self.build),
         }
 
-    def _common(self, s: Settings, design: Design, idle: str) -> list[str]:
+    def _common(self, s: Settings, design: Design, idle: str, seed: int) -> list[str]:
         nodes = machine.node_memory(s, design)
         return [
             str(self.qemu),
@@ -89,9 +89,10 @@ class Emulated:
             "-accel", "tcg",
             "-icount", f"insn-ps={s.insn_ps},sleep={idle}",
             "-cpu", CPU,
-            # the same random numbers and the same date in every run
-            "-seed", "1",
+            # nothing that a run depends on comes from outside
+            "-seed", str(seed),
             "-rtc", "base=2025-01-01,clock=vm",
+            "-L", str(self.firmware.parent),
             "-bios", str(self.firmware),
             *machine.numa_args(s, design, [""] * len(nodes)),
             "-kernel", str(machine.kernel(self.build, design)),
@@ -102,10 +103,10 @@ class Emulated:
         options = [str(self.plugin), *plugin_args(s, design, vms), *extra]
         return ["-plugin", ",".join(options)]
 
-    def job_command(self, s: Settings, design: Design, vms: int) -> list[str]:
+    def job_command(self, s: Settings, design: Design, vms: int, seed: int) -> list[str]:
         outputs = ["report=tmem.json", "series=tmem.csv", "control=tmem.sock"]
         return [
-            *self._common(s, design, "off"),
+            *self._common(s, design, "off", seed),
             *machine.device_args(),
             "-initrd", "initrd",
             *self._plugin(s, design, vms, outputs),
@@ -113,7 +114,7 @@ class Emulated:
 
     def shell_command(self, s: Settings, design: Design, initrd: Path) -> list[str]:
         return [
-            *self._common(s, design, "on"),
+            *self._common(s, design, "on", 1),
             *machine.shell_device_args(),
             "-initrd", str(initrd),
             *self._plugin(s, design, 1, []),

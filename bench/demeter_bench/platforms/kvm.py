@@ -49,7 +49,7 @@ class Kvm:
             "-append", machine.KERNEL_ARGS,
         ]  # fmt: skip
 
-    def job_command(self, s: Settings, design: Design, vms: int) -> list[str]:
+    def job_command(self, s: Settings, design: Design, vms: int, seed: int) -> list[str]:
         return [*self._common(s, design), *machine.device_args(), "-initrd", "initrd"]
 
     def shell_command(self, s: Settings, design: Design, initrd: Path) -> list[str]:
