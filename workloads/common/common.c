@@ -63,6 +63,41 @@ double parse_number(const char *name, const char *text, double min, double max)
 	return value;
 }
 
+struct common_options common = { .seed = 1 };
+
+static error_t parse_common(int key, char *arg, struct argp_state *state)
+{
+	(void)state;
+	switch (key) {
+	case 's':
+		common.seed = parse_size("seed", arg, 0, UINT64_MAX);
+		return 0;
+	case 'R':
+		common.report_ms = parse_size("report-ms", arg, 0, 3600000);
+		return 0;
+	case ARGP_KEY_ARG:
+		die("unexpected argument: %s", arg);
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+void parse_command_line(int argc, char **argv, const struct argp_option *options,
+			argp_parser_t parser, const char *doc)
+{
+	static const struct argp_option common_options[] = {
+		{ "seed", 's', "N", 0, "seed of the random sequences (1)", 0 },
+		{ "report-ms", 'R', "MS", 0, "print the rate every so often (0: never)", 0 },
+		{ 0 },
+	};
+	static const struct argp common_argp = { common_options, parse_common, NULL, NULL,
+						 NULL,		 NULL,	       NULL };
+	const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+	const struct argp argp = { options, parser, NULL, doc, children, NULL, NULL };
+
+	argp_err_exit_status = EXIT_INPUT;
+	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+}
+
 double now_s(void)
 {
 	struct timespec t;

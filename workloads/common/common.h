@@ -9,6 +9,7 @@
 #ifndef WORKLOADS_COMMON_H
 #define WORKLOADS_COMMON_H
 
+#include <argp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,22 @@ uint64_t parse_size(const char *name, const char *text, uint64_t min, uint64_t m
 
 /* The value of option @name: a decimal number in [@min, @max]. Dies likewise. */
 double parse_number(const char *name, const char *text, double min, double max);
+
+/* What every workload takes: --seed and --report-ms. */
+struct common_options {
+	uint64_t seed;
+	unsigned int report_ms;
+};
+
+extern struct common_options common;
+
+/*
+ * Parse the command line: the workload's own @options by @parser, the common
+ * ones into common. @doc is the first line of --help. Dies with status 2 on
+ * anything unknown, and on arguments that are no options.
+ */
+void parse_command_line(int argc, char **argv, const struct argp_option *options,
+			argp_parser_t parser, const char *doc);
 
 /* Seconds of CLOCK_MONOTONIC. */
 double now_s(void);

@@ -14,7 +14,6 @@
  * the sum of the table must grow by the sum of all values (modulo 2^64). The
  * threads update disjoint cache lines of the same pages, hence need no atomics.
  */
-#include <argp.h>
 #include <math.h>
 #include <omp.h>
 #include <stdio.h>
@@ -36,9 +35,7 @@ static struct {
 	double hot_weight;
 	double phase;
 	double theta;
-	uint64_t seed;
 	unsigned int threads;
-	unsigned int report_ms;
 	enum mode mode;
 	bool reverse;
 } opt = {
@@ -46,7 +43,6 @@ static struct {
 	.updates = 100000000,
 	.hot_weight = 0.9,
 	.theta = 0.99,
-	.seed = 1,
 };
 
 static const struct argp_option options[] = {
@@ -60,8 +56,6 @@ static const struct argp_option options[] = {
 	  "move the hot set to the other end after this share of the updates (0: never)", 0 },
 	{ "theta", 'z', "X", 0, "skew of the zipf distribution, below 1 (0.99)", 0 },
 	{ "threads", 't', "N", 0, "OpenMP threads (all CPUs)", 0 },
-	{ "seed", 's', "N", 0, "seed of the random sequences (1)", 0 },
-	{ "report-ms", 'R', "MS", 0, "print the rate every so often (0: never)", 0 },
 	{ 0 },
 };
 
@@ -97,14 +91,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 't':
 		opt.threads = parse_size("threads", arg, 1, 1024);
 		return 0;
-	case 's':
-		opt.seed = parse_size("seed", arg, 0, UINT64_MAX);
-		return 0;
-	case 'R':
-		opt.report_ms = parse_size("report-ms", arg, 0, 3600000);
-		return 0;
-	case ARGP_KEY_ARG:
-		die("unexpected argument: %s", arg);
 	}
 	(void)state;
 	return ARGP_ERR_UNKNOWN;
@@ -278,10 +264,6 @@ static uint64_t update(struct job *j, uint64_t updates)
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = {
-		options, parse, NULL, "Random updates of 8-byte words of one large table.",
-		NULL,	 NULL,	NULL
-	};
 	const double start = now_s();
 	uint64_t words, hot_words, align, added = 0, made = 0, sum = 0, *table;
 	double init_s, seconds;
@@ -290,8 +272,8 @@ int main(int argc, char **argv)
 	struct result result;
 	struct span all;
 
-	argp_err_exit_status = EXIT_INPUT;
-	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	parse_command_line(argc, argv, options, parse,
+			   "Random updates of 8-byte words of one large table.");
 	if (opt.threads)
 		omp_set_num_threads(opt.threads);
 	opt.threads = omp_get_max_threads();
@@ -315,7 +297,7 @@ int main(int argc, char **argv)
 		zipf = zipf_make(words / opt.threads, opt.theta);
 	init_s = now_s() - start;
 
-	progress_begin("updates/s", opt.report_ms);
+	progress_begin("updates/s", common.report_ms);
 	roi_begin();
 	seconds = now_s();
 #pragma omp parallel reduction(+ : added, made)
@@ -328,7 +310,7 @@ int main(int argc, char **argv)
 			.all = all,
 			.hot = hot_span(words, hot_words, opt.reverse),
 			.zipf = zipf,
-			.rng = rng_seed(opt.seed, me),
+			.rng = rng_seed(common.seed, me),
 			.me = me,
 			.threads = opt.threads,
 		};

@@ -8,7 +8,6 @@
  * 32-byte vectors. The buffer is bound to the node; the result is refused when
  * its pages are found elsewhere.
  */
-#include <argp.h>
 #include <errno.h>
 #include <immintrin.h>
 #include <numaif.h>
@@ -25,14 +24,11 @@
 static struct {
 	uint64_t mem;
 	uint64_t loads;
-	uint64_t seed;
 	unsigned int passes;
-	unsigned int report_ms;
 	int node;
 } opt = {
 	.mem = 64 << 20,
 	.loads = 4000000,
-	.seed = 1,
 	.passes = 4,
 	.node = NODE_ANY,
 };
@@ -42,8 +38,6 @@ static const struct argp_option options[] = {
 	{ "node", 'N', "NODE", 0, "NUMA node that it is bound to (none)", 0 },
 	{ "loads", 'n', "N", 0, "dependent loads (4000000)", 0 },
 	{ "passes", 'p', "N", 0, "sequential passes, each way (4)", 0 },
-	{ "seed", 's', "N", 0, "seed of the random cycle (1)", 0 },
-	{ "report-ms", 'R', "MS", 0, "print the rate every so often (0: never)", 0 },
 	{ 0 },
 };
 
@@ -62,14 +56,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'p':
 		opt.passes = parse_size("passes", arg, 1, 1000000);
 		return 0;
-	case 's':
-		opt.seed = parse_size("seed", arg, 0, UINT64_MAX);
-		return 0;
-	case 'R':
-		opt.report_ms = parse_size("report-ms", arg, 0, 3600000);
-		return 0;
-	case ARGP_KEY_ARG:
-		die("unexpected argument: %s", arg);
 	}
 	(void)state;
 	return ARGP_ERR_UNKNOWN;
@@ -209,10 +195,6 @@ __attribute__((target("avx2"))) static double write_mbps(char *p, uint64_t bytes
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = {
-		options, parse, NULL, "Latency and bandwidth of the memory of one NUMA node.",
-		NULL,	 NULL,	NULL
-	};
 	uint64_t bytes, lines, vectors, expected, sum, misplaced = 0;
 	double begin_s, init_s, chase_s, ns, read, write;
 	char parameters[384];
@@ -221,8 +203,8 @@ int main(int argc, char **argv)
 	struct rng rng;
 	bool verified;
 
-	argp_err_exit_status = EXIT_INPUT;
-	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	parse_command_line(argc, argv, options, parse,
+			   "Latency and bandwidth of the memory of one NUMA node.");
 	if (!__builtin_cpu_supports("avx2"))
 		die("needs a CPU with AVX2");
 	bytes = opt.mem / (4 * LINE) * (4 * LINE);
@@ -233,14 +215,14 @@ int main(int argc, char **argv)
 	buffer = allocate(bytes);
 	if (opt.node != NODE_ANY)
 		bind_to_node(buffer, bytes, opt.node);
-	rng = rng_seed(opt.seed, 0);
+	rng = rng_seed(common.seed, 0);
 	link_cycle(buffer, lines, &rng);
 	expected_end = walk_cycle(buffer, lines, opt.loads);
 	if (opt.node != NODE_ANY)
 		misplaced = pages_elsewhere(buffer, bytes, opt.node);
 	init_s = now_s() - begin_s;
 
-	progress_begin("loads/s", opt.report_ms);
+	progress_begin("loads/s", common.report_ms);
 	roi_begin();
 	chase_s = now_s();
 	ns = chase_ns(buffer, opt.loads, &end);
