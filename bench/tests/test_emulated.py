@@ -188,15 +188,22 @@ def bench(bench_folder: Path, *args: str) -> list[str]:
     return [sys.executable, "-c", program, "--build", os.environ["BUILD"], "bench", *args]
 
 
-def test_interrupt_leaves_nothing_running(tmp_path: Path):
+def heed_interrupts():
+    """A shell makes what it runs in the background ignore them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_leaves_nothing_running(tmp_path: Path, number: int):
     process = subprocess.Popen(
         bench(tmp_path, "--designs", "all-fast all-slow", "--workloads", "gups"),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        preexec_fn=heed_interrupts,
     )  # fmt: skip
     for line in process.stdout:
         if ": running" in line:
             break
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130, out
     status = json.loads((tmp_path / "out/status.json").read_text())
