@@ -25,6 +25,8 @@ GUEST_RESERVE = 56 * MIB
 BOOT_MEMORY = 64 * MIB
 FOOTPRINT_SHARE = 0.85
 MAX_MEMORY = 4 << 40
+# The memory model addresses 128 GiB, among them the hole below 4 GiB.
+MAX_EMULATED = 124 << 30
 FORMAT = 1
 
 
@@ -207,6 +209,11 @@ def check(s: Settings) -> Settings:
         )
     if s.streams and not is_pow2(s.streams):
         raise UserError(f"EMU_STREAMS={s.streams}: must be 0 or a power of two")
+    if s.platform == "emulated" and s.vm_memory > MAX_EMULATED:
+        raise UserError(
+            f"VM_MEMORY: {s.vm_memory // MIB} MiB are more than an emulated VM can have, "
+            f"{MAX_EMULATED // MIB} MiB"
+        )
     need = s.footprint + GUEST_RESERVE
     if s.vm_memory < need:
         raise UserError(
