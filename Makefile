@@ -16,7 +16,6 @@ ifneq ($(filter $(patsubst %/,%,$(BUILD))/%,$(TOP)/),)
 $(error BUILD=$(BUILD) holds the sources: name a folder of its own)
 endif
 
-# Set by the environment or the command line where another one is wanted.
 NPROC := $(shell nproc)
 export PYTHONDONTWRITEBYTECODE := 1
 

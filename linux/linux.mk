@@ -9,7 +9,8 @@ linux_tarball := $(or $(LINUX_TARBALL),$(call str,LINUX_TARBALL))
 linux_patches := $(sort $(wildcard linux/patches/*.patch))
 linux_files := $(shell find linux -mindepth 2 -type f -not -path 'linux/patches/*')
 linux_variants := $(if $(CONFIG_GUEST_VANILLA),vanilla) $(if $(CONFIG_GUEST_TPP),tpp)
-linux_make := $(MAKE) -C $(linux_src) $(if $(CONFIG_LINUX_LLVM),LLVM=1) \
+linux_llvm := $(if $(CONFIG_LINUX_LLVM),LLVM=1)
+linux_make := $(MAKE) -C $(linux_src) $(linux_llvm) \
 	KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=demeter KBUILD_BUILD_HOST=demeter
 
 .PHONY: linux
@@ -23,14 +24,11 @@ $(linux_dir)/.unpacked: scripts/linux-unpack \
 
 # Changes when another tarball is named, or none any more.
 $(linux_dir)/.tarball: FORCE
-	@mkdir -p $(@D)
-	@echo "$(linux_tarball)" | cmp -s - $@ || echo "$(linux_tarball)" > $@
+	$(call remember,$(linux_tarball))
 
 # Changes with what the kernels are built with.
-linux_llvm := $(if $(CONFIG_LINUX_LLVM),LLVM=1)
 $(linux_dir)/.compiler: FORCE
-	@mkdir -p $(@D)
-	@echo "$(linux_llvm)" | cmp -s - $@ || echo "$(linux_llvm)" > $@
+	$(call remember,$(linux_llvm))
 
 # Our own files lie at the path that they have in the kernel.
 $(linux_dir)/.overlaid: $(linux_dir)/.unpacked $(linux_files)

@@ -18,8 +18,7 @@ PLUGIN_CFLAGS := -std=gnu11 -O3 -flto -g -Wall -Wextra -Wno-unused-parameter -We
 qemu: $(if $(CONFIG_QEMU_EMULATED),$(qemu_dir)/.built $(qboot) $(tmem))
 
 $(qemu_dir)/.tarball: FORCE
-	@mkdir -p $(@D)
-	@echo "$(qemu_tarball)" | cmp -s - $@ || echo "$(qemu_tarball)" > $@
+	$(call remember,$(qemu_tarball))
 
 $(qemu_dir)/.unpacked: scripts/qemu-unpack \
 		$(qemu_patches) $(qemu_dir)/.tarball | $(DEPS)
@@ -37,8 +36,7 @@ $(qemu_dir)/.built: $(qemu_dir)/.configured
 	@touch $@
 
 $(qemu_dir)/.firmware: FORCE
-	@mkdir -p $(@D)
-	@echo "$(call str,QEMU_FIRMWARE)" | cmp -s - $@ || echo "$(call str,QEMU_FIRMWARE)" > $@
+	$(call remember,$(call str,QEMU_FIRMWARE))
 
 $(qboot): $(qemu_dir)/.firmware scripts/qemu-firmware scripts/debian-source | $(DEPS)
 	@$(STAGE) qemu-firmware -- scripts/qemu-firmware $@ "$(call str,QEMU_FIRMWARE)"

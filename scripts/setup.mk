@@ -38,5 +38,8 @@ $(KCONFIG_CONFIG): Kconfig $(wildcard */Kconfig) | $(VENV)/.installed
 	@if [ -e $@ ]; then $(KCONFIG) olddefconfig; \
 	 else $(KCONFIG) defconfig configs/emulated_defconfig; fi
 
+# $(call remember,VALUE): recipe of a stamp that changes when VALUE does
+remember = @mkdir -p $(@D); echo "$(1)" | cmp -s - $@ || echo "$(1)" > $@
+
 # $(call str,SYMBOL): value of a string symbol without its quotes
 str = $(patsubst "%",%,$(CONFIG_$(1)))
