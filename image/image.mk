@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The guest image: an initramfs with busybox, our init and the workloads. It
-# serves every guest kernel; a job is appended to it as a second archive.
+# serves every guest kernel; a job is appended to it as a second archive. A larger
+# one has perf too.
 
 image_dir := $(BUILD)/image
 image := $(image_dir)/initramfs.cpio
+image_perf := $(image_dir)/initramfs-perf.cpio
 busybox := $(image_dir)/busybox
+image_files := $(busybox) image/init image/run-job image/image.mk $(workloads_bin) \
+	scripts/make-initramfs
 
 .PHONY: image images
-image images: $(image)
+image images: $(image) $(if $(CONFIG_IMAGE_PERF),$(image_perf))
 
 $(busybox): scripts/debian-source | $(DEPS)
 	@$(STAGE) busybox -- scripts/busybox $@
 
-$(image): $(busybox) image/init image/run-job image/image.mk $(workloads_bin) scripts/make-initramfs
+$(image): $(image_files)
 	@$(STAGE) image -- scripts/make-initramfs $@ image $(busybox) $(workloads_bin)
+
+$(image_perf): $(image_files) $(perf)
+	@$(STAGE) image-perf -- scripts/make-initramfs $@ image $(busybox) $(workloads_bin) $(perf)

@@ -9,6 +9,7 @@ linux_tarball := $(or $(LINUX_TARBALL),$(call str,LINUX_TARBALL))
 linux_patches := $(sort $(wildcard linux/patches/*.patch))
 linux_files := $(shell find linux -mindepth 2 -type f -not -path 'linux/patches/*')
 linux_variants := $(if $(CONFIG_GUEST_VANILLA),vanilla) $(if $(CONFIG_GUEST_TPP),tpp)
+perf := $(linux_dir)/perf/perf
 linux_llvm := $(if $(CONFIG_LINUX_LLVM),LLVM=1)
 linux_make := $(MAKE) -C $(linux_src) $(linux_llvm) \
 	KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=demeter KBUILD_BUILD_HOST=demeter
@@ -53,6 +54,10 @@ $(linux_dir)/$(1)/.built: $(linux_dir)/$(1)/.configured
 	@touch $$@
 endef
 $(foreach v,vanilla tpp,$(eval $(call linux_variant,$(v))))
+
+# perf for the guest; one for all variants
+$(perf): scripts/perf $(linux_dir)/.unpacked | $(VENV)/.installed
+	@$(STAGE) --need-mb 200 perf -- scripts/perf $(linux_src) $(@D) $(PYTHON)
 
 .PHONY: FORCE
 FORCE:

@@ -139,7 +139,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     s = default_settings(kconfig, args.build, platform.name)
     design = Design(args.guest, args.guest, "")
-    command = platform.shell_command(s, design, args.build / "image/initramfs.cpio")
+    image = "initramfs-perf.cpio" if "IMAGE_PERF" in kconfig else "initramfs.cpio"
+    command = platform.shell_command(s, design, args.build / "image" / image)
     print(f"{args.guest} guest on the {platform.name} platform; Ctrl-a x ends it", flush=True)
     os.execv(command[0], command)
 

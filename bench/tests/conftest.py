@@ -26,15 +26,18 @@ def settings() -> Settings:
 
 @pytest.fixture
 def boot(settings: Settings, tmp_path: Path):
-    """boot(command, design="first-touch", setup="", **changes) -> Run.
+    """boot(command, design="first-touch", setup="", perf=False, **changes) -> Run.
 
     Runs the shell command as a job in a freshly booted emulated VM with the
-    settings changed as asked; the files are in run.folder.
+    settings changed as asked; the files are in run.folder. With perf, the guest
+    has perf.
     """
     build = Path(os.environ["BUILD"])
     count = 0
 
-    def run_job(command: str, design: str = "first-touch", setup: str = "", **changes) -> Run:
+    def run_job(
+        command: str, design: str = "first-touch", setup: str = "", perf: bool = False, **changes
+    ) -> Run:
         nonlocal count
         s = dataclasses.replace(settings, **changes)
         run = Run("gups", design, vms=s.vms[0], repeat=0, vm=0)
@@ -42,7 +45,8 @@ def boot(settings: Settings, tmp_path: Path):
         folder.mkdir()
         count += 1
         job = {"env": "OMP_NUM_THREADS=1\n", "setup": setup, "run": command + "\n"}
-        vm = Vm(s, Emulated(build), build / "image/initramfs.cpio", run, job)
+        image = build / "image" / ("initramfs-perf.cpio" if perf else "initramfs.cpio")
+        vm = Vm(s, Emulated(build), image, run, job)
         asyncio.run(vm.execute(folder, lambda: None))
         return run
 

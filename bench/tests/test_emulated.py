@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from demeter_bench.results import DEMOTIONS, PROMOTIONS, hit_ratio, vmstat_delta
-from demeter_bench.settings import PRESETS, Tier
+from demeter_bench.settings import PRESETS, Tier, read_kconfig
 
 pytestmark = pytest.mark.skipif("BUILD" not in os.environ, reason="run by make check")
 
@@ -115,6 +116,49 @@ def test_guest_clock_and_plugin_agree(boot):
     rows = (run.folder / "tmem.csv").read_text().splitlines()
     assert rows[0].startswith("simulated_s,fast_misses")
     assert float(rows[-1].split(",")[0]) > after
+
+
+@pytest.fixture
+def perf() -> Path:
+    """The guest's perf; it is static and runs here as well."""
+    build = Path(os.environ["BUILD"])
+    if "IMAGE_PERF" not in read_kconfig(build / ".config"):
+        pytest.skip("IMAGE_PERF is not selected")
+    return build / "linux/perf/perf"
+
+
+def test_perf_counts_and_samples_in_a_guest(boot, perf: Path):
+    run = boot(
+        "set -e; perf version;"
+        "perf stat -x, -o $JOB_OUT/stat -e task-clock,page-faults,kmem:mm_page_alloc true;"
+        "perf record -q -e cpu-clock -o /tmp/data gups --mem 128M --updates 1M;"
+        "perf report --stdio -i /tmp/data >$JOB_OUT/report",
+        perf=True,
+    )
+    assert run.state == "done", run.error
+    assert (run.guest / "stdout").read_text().startswith("perf version 6.12.")
+    rows = [line.split(",") for line in (run.guest / "stat").read_text().splitlines()]
+    counts = {row[2]: float(row[0]) for row in rows if len(row) > 2}
+    assert set(counts) == {"task-clock", "page-faults", "kmem:mm_page_alloc"}
+    assert all(count > 0 for count in counts.values())
+    report = (run.guest / "report").read_text()
+    assert re.search(r" gups +\[\.\] update_hotset", report)
+    assert re.search(r" \[kernel\.kallsyms\] +\[k\] [a-z_]{4}", report)
+
+
+def test_perf_knows_the_events_of_icelake_servers(perf: Path, tmp_path: Path):
+    """Events have names only where there is a PMU: this sysfs has one."""
+    pmu = tmp_path / "bus/event_source/devices/cpu"
+    files = {"type": "4", "format/event": "config:0-7", "format/umask": "config:8-15"}
+    for name, text in files.items():
+        (pmu / name).parent.mkdir(parents=True, exist_ok=True)
+        (pmu / name).write_text(text + "\n")
+    listed = subprocess.run(
+        [perf, "list", "--no-desc", "pmu"], capture_output=True, text=True, timeout=60,
+        env={"PERF_CPUID": "GenuineIntel-6-6A-6", "SYSFS_PATH": str(tmp_path)},
+    )  # fmt: skip
+    for event in ("mem_load_retired.l3_miss", "mem_trans_retired.load_latency_gt_4"):
+        assert event in listed.stdout.split(), listed.stderr
 
 
 def leftovers(folder: Path) -> list[str]:
