@@ -60,7 +60,7 @@ built := [ ! -e $(BUILD) ] || [ -e $(BUILD)/.deps ] || [ -e $(BUILD)/.lock ] || 
 clean:
 	@$(built)
 	rm -rf $(BUILD)/linux $(BUILD)/qemu $(BUILD)/workloads $(BUILD)/image \
-		$(BUILD)/plugins $(BUILD)/log $(BUILD)/check
+		$(BUILD)/plugins $(BUILD)/tests $(BUILD)/log $(BUILD)/check
 
 distclean:
 	@$(built)
@@ -68,7 +68,7 @@ distclean:
 
 check:
 	@mkdir -p $(BUILD)
-	@$(locked) all
+	@$(locked) all guest-tests
 	@scripts/check $(BUILD)
 
 # checkpatch comes with the sources of Linux and QEMU

@@ -37,5 +37,5 @@ run:
 
 bench-emulator:
 	@mkdir -p $(BUILD)
-	@$(locked) all
+	@$(locked) all guest-tests
 	@$(bench) emulator $(if $(REPEAT),--repeat "$(REPEAT)")

@@ -14,7 +14,12 @@ tmem := $(BUILD)/plugins/libtmem.so
 tmem_src := $(wildcard qemu/plugins/tmem/*.c)
 PLUGIN_CFLAGS := -std=gnu11 -O3 -flto -g -Wall -Wextra -Wno-unused-parameter -Werror
 
-.PHONY: qemu
+# Guest programs that exercise the emulated PMU, for tests and bench-emulator
+guest_tests := $(patsubst qemu/tests/%.c,$(BUILD)/tests/%,$(wildcard qemu/tests/*.c))
+
+.PHONY: qemu guest-tests
+guest-tests: $(guest_tests)
+
 qemu: $(if $(CONFIG_QEMU_EMULATED),$(qemu_dir)/.built $(qboot) $(tmem))
 
 $(qemu_dir)/.tarball: FORCE
@@ -46,3 +51,7 @@ $(tmem): $(tmem_src) $(wildcard qemu/plugins/tmem/*.h) $(qemu_dir)/.unpacked
 	@$(STAGE) tmem-plugin -- gcc $(PLUGIN_CFLAGS) -fPIC -shared -fvisibility=hidden \
 		-I$(qemu_src)/include/qemu $$(pkg-config --cflags glib-2.0) \
 		$(tmem_src) -o $@ -lpthread
+
+$(BUILD)/tests/%: qemu/tests/%.c qemu/qemu.mk | $(DEPS)
+	@mkdir -p $(@D)
+	@$(STAGE) test-$* -- gcc -std=gnu11 -O2 -g -Wall -Wextra -Werror -static $< -o $@

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How fast the emulator itself is: make bench-emulator.
 
-Boots small machines and times them from outside, with the tmem plugin and
-without it (plain TCG with instruction counting), in turns, so that a change of
-the machine's speed hits both. A run with few updates is subtracted from one
-with many: what is left is the emulation of GUPS, without boot and set-up.
+Boots small machines and times them from outside, in turns, so that a change of
+the machine's speed hits all: as the benchmark has them, without a PMU, while
+the PMU samples, and without the tmem plugin (plain TCG with instruction
+counting). A run with few updates is subtracted from one with many: what is left
+is the emulation of GUPS, without boot and set-up.
 """
 
 from __future__ import annotations
@@ -26,6 +27,15 @@ FEW = 1000
 JOB = "gups --mem 256M --updates {} --reverse"
 
 
+SAMPLER = "tests/sampler"  # in the build folder
+
+
+class NoPmu(Emulated):
+    """The same machine without performance counters."""
+
+    pmu = "tcg-pmu=off"
+
+
 class PlainTcg(Emulated):
     """The same machine without the memory model."""
 
@@ -33,11 +43,18 @@ class PlainTcg(Emulated):
         return []
 
 
-def timed(s: Settings, platform: Emulated, image: Path, command: str) -> tuple[float, float]:
+def timed(
+    s: Settings, platform: Emulated, image: Path, command: str, sampling: bool = False
+) -> tuple[float, float]:
     """Wall seconds of a machine's life, simulated seconds of the measured phase."""
     run = Run("gups", "first-touch", vms=1, repeat=0, vm=0)
     with tempfile.TemporaryDirectory() as folder:
-        job = {"env": "OMP_NUM_THREADS=1\n", "setup": "", "run": command + "\n"}
+        job: dict[str, str | Path] = {
+            "env": "OMP_NUM_THREADS=1\n",
+            "setup": "",
+            "run": ("/job/sampler --period 4093 " if sampling else "") + command + "\n",
+            "sampler": platform.build / SAMPLER,
+        }
         vm = Vm(s, platform, image, run, job)
         asyncio.run(vm.execute(Path(folder), lambda: None))
         if run.state != "done":
@@ -48,24 +65,36 @@ def timed(s: Settings, platform: Emulated, image: Path, command: str) -> tuple[f
 def measure(s: Settings, build: Path, repeat: int) -> dict:
     """All figures, each with its values over the repetitions."""
     image = build / "image/initramfs.cpio"
-    kinds = {"tmem": Emulated(build), "plain": PlainTcg(build)}
+    kinds = {
+        "tmem": Emulated(build),
+        "no PMU": NoPmu(build),
+        "sampling": Emulated(build),
+        "plain": PlainTcg(build),
+    }
     boot: list[float] = []
     wall: dict[str, list[float]] = {kind: [] for kind in kinds}
     simulated: list[float] = []
     for i in range(repeat):
         boot.append(timed(s, kinds["tmem"], image, "true")[0])
         for kind, platform in kinds.items():
-            few, _ = timed(s, platform, image, JOB.format(FEW))
-            many, seconds = timed(s, platform, image, JOB.format(UPDATES))
+            sampling = kind == "sampling"
+            few, _ = timed(s, platform, image, JOB.format(FEW), sampling)
+            many, seconds = timed(s, platform, image, JOB.format(UPDATES), sampling)
             wall[kind].append(many - few)
             if kind == "tmem":
                 simulated.append(seconds)
         print(f"  {i + 1} of {repeat} done", flush=True)
+
+    def ratio(a: str, b: str) -> list[float]:
+        return [x / y for x, y in zip(wall[a], wall[b], strict=True)]
+
     return {
         "boot_run_poweroff_wall_s": boot,
         "updates_per_wall_s": [UPDATES / w for w in wall["tmem"]],
         "wall_s_per_simulated_s": [w / s for w, s in zip(wall["tmem"], simulated, strict=True)],
-        "plugin_overhead": [a / b for a, b in zip(wall["tmem"], wall["plain"], strict=True)],
+        "plugin_overhead": ratio("tmem", "plain"),
+        "idle_pmu_overhead": ratio("tmem", "no PMU"),
+        "sampling_overhead": ratio("sampling", "tmem"),
     }
 
 

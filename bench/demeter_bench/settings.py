@@ -32,12 +32,16 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Tier:
-    """A memory tier: latencies in picoseconds, bandwidths in MB/s."""
+    """A memory tier: latencies in picoseconds, bandwidths in MB/s.
+
+    media is what the processor names as the data source of a sample.
+    """
 
     read_ps: int
     write_ps: int
     read_mbps: int
     write_mbps: int
+    media: str = "dram"
 
     def share(self, parts: int) -> Tier:
         """The same tier with one of parts equal shares of its bandwidth."""
@@ -51,8 +55,9 @@ class Tier:
 # Table 2 of the paper (SOSP '25). It gives one latency and one bandwidth per
 # tier; they are used for reads and writes.
 DRAM = Tier(68_700, 68_700, 88_157, 88_157)
-PMEM = Tier(176_600, 176_600, 21_415, 21_415)
-CXL = Tier(121_900, 121_900, 53_534, 53_534)
+PMEM = Tier(176_600, 176_600, 21_415, 21_415, "pmem")
+CXL = Tier(121_900, 121_900, 53_534, 53_534, "remote-dram")
+MEDIA = ("dram", "remote-dram", "pmem", "remote-pmem")
 PRESETS = {"dram_pmem": (DRAM, PMEM), "dram_cxl": (DRAM, CXL)}
 
 
@@ -164,7 +169,11 @@ def tiers(kconfig: dict[str, str], preset: str | None) -> tuple[str, Tier, Tier]
 
     def tier(prefix: str) -> Tier:
         fields = ("READ_PS", "WRITE_PS", "READ_MBPS", "WRITE_MBPS")
-        return Tier(*(int(kconfig[f"{prefix}_{f}"]) for f in fields))
+        symbols = {f"{prefix}_{m.upper().replace('-', '_')}": m for m in MEDIA}
+        media = next((m for symbol, m in symbols.items() if symbol in kconfig), None)
+        if media is None:
+            raise UserError(f"none of {' '.join(symbols)} is set: run 'make menuconfig'")
+        return Tier(*(int(kconfig[f"{prefix}_{f}"]) for f in fields), media)
 
     return "custom", tier("FAST"), tier("SLOW")
 
@@ -200,6 +209,9 @@ def check(s: Settings) -> Settings:
         raise UserError(f"VM: must be numbers from 1 to 1024: {s.vms}")
     if type(s.fast_ratio) not in (int, float) or not 0 < s.fast_ratio <= 1:
         raise UserError(f"FAST_RATIO={s.fast_ratio}: must be above 0 and at most 1")
+    for t in (s.fast, s.slow):
+        if t.media not in MEDIA:
+            raise UserError(f"a tier's media must be one of {' '.join(MEDIA)}: {t.media}")
     if s.cache and (
         s.cache % (s.cache_ways * LINE) or not is_pow2(s.cache // s.cache_ways // LINE)
     ):

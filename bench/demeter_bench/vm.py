@@ -83,12 +83,18 @@ def job_files(s: Settings, run: Run) -> dict[str, str]:
     }
 
 
-def write_initrd(image: Path, files: dict[str, str], folder: Path) -> None:
-    """folder/initrd: the guest image followed by an archive of the job."""
+def write_initrd(image: Path, files: dict[str, str | Path], folder: Path) -> None:
+    """folder/initrd: the guest image followed by an archive of the job.
+
+    A file is its text, or the path of what is copied, mode and all.
+    """
     job = folder / "job"
     job.mkdir()
-    for name, text in files.items():
-        (job / name).write_text(text)
+    for name, content in files.items():
+        if isinstance(content, Path):
+            shutil.copy(content, job / name)
+        else:
+            (job / name).write_text(content)
     listing = "\n".join(["job", *(f"job/{name}" for name in files)]) + "\n"
     packed = subprocess.run(
         ["cpio", "--create", "--format=newc", "--owner=0:0", "--quiet"],
@@ -126,7 +132,7 @@ class Vm:
     """Drives one Run on a platform; execute() is the whole life."""
 
     def __init__(
-        self, s: Settings, platform: Platform, image: Path, run: Run, job: dict[str, str]
+        self, s: Settings, platform: Platform, image: Path, run: Run, job: dict[str, str | Path]
     ) -> None:
         self.s, self.platform, self.image, self.run, self.job = s, platform, image, run, job
 

@@ -6,9 +6,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from demeter_bench.designs import Design
 from demeter_bench.platforms.emulated import Emulated
 from demeter_bench.settings import MIB, PRESETS, Settings
 from demeter_bench.vm import Run, Vm
@@ -24,19 +26,32 @@ def settings() -> Settings:
     )  # fmt: skip
 
 
+class Traced(Emulated):
+    """Leaves what the performance counters counted in the file "trace"."""
+
+    def _plugin(self, s: Settings, design: Design, vms: int, extra: list[str]) -> list[str]:
+        return super()._plugin(s, design, vms, [*extra, "trace=trace"])
+
+
 @pytest.fixture
 def boot(settings: Settings, tmp_path: Path):
-    """boot(command, design="first-touch", setup="", perf=False, **changes) -> Run.
+    """boot(command, design="first-touch", setup="", ..., **changes) -> Run.
 
     Runs the shell command as a job in a freshly booted emulated VM with the
     settings changed as asked; the files are in run.folder. With perf, the guest
-    has perf.
+    has perf; the files are copied to its /job; platform is the class of one.
     """
     build = Path(os.environ["BUILD"])
     count = 0
 
     def run_job(
-        command: str, design: str = "first-touch", setup: str = "", perf: bool = False, **changes
+        command: str,
+        design: str = "first-touch",
+        setup: str = "",
+        perf: bool = False,
+        files: Sequence[Path] = (),
+        platform: type[Emulated] = Emulated,
+        **changes,
     ) -> Run:
         nonlocal count
         s = dataclasses.replace(settings, **changes)
@@ -45,8 +60,9 @@ def boot(settings: Settings, tmp_path: Path):
         folder.mkdir()
         count += 1
         job = {"env": "OMP_NUM_THREADS=1\n", "setup": setup, "run": command + "\n"}
+        job |= {path.name: path for path in files}
         image = build / "image" / ("initramfs-perf.cpio" if perf else "initramfs.cpio")
-        vm = Vm(s, Emulated(build), image, run, job)
+        vm = Vm(s, platform(build), image, run, job)
         asyncio.run(vm.execute(folder, lambda: None))
         return run
 

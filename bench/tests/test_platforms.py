@@ -41,8 +41,8 @@ def test_physical_ranges_around_the_hole():
 
 def test_plugin_gets_a_share_of_the_bandwidth(settings: Settings):
     one, nine = (plugin_args(settings, DESIGNS["tpp"], n) for n in (1, 9))
-    assert "tier=fast:68.7:68.7:88157:88157" in one
-    assert "tier=fast:68.7:68.7:9795:9795" in nine
+    assert "tier=fast:68.7:68.7:88157:88157:dram" in one
+    assert "tier=slow:176.6:176.6:2379:2379:pmem" in nine
     assert "map=0:0x0:0x10000000" in one and "map=1:0x10000000:0x10000000" in one
 
 

@@ -91,8 +91,10 @@ def test_custom_preset():
     fields = {"READ_PS": "1", "WRITE_PS": "2", "READ_MBPS": "3", "WRITE_MBPS": "4"}
     custom = {f"{t}_{k}": v for t in ("FAST", "SLOW") for k, v in fields.items()}
     kconfig = {k: v for k, v in KCONFIG.items() if not k.startswith("PRESET")}
-    s = make(kconfig={**kconfig, "PRESET_CUSTOM": "y", **custom})
+    media = {"FAST_DRAM": "y", "SLOW_REMOTE_DRAM": "y"}
+    s = make(kconfig={**kconfig, "PRESET_CUSTOM": "y", **custom, **media})
     assert s.preset == "custom" and s.slow.write_ps == 2 and s.fast.read_mbps == 3
+    assert s.fast.media == "dram" and s.slow.media == "remote-dram"
 
 
 def test_share():

@@ -96,6 +96,9 @@ static const char *check_tier(const struct tmem_tier_config *t)
     if (!t->name[0]) {
         return "tier: has no name";
     }
+    if (t->media < TMEM_DRAM || t->media > TMEM_REMOTE_PMEM) {
+        return "tier: media must be one of the memories";
+    }
     if (t->read_ps > 1000000000 || t->write_ps > 1000000000) {
         return "tier: latency must be at most 1 ms";
     }
@@ -420,7 +423,11 @@ struct tmem_outcome tmem_access(struct tmem_model *m,
 {
     const int range = range_of(m, a->paddr);
     const uint32_t tag = (a->paddr >> m->line_shift) + 1;
-    struct tmem_outcome out = { .tier = -1 };
+    struct tmem_outcome out = {
+        .tier = -1,
+        .level = TMEM_L3,
+        .latency_ps = m->config.l3_ps,
+    };
     uint64_t queue_ps = 0, ahead_ps;
     uint32_t evicted = 0;
     struct tier_state *t;
@@ -451,8 +458,14 @@ struct tmem_outcome tmem_access(struct tmem_model *m,
         ahead_ps = STREAM_AHEAD * t->read_busy_ps;
         queue_ps = queue_ps > ahead_ps ? queue_ps - ahead_ps : 0;
         out.stall_ps = queue_ps;
+        out.latency_ps += queue_ps;
     } else {
+        const struct tmem_tier_config *c = &m->config.tiers[out.tier];
+
         out.stall_ps = queue_ps + (a->store ? t->write_ps : t->read_ps);
+        out.level = c->media;
+        /* overlap hides latency from the program, not from the access */
+        out.latency_ps = queue_ps + (a->store ? c->write_ps : c->read_ps);
     }
     if (a->store) {
         t->counters.write_misses++;

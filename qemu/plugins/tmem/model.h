@@ -24,8 +24,19 @@
 #define TMEM_MAX_STREAMS 64
 #define TMEM_FILTER_LINES 64
 
+/* What serves an access, by distance. */
+enum tmem_level {
+    TMEM_L1,
+    TMEM_L3,
+    TMEM_DRAM,
+    TMEM_REMOTE_DRAM,
+    TMEM_PMEM,
+    TMEM_REMOTE_PMEM,
+};
+
 struct tmem_tier_config {
     char name[32];
+    enum tmem_level media; /* TMEM_DRAM or later */
     uint64_t read_ps; /* latency of a load miss */
     uint64_t write_ps; /* latency of a store miss (read for ownership) */
     uint64_t read_mbps; /* bandwidth in MB/s (10^6 bytes) */
@@ -43,6 +54,8 @@ struct tmem_config {
     uint64_t cache_size; /* bytes; 0: no last-level cache */
     unsigned int cache_ways;
     unsigned int line; /* bytes */
+    uint64_t l1_ps; /* what hits are reported to take; they cost nothing */
+    uint64_t l3_ps;
     double mlp; /* outstanding misses that overlap, >= 1 */
     unsigned int streams; /* of the stream prefetcher; 0: none */
     unsigned int ntiers;
@@ -71,6 +84,8 @@ struct tmem_access {
 
 struct tmem_outcome {
     uint64_t stall_ps;
+    uint64_t latency_ps; /* from issue to data, as a processor reports it */
+    enum tmem_level level; /* L3 also for what the prefetcher brought there */
     int tier; /* -1: not RAM of any tier */
     bool miss;
 };

@@ -74,12 +74,30 @@ static bool split(const char *value, char text[SPLIT_LEN], char **parts,
     return false;
 }
 
+static bool parse_media(const char *name, enum tmem_level *media)
+{
+    static const char *const names[] = {
+        [TMEM_DRAM] = "dram",
+        [TMEM_REMOTE_DRAM] = "remote-dram",
+        [TMEM_PMEM] = "pmem",
+        [TMEM_REMOTE_PMEM] = "remote-pmem",
+    };
+
+    for (unsigned int i = TMEM_DRAM; i < G_N_ELEMENTS(names); i++) {
+        if (!strcmp(name, names[i])) {
+            *media = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool parse_tier(struct tmem_config *c, const char *value)
 {
     struct tmem_tier_config *t = &c->tiers[c->ntiers];
-    char text[SPLIT_LEN], *part[5];
+    char text[SPLIT_LEN], *part[6];
 
-    if (c->ntiers == TMEM_MAX_TIERS || !split(value, text, part, 5) ||
+    if (c->ntiers == TMEM_MAX_TIERS || !split(value, text, part, 6) ||
         strlen(part[0]) >= sizeof(t->name)) {
         return false;
     }
@@ -93,7 +111,8 @@ static bool parse_tier(struct tmem_config *c, const char *value)
     return parse_scaled(part[1], 1000, &t->read_ps) &&
            parse_scaled(part[2], 1000, &t->write_ps) &&
            parse_scaled(part[3], 1, &t->read_mbps) &&
-           parse_scaled(part[4], 1, &t->write_mbps);
+           parse_scaled(part[4], 1, &t->write_mbps) &&
+           parse_media(part[5], &t->media);
 }
 
 static bool parse_map(struct tmem_config *c, const char *value)
@@ -169,6 +188,12 @@ static bool parse_option(struct tmem_options *o, const char *arg)
     if (!strcmp(key, "streams")) {
         return parse_unsigned(value, &c->streams);
     }
+    if (!strcmp(key, "l1")) {
+        return parse_scaled(value, 1000, &c->l1_ps) && c->l1_ps <= 1000000;
+    }
+    if (!strcmp(key, "l3")) {
+        return parse_scaled(value, 1000, &c->l3_ps) && c->l3_ps <= 1000000;
+    }
     if (!strcmp(key, "pause")) {
         return parse_scaled(value, 1000, &o->pause_ps) &&
                o->pause_ps <= 1000000;
@@ -185,6 +210,9 @@ static bool parse_option(struct tmem_options *o, const char *arg)
     }
     if (!strcmp(key, "histogram")) {
         return parse_path(value, &o->histogram);
+    }
+    if (!strcmp(key, "trace")) {
+        return parse_path(value, &o->trace);
     }
     if (!strcmp(key, "control")) {
         return parse_path(value, &o->control);
@@ -204,6 +232,8 @@ bool tmem_options_parse(struct tmem_options *o, int argc, char **argv,
             .cache_size = 2 << 20,
             .cache_ways = 16,
             .line = 64,
+            .l1_ps = 1700,
+            .l3_ps = 18000,
             .mlp = 1,
             .streams = 64,
         },

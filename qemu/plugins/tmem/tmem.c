@@ -4,8 +4,9 @@
  *
  * Every data access of the guest goes through the model (model.h), and what
  * the model says it costs is charged to the vCPU's simulated time. Needs
- * "-icount insn-ps=N". This file is the glue: instrumentation, the region of
- * interest that workloads mark, the reports (report.h).
+ * "-icount insn-ps=N". Accesses that the guest's performance counters are set
+ * to count are reported to the vCPU. This file is the glue: instrumentation,
+ * the region of interest that workloads mark, the reports (report.h).
  *
  * A workload marks its measured phase with the multi-byte no-op
  *    nopl CODE(%rax)        0f 1f 80 CODE, CODE = 0x44454d00 | phase
@@ -20,6 +21,7 @@
 
 #include "options.h"
 #include "report.h"
+#include "trace.h"
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
@@ -32,14 +34,79 @@ static const uint8_t mark_bytes[MARK_LEN] = { 0x0f, 0x1f, 0x80, 0x00,
 static struct tmem_options options;
 static struct tmem_model *model;
 static struct tmem_report *report;
+static struct tmem_trace *trace; /* NULL: none is asked for */
+
+/* What the guest's performance counters count at present. */
+static const struct qemu_plugin_mem_demand *demand;
+
+/* The model, which knows no QEMU, has the same levels. */
+_Static_assert((int)TMEM_L1 == QEMU_PLUGIN_MEM_L1 &&
+                   (int)TMEM_L3 == QEMU_PLUGIN_MEM_L3 &&
+                   (int)TMEM_DRAM == QEMU_PLUGIN_MEM_DRAM &&
+                   (int)TMEM_REMOTE_DRAM == QEMU_PLUGIN_MEM_REMOTE_DRAM &&
+                   (int)TMEM_PMEM == QEMU_PLUGIN_MEM_PMEM &&
+                   (int)TMEM_REMOTE_PMEM == QEMU_PLUGIN_MEM_REMOTE_PMEM,
+               "levels differ");
+
+/*
+ * A callback's user data: where the instruction is and how long. Addresses are
+ * canonical, so that the four bits on top are copies of the sign.
+ */
+static void *pack_insn(const struct qemu_plugin_insn *insn)
+{
+    return (void *)(qemu_plugin_insn_vaddr(insn) << 4 |
+                    qemu_plugin_insn_size(insn));
+}
+
+static inline bool is_wanted(uint64_t latency_ps, unsigned int level,
+                             bool store)
+{
+    if (store) {
+        return level >= demand->store_level;
+    }
+    return latency_ps >= demand->load_ps || level >= demand->load_level;
+}
+
+static __attribute__((noinline)) void report_access(uint64_t vaddr,
+                                                    uint64_t latency_ps,
+                                                    enum tmem_level level,
+                                                    bool store, void *insn)
+{
+    const struct qemu_plugin_mem_report access = {
+        .insn_vaddr = (intptr_t)insn >> 4,
+        .insn_size = (uintptr_t)insn & 15,
+        .vaddr = vaddr,
+        .latency_ps = latency_ps,
+        .level = (enum qemu_plugin_mem_level)level,
+        .store = store,
+    };
+    const enum qemu_plugin_mem_use use = qemu_plugin_report_mem(&access);
+
+    if (trace && use != QEMU_PLUGIN_MEM_UNUSED) {
+        const struct tmem_trace_record record = {
+            .vaddr = vaddr,
+            .at_ps = qemu_plugin_virtual_ps(),
+            .latency_ps = latency_ps,
+            .level = level,
+            .flags = (store ? TMEM_TRACE_STORE : 0) |
+                     (use == QEMU_PLUGIN_MEM_SAMPLED ? TMEM_TRACE_SAMPLED : 0),
+        };
+
+        tmem_trace_add(trace, &record);
+    }
+}
 
 static inline void on_access(qemu_plugin_meminfo_t info, uint64_t vaddr,
-                             bool store)
+                             bool store, void *insn)
 {
     struct tmem_outcome outcome;
     struct tmem_access access;
 
     if (tmem_filter_hit(model, vaddr, store)) {
+        if (__builtin_expect(is_wanted(options.model.l1_ps, TMEM_L1, store),
+                             false)) {
+            report_access(vaddr, options.model.l1_ps, TMEM_L1, store, insn);
+        }
         return;
     }
     access.vaddr = vaddr;
@@ -54,6 +121,10 @@ static inline void on_access(qemu_plugin_meminfo_t info, uint64_t vaddr,
     if (outcome.miss) {
         tmem_report_tick(report, access.now_ps + outcome.stall_ps);
     }
+    if (outcome.tier >= 0 &&
+        is_wanted(outcome.latency_ps, outcome.level, store)) {
+        report_access(vaddr, outcome.latency_ps, outcome.level, store, insn);
+    }
 }
 
 static void on_mark(unsigned int vcpu, void *phase)
@@ -62,15 +133,15 @@ static void on_mark(unsigned int vcpu, void *phase)
 }
 
 static void on_load(unsigned int vcpu, qemu_plugin_meminfo_t info,
-                    uint64_t vaddr, void *unused)
+                    uint64_t vaddr, void *insn)
 {
-    on_access(info, vaddr, false);
+    on_access(info, vaddr, false, insn);
 }
 
 static void on_store(unsigned int vcpu, qemu_plugin_meminfo_t info,
-                     uint64_t vaddr, void *unused)
+                     uint64_t vaddr, void *insn)
 {
-    on_access(info, vaddr, true);
+    on_access(info, vaddr, true, insn);
 }
 
 static void on_pause(unsigned int vcpu, void *unused)
@@ -106,12 +177,13 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 
     for (size_t i = 0; i < n; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+        void *where = pack_insn(insn);
         unsigned int phase;
 
         qemu_plugin_register_vcpu_mem_cb(insn, on_load, QEMU_PLUGIN_CB_NO_REGS,
-                                         QEMU_PLUGIN_MEM_R, NULL);
+                                         QEMU_PLUGIN_MEM_R, where);
         qemu_plugin_register_vcpu_mem_cb(insn, on_store, QEMU_PLUGIN_CB_NO_REGS,
-                                         QEMU_PLUGIN_MEM_W, NULL);
+                                         QEMU_PLUGIN_MEM_W, where);
         if (is_mark(insn, &phase)) {
             qemu_plugin_register_vcpu_insn_exec_cb(
                 insn, on_mark, QEMU_PLUGIN_CB_NO_REGS, GUINT_TO_POINTER(phase));
@@ -126,6 +198,9 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 static void on_machine_exit(qemu_plugin_id_t id, void *unused)
 {
     tmem_report_finish(report);
+    if (!tmem_trace_close(trace)) {
+        fprintf(stderr, "tmem: %s: not all could be written\n", options.trace);
+    }
     tmem_model_free(model);
 }
 
@@ -153,10 +228,14 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
         return -1;
     }
     report = tmem_report_new(&options, model, error, sizeof(error));
-    if (!report) {
+    if (report && options.trace) {
+        trace = tmem_trace_open(options.trace, error, sizeof(error));
+    }
+    if (!report || (options.trace && !trace)) {
         fprintf(stderr, "tmem: %s\n", error);
         return -1;
     }
+    demand = qemu_plugin_mem_demand();
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
     qemu_plugin_register_atexit_cb(id, on_machine_exit, NULL);
     return 0;

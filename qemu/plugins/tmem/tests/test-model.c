@@ -8,6 +8,7 @@
 #define SLOW_BASE (64 * MIB)
 #define FAST_PS 68700
 #define SLOW_PS 176600
+#define L3_PS 18000
 
 static struct tmem_config base_config(void)
 {
@@ -15,11 +16,12 @@ static struct tmem_config base_config(void)
         .cache_size = 1 * MIB,
         .cache_ways = 16,
         .line = 64,
+        .l3_ps = L3_PS,
         .mlp = 1,
         .ntiers = 2,
         .tiers = {
-            { "fast", FAST_PS, FAST_PS, 64000, 64000 },
-            { "slow", SLOW_PS, 2 * SLOW_PS, 16000, 8000 },
+            { "fast", TMEM_DRAM, FAST_PS, FAST_PS, 64000, 64000 },
+            { "slow", TMEM_PMEM, SLOW_PS, 2 * SLOW_PS, 16000, 8000 },
         },
         .nranges = 2,
         .ranges = {
@@ -292,6 +294,8 @@ static void test_config_check(void)
     REFUSED(c.ntiers = 0, "tier");
     REFUSED(c.tiers[1].read_mbps = 0, "tier");
     REFUSED(c.tiers[1].read_ps = 2000000000, "tier");
+    REFUSED(c.tiers[1].media = TMEM_L3, "tier");
+    REFUSED(c.tiers[1].media = TMEM_REMOTE_PMEM + 1, "tier");
     REFUSED(c.nranges = 0, "map");
     REFUSED(c.ranges[1].tier = 2, "map");
     REFUSED(c.ranges[1].base = 4096, "map");
@@ -300,10 +304,44 @@ static void test_config_check(void)
 #undef REFUSED
 }
 
+/* What a sample reports is not what the vCPU is charged. */
+static void test_reported(void)
+{
+    struct tmem_config c = base_config();
+    struct tmem_outcome o;
+    struct tmem_model *m;
+
+    c.mlp = 2;
+    c.streams = 4;
+    m = make(c);
+    o = touch(m, SLOW_BASE, false, later());
+    g_assert_cmpint(o.level, ==, TMEM_PMEM);
+    g_assert_cmpuint(o.latency_ps, ==, SLOW_PS);
+    g_assert_cmpuint(o.stall_ps, ==, SLOW_PS / 2);
+    o = touch(m, SLOW_BASE + 8 * MIB, true, later());
+    g_assert_cmpint(o.level, ==, TMEM_PMEM);
+    g_assert_cmpuint(o.latency_ps, ==, 2 * SLOW_PS);
+    o = touch(m, 4096, false, later());
+    g_assert_cmpint(o.level, ==, TMEM_DRAM);
+    o = touch(m, 4096, false, later());
+    g_assert_false(o.miss);
+    g_assert_cmpint(o.level, ==, TMEM_L3);
+    g_assert_cmpuint(o.latency_ps, ==, L3_PS);
+    /* the third miss of a stream and those after it find their lines there */
+    for (unsigned int i = 0; i < 8; i++) {
+        o = touch(m, SLOW_BASE + 16 * MIB + 64 * i, false, later());
+        g_assert_true(o.miss);
+        g_assert_cmpint(o.level, ==, i < 3 ? TMEM_PMEM : TMEM_L3);
+    }
+    g_assert_cmpuint(o.latency_ps, ==, L3_PS);
+    tmem_model_free(m);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/model/latency", test_latency);
+    g_test_add_func("/model/reported", test_reported);
     g_test_add_func("/model/outside", test_outside);
     g_test_add_func("/model/mlp", test_mlp);
     g_test_add_func("/model/cache-capacity", test_cache_capacity);

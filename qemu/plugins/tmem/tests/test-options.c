@@ -5,7 +5,8 @@
 
 #include "options.h"
 
-#define TIERS "tier=fast:68.7:70:88157:80000", "tier=slow:176.6:180:21415:7000"
+#define TIERS \
+    "tier=fast:68.7:70:88157:80000:dram", "tier=slow:176.6:180:21415:7000:pmem"
 #define MAPS "map=0:0x0:64M", "map=1:0x4000000:0x4000000"
 
 static bool parse(struct tmem_options *o, char *error, size_t len,
@@ -17,11 +18,11 @@ static bool parse(struct tmem_options *o, char *error, size_t len,
 
 static void test_accepted(void)
 {
-    static const char *const argv[] = {
-        TIERS,           MAPS,          "cache=4M",
-        "ways=8",        "mlp=2.5",     "streams=0",
-        "report=/tmp/x", "interval=10", NULL
-    };
+    static const char *const argv[] = { TIERS,           MAPS,
+                                        "cache=4M",      "ways=8",
+                                        "mlp=2.5",       "streams=0",
+                                        "report=/tmp/x", "interval=10",
+                                        "l3=20.5",       NULL };
     struct tmem_options o;
     char error[160];
 
@@ -34,6 +35,10 @@ static void test_accepted(void)
     g_assert_cmpuint(o.model.ranges[1].base, ==, 64 << 20);
     g_assert_cmpuint(o.model.cache_size, ==, 4 << 20);
     g_assert_cmpuint(o.model.cache_ways, ==, 8);
+    g_assert_cmpint(o.model.tiers[0].media, ==, TMEM_DRAM);
+    g_assert_cmpint(o.model.tiers[1].media, ==, TMEM_PMEM);
+    g_assert_cmpuint(o.model.l1_ps, ==, 1700);
+    g_assert_cmpuint(o.model.l3_ps, ==, 20500);
     g_assert_cmpfloat(o.model.mlp, ==, 2.5);
     g_assert_cmpuint(o.model.streams, ==, 0);
     g_assert_cmpuint(o.interval_ps, ==, 10000000000ull);
@@ -65,17 +70,22 @@ static void test_refused(void)
         "interval=-5",
         "report=",
         "pause=2000",
+        "l1=2000",
+        "l3=-1",
+        "trace=",
         "tier=",
         "tier=a:1:1:1",
-        "tier=a:1:1:1:1:1",
-        "tier=A:1:1:1:1",
-        "tier=:1:1:1:1",
-        "tier=a:x:1:1:1",
-        "tier=a:-1:1:1:1",
-        "tier=a:1:1:0:1",
-        "tier=a:1:1:inf:1",
-        "tier=a:nan:1:1:1",
-        "tier=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:1:1:1:1",
+        "tier=a:1:1:1:1",
+        "tier=a:1:1:1:1:dram:1",
+        "tier=a:1:1:1:1:tape",
+        "tier=A:1:1:1:1:dram",
+        "tier=:1:1:1:1:dram",
+        "tier=a:x:1:1:1:dram",
+        "tier=a:-1:1:1:1:dram",
+        "tier=a:1:1:0:1:dram",
+        "tier=a:1:1:inf:1:dram",
+        "tier=a:nan:1:1:1:dram",
+        "tier=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:1:1:1:1:dram",
         "map=",
         "map=0:0:4K",
         "map=2:0x8000000:4K",

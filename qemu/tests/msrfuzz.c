@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Read and write the performance MSRs at random: msrfuzz [SEED [COUNT]]
+ *
+ * Every access either succeeds or raises #GP, as the manual says for its
+ * register, and a register that took a value gives it back. Values are chosen
+ * so that reserved bits are hit and missed often, counters are about to
+ * overflow, and the debug store area is anywhere: where the kernel has it, the
+ * same misaligned, in user memory, unmapped, not canonical.
+ *
+ * Needs /dev/cpu/0/msr. Prints one line of JSON; exits with 1 when an access
+ * did not go as it should.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define BITS(from, to) \
+    (((to) == 63 ? ~0ull : (1ull << ((to) + 1)) - 1) & ~((1ull << (from)) - 1))
+#define COUNTERS (BITS(0, 7) | BITS(32, 34))
+#define STATUS (COUNTERS | 1ull << 59 | 1ull << 62)
+
+#define DS_AREA 0x600
+#define GLOBAL_CTRL 0x38f
+#define GLOBAL_STATUS 0x38e
+#define PEBS_ENABLE 0x3f1
+
+enum kind {
+    STORE, /* takes what is valid and gives it back */
+    COUNTER, /* likewise, but may count on */
+    LEGACY, /* a counter through its old name: any value, sign-extended */
+    CLEAR, /* takes what is valid and reads as 0 */
+    READ_ONLY,
+    ADDRESS, /* canonical */
+};
+
+/* SDM volume 4, "Model-Specific Registers" of Ice Lake servers */
+static const struct msr {
+    uint32_t first;
+    uint32_t n;
+    enum kind kind;
+    uint64_t valid;
+} msrs[] = {
+    { 0xc1, 8, LEGACY, ~0ull },
+    { 0x4c1, 8, COUNTER, BITS(0, 47) },
+    { 0x186, 8, STORE, (BITS(0, 31) & ~(1ull << 21)) | 1ull << 34 },
+    { 0x309, 3, COUNTER, BITS(0, 47) },
+    { 0x38d, 1, STORE, 0x11100000bbb },
+    { GLOBAL_CTRL, 1, STORE, COUNTERS },
+    { GLOBAL_STATUS, 1, READ_ONLY, 0 },
+    { 0x390, 1, CLEAR, STATUS | 1ull << 63 },
+    { 0x391, 1, CLEAR, STATUS },
+    { 0x392, 1, READ_ONLY, 0 },
+    { 0x345, 1, READ_ONLY, 0 },
+    { PEBS_ENABLE, 1, STORE, COUNTERS },
+    { 0x3f2, 1, STORE, BITS(0, 2) },
+    { 0x3f6, 1, STORE, BITS(0, 15) },
+    { DS_AREA, 1, ADDRESS, ~0ull },
+};
+#define NMSRS (sizeof(msrs) / sizeof(msrs[0]))
+
+static uint64_t state;
+
+static uint64_t rnd(void)
+{
+    state += 0x9e3779b97f4a7c15;
+    uint64_t x = state;
+
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+    x = (x ^ x >> 27) * 0x94d049bb133111eb;
+    return x ^ x >> 31;
+}
+
+static int msr_fd;
+static uint8_t *own; /* memory of this process, for the debug store */
+static uint64_t kernel_ds; /* where the kernel has it */
+
+static bool msr_read(uint32_t msr, uint64_t *val)
+{
+    if (pread(msr_fd, val, sizeof(*val), msr) == sizeof(*val)) {
+        return true;
+    }
+    if (errno != EIO) {
+        err(1, "MSR %#x", msr);
+    }
+    return false;
+}
+
+static bool msr_write(uint32_t msr, uint64_t val)
+{
+    if (pwrite(msr_fd, &val, sizeof(val), msr) == sizeof(val)) {
+        return true;
+    }
+    if (errno != EIO) {
+        err(1, "MSR %#x", msr);
+    }
+    return false;
+}
+
+static uint64_t address(void)
+{
+    switch (rnd() % 6) {
+    case 0:
+        return kernel_ds;
+    case 1:
+        return kernel_ds + (rnd() & 7);
+    case 2:
+        return (uintptr_t)own + (rnd() & 0x1fff);
+    case 3:
+        return rnd() & BITS(0, 46); /* most likely nothing */
+    case 4:
+        return ~BITS(0, 46) | rnd();
+    default:
+        return rnd();
+    }
+}
+
+static uint64_t value(const struct msr *m)
+{
+    /* loads, stores, instructions, cycles, and the load latency event */
+    static const uint16_t events[] = { 0x81d0, 0x82d0, 0x00c0,
+                                       0x003c, 0x01cd, 0x20d1 };
+
+    if (m->kind == ADDRESS) {
+        return address();
+    }
+    switch (rnd() % 5) {
+    case 0:
+        return 0;
+    case 1:
+        return rnd();
+    case 2:
+        return rnd() & rnd() & rnd();
+    case 3:
+        /* a counter about to overflow; an event that counts */
+        if (m->kind == COUNTER) {
+            return BITS(0, 47) - (rnd() & 0xfff);
+        }
+        if (m->first == 0x186) {
+            return (rnd() % 4 ? 0x400530000 : 0x530000) | events[rnd() % 6];
+        }
+        /* fall through */
+    default:
+        return rnd() & m->valid;
+    }
+}
+
+static bool canonical(uint64_t x)
+{
+    return (uint64_t)((int64_t)(x << 16) >> 16) == x;
+}
+
+static bool is_valid(const struct msr *m, uint64_t val)
+{
+    switch (m->kind) {
+    case READ_ONLY:
+        return false;
+    case ADDRESS:
+        return canonical(val);
+    default:
+        return !(val & ~m->valid);
+    }
+}
+
+/* One access; returns a complaint or NULL. */
+static const char *step(const struct msr *m, uint32_t msr, uint64_t val)
+{
+    uint64_t back;
+
+    if (rnd() % 4 == 0) {
+        return msr_read(msr, &back) ? NULL : "read failed";
+    }
+    if (msr_write(msr, val) != is_valid(m, val)) {
+        return is_valid(m, val) ? "valid value refused" : "invalid value taken";
+    }
+    if (!is_valid(m, val)) {
+        return NULL;
+    }
+    if (!msr_read(msr, &back)) {
+        return "read back failed";
+    }
+    switch (m->kind) {
+    case STORE:
+    case ADDRESS:
+        return back == val ? NULL : "other value read back";
+    case CLEAR:
+        return back ? "does not read as 0" : NULL;
+    default:
+        return back & ~BITS(0, 47) ? "more than 48 bits" : NULL;
+    }
+}
+
+static void quiet(void)
+{
+    msr_write(GLOBAL_CTRL, 0);
+    msr_write(PEBS_ENABLE, 0);
+    msr_write(DS_AREA, kernel_ds);
+    msr_write(0x390, STATUS | 1ull << 63);
+}
+
+/* A number from the command line, or the default @x when it is not given. */
+static uint64_t argument(const char *text, uint64_t x)
+{
+    char *end;
+
+    if (!text) {
+        return x;
+    }
+    errno = 0;
+    x = strtoull(text, &end, 0);
+    if (end == text || *end || errno || *text == '-') {
+        errx(2, "%s: not a number", text);
+    }
+    return x;
+}
+
+int main(int argc, char **argv)
+{
+    const uint64_t seed = argument(argc > 1 ? argv[1] : NULL, 1);
+    const uint64_t count = argument(argc > 2 ? argv[2] : NULL, 1000000);
+    uint64_t wrong = 0, refused = 0;
+
+    state = seed;
+    msr_fd = open("/dev/cpu/0/msr", O_RDWR);
+    if (msr_fd < 0) {
+        err(1, "/dev/cpu/0/msr");
+    }
+    own = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (own == MAP_FAILED) {
+        err(1, "mmap");
+    }
+    if (!msr_read(DS_AREA, &kernel_ds)) {
+        errx(1, "no debug store area");
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        const struct msr *m = &msrs[rnd() % NMSRS];
+        const uint32_t msr = m->first + rnd() % m->n;
+        const uint64_t val = value(m);
+        const char *complaint = step(m, msr, val);
+
+        refused += !is_valid(m, val);
+        if (complaint && wrong++ < 10) {
+            fprintf(stderr, "MSR %#x, %#llx: %s\n", msr,
+                    (unsigned long long)val, complaint);
+        }
+    }
+    quiet();
+    printf("{\"accesses\": %llu, \"invalid\": %llu, \"wrong\": %llu}\n",
+           (unsigned long long)count, (unsigned long long)refused,
+           (unsigned long long)wrong);
+    return wrong ? 1 : 0;
+}
