@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from conftest import Traced
 from demeter_bench.designs import DESIGNS
-from demeter_bench.platforms.emulated import Emulated
+from demeter_bench.platforms.emulated import CPU, PMU, Emulated
 from demeter_bench.settings import read_kconfig
 from demeter_bench.vm import write_initrd
 
@@ -36,7 +36,7 @@ TRACE = np.dtype(
      ("unused", "u2")]
 )  # fmt: skip
 SAMPLES = np.dtype(
-    [("ip", "u8"), ("time_ns", "u8"), ("addr", "u8"), ("latency", "u8"), ("data_src", "u8")]
+    [(field, "u8") for field in ("ip", "time_ns", "addr", "latency", "data_src", "sp", "reg_ip")]
 )
 STORE, SAMPLED = 1, 2
 
@@ -119,7 +119,9 @@ def test_samples_are_every_nth_load(boot, period: int):
     counts, samples, trace = counts_of(run), samples_of(run), trace_of(run)
     assert counts["lost"] == 0
     assert counts["events"] == len(trace)
-    assert counts["samples"] == len(samples) == pytest.approx(len(trace) / period, rel=0.01)
+    assert counts["samples"] == len(samples) == len(trace) // period
+    (taken,) = np.nonzero(trace["flags"] & SAMPLED)
+    assert (taken == np.arange(len(samples)) * period + period - 1).all()
     agree(samples, trace)
     # both tiers are there, and nothing at or below the threshold
     assert {2, 4} <= set(np.unique(trace["level"]))
@@ -209,6 +211,29 @@ def test_sample_names_the_instruction(boot):
     assert counts.max() > 0.95 * counts.sum(), ips
 
 
+def test_registers_are_those_of_the_instruction(boot):
+    run = sample(boot, "--registers --period 509", GUPS.format("200K"), **SMALL)
+    assert counts_of(run)["samples"] > 100
+    samples = samples_of(run)
+    agree(samples, trace_of(run))
+    # the driver reports the sampled instruction; a stack is at the top of user memory
+    assert (samples["reg_ip"] == samples["ip"]).all()
+    assert (samples["sp"] >> np.uint64(40) == 0x7F).all()
+
+
+@pytest.mark.parametrize("event", [0xC0, 0x3C, 0xC4])
+def test_clocks_are_sampled(boot, event: int):
+    """Instructions, cycles, branches: late, but none is lost."""
+    options = f"--event {event:#x} --precise 2 --period 100003 --registers"
+    run = sample(boot, options, "gups --mem 64M --updates 1M")
+    counts, samples = counts_of(run), samples_of(run)
+    assert counts["lost"] == counts["throttled"] == 0
+    # what overflows as the event ends is not written any more
+    assert 50 < counts["events"] // 100_003 - 1 <= counts["samples"] <= counts["events"] // 100_003
+    assert (samples["sp"] >> np.uint64(40) == 0x7F).all()
+    assert (np.diff(samples["time_ns"].astype("i8")) > 0).all()
+
+
 def test_counters_are_exact(boot):
     run = boot("/job/counters", files=[tool("counters")])
     assert run.state == "done", run.error
@@ -232,6 +257,59 @@ def test_random_msr_accesses(boot):
     assert fuzz["accesses"] == 1_000_000 and fuzz["wrong"] == 0 and fuzz["invalid"] > 100_000
     # and the PMU still works
     assert counts["samples"] > 50 and counts["lost"] == 0
+
+
+HOSTILE = {
+    "page table in RAM": (["PAGE_TABLE=0x2000", "EVENT=0x81d0"], "BE"),
+    "page table in a device": (["PAGE_TABLE=0xfed00000", "EVENT=0x81d0"], "BE"),
+    "page table in ROM": (["PAGE_TABLE=0xf8000", "EVENT=0xc0"], "BE"),
+    "system management": (["SMM"], "BSE"),
+    "idle": (["IDLE"], "BE"),
+    "INIT": (["INIT"], "BBE"),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_guests(tmp_path: Path, what: str):
+    """Without an operating system (qemu/tests/hostile.S); some used to end QEMU."""
+    defines, expected = HOSTILE[what]
+    source = Path(__file__).resolve().parents[2] / "qemu/tests/hostile.S"
+    assembled, rom = tmp_path / "hostile.o", tmp_path / "hostile.rom"
+    subprocess.run(
+        ["gcc", "-m32", "-c", *(f"-D{d}" for d in defines), source, "-o", assembled], check=True
+    )
+    link = ["ld", "-m", "elf_i386", "-Ttext", "0", "--oformat", "binary"]
+    subprocess.run([*link, assembled, "-o", rom], check=True, stderr=subprocess.DEVNULL)
+    platform = Emulated(BUILD)
+    tier = "tier=fast:68.7:68.7:88157:88157:dram,map=0:0:64M"
+    run = subprocess.run(
+        [platform.qemu, "-machine", "q35,usb=off", "-accel", "tcg", "-m", "64M",
+         "-icount", "insn-ps=222,sleep=off", "-cpu", f"{CPU},{PMU}",
+         "-L", platform.firmware.parent, "-bios", rom, "-plugin", f"{platform.plugin},{tier}",
+         "-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{tmp_path}/out"],
+        timeout=60, capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "out").read_text() == expected + "\n"
+
+
+@pytest.mark.parametrize(
+    ("cpu", "accel", "error"),
+    [
+        (f"{CPU},{PMU}", "tcg", "needs simulated time"),
+        (f"{CPU},{PMU}", "qtest", "needs accel=tcg"),
+        (f"max,{PMU}", "tcg -icount insn-ps=222", "excludes svm"),
+        (f"{CPU},{PMU},tcg-pmu-mhz=0", "tcg -icount insn-ps=222", "tcg-pmu-mhz must be"),
+    ],
+)
+def test_machines_that_cannot_have_a_pmu(cpu: str, accel: str, error: str):
+    run = subprocess.run(
+        [Emulated(BUILD).qemu, "-machine", "q35", "-cpu", cpu, "-accel", *accel.split(),
+         "-nodefaults", "-display", "none", "-S"],
+        timeout=60, capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert error in run.stderr
 
 
 def test_kernel_users_get_every_record(boot):

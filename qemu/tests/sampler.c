@@ -11,12 +11,14 @@
  *	--wakeup N	interrupt at every Nth sample; 0 (default): leave the
  *			samples in the PEBS buffer as long as possible
  *	--kernel	sample the kernel too
+ *	--registers	the stack and instruction pointers of each sample, too
  *	--out FILE	the samples, struct record each
  *
  * Prints one line of JSON: how many events there were, how many samples
  * arrived, how many were lost. Exits with the command's status.
  */
 #define _GNU_SOURCE
+#include <asm/perf_regs.h>
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
@@ -39,6 +41,8 @@
     (PERF_SAMPLE_IP | PERF_SAMPLE_TIME | PERF_SAMPLE_ADDR | \
      PERF_SAMPLE_WEIGHT | PERF_SAMPLE_DATA_SRC)
 
+#define REGISTERS (1ull << PERF_REG_X86_SP | 1ull << PERF_REG_X86_IP)
+
 /* As the kernel lays out a sample of SAMPLE_TYPE. */
 struct sample {
     struct perf_event_header header;
@@ -47,6 +51,10 @@ struct sample {
     uint64_t addr;
     uint64_t weight;
     uint64_t data_src;
+    /* with --registers */
+    uint64_t abi;
+    uint64_t sp;
+    uint64_t reg_ip;
 };
 
 /* As it is written to the output file. */
@@ -56,6 +64,8 @@ struct record {
     uint64_t addr;
     uint64_t latency; /* core cycles */
     uint64_t data_src;
+    uint64_t sp; /* of the registers */
+    uint64_t reg_ip;
 };
 
 struct options {
@@ -65,6 +75,7 @@ struct options {
     uint64_t wakeup;
     unsigned int precise;
     bool kernel;
+    bool registers;
     const char *out;
 };
 
@@ -90,6 +101,7 @@ static void parse(struct options *o, int argc, char **argv)
         { "precise", required_argument, NULL, 'P' },
         { "wakeup", required_argument, NULL, 'w' },
         { "kernel", no_argument, NULL, 'k' },
+        { "registers", no_argument, NULL, 'r' },
         { "out", required_argument, NULL, 'o' },
         { 0 },
     };
@@ -121,6 +133,9 @@ static void parse(struct options *o, int argc, char **argv)
         case 'k':
             o->kernel = true;
             break;
+        case 'r':
+            o->registers = true;
+            break;
         case 'o':
             o->out = optarg;
             break;
@@ -141,7 +156,8 @@ static int open_event(const struct options *o, pid_t pid)
         .config = o->event,
         .config1 = o->event == LOAD_LATENCY ? o->threshold : 0,
         .sample_period = o->period,
-        .sample_type = SAMPLE_TYPE,
+        .sample_type = SAMPLE_TYPE | (o->registers ? PERF_SAMPLE_REGS_INTR : 0),
+        .sample_regs_intr = o->registers ? REGISTERS : 0,
         .precise_ip = o->precise,
         .exclude_kernel = !o->kernel,
         .exclude_hv = 1,
@@ -185,12 +201,13 @@ static void collect(const struct options *o,
 
         take(&header, ring, at, sizeof(header));
         if (header.type == PERF_RECORD_SAMPLE) {
-            struct sample s;
+            struct sample s = { 0 };
 
-            take(&s, ring, at, sizeof(s));
+            take(&s, ring, at,
+                 header.size < sizeof(s) ? header.size : sizeof(s));
             if (out) {
-                const struct record r = { s.ip, s.time, s.addr, s.weight,
-                                          s.data_src };
+                const struct record r = { s.ip,       s.time, s.addr,  s.weight,
+                                          s.data_src, s.sp,   s.reg_ip };
 
                 fwrite(&r, sizeof(r), 1, out);
             }

@@ -180,9 +180,10 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         void *where = pack_insn(insn);
         unsigned int phase;
 
-        qemu_plugin_register_vcpu_mem_cb(insn, on_load, QEMU_PLUGIN_CB_NO_REGS,
+        /* a sample has the registers */
+        qemu_plugin_register_vcpu_mem_cb(insn, on_load, QEMU_PLUGIN_CB_R_REGS,
                                          QEMU_PLUGIN_MEM_R, where);
-        qemu_plugin_register_vcpu_mem_cb(insn, on_store, QEMU_PLUGIN_CB_NO_REGS,
+        qemu_plugin_register_vcpu_mem_cb(insn, on_store, QEMU_PLUGIN_CB_R_REGS,
                                          QEMU_PLUGIN_MEM_W, where);
         if (is_mark(insn, &phase)) {
             qemu_plugin_register_vcpu_insn_exec_cb(

@@ -90,6 +90,19 @@ static u64 pebs_test_events(struct pebs_test *t)
 	return perf_event_read_value(t->event, &enabled, &running);
 }
 
+/*
+ * One record in every period. On a real processor it may take the event after
+ * the overflow to write one: allow for one in a hundred.
+ */
+static void pebs_test_complete(struct kunit *test, u64 events, u64 period)
+{
+	struct pebs_test *t = test->priv;
+	u64 expected = div64_u64(events, period);
+
+	KUNIT_EXPECT_LE(test, t->samples, expected);
+	KUNIT_EXPECT_GE(test, t->samples + expected / 100, expected);
+}
+
 /* Batches of a full buffer, then the rest when the event stops. */
 static void pebs_test_full_buffer(struct kunit *test)
 {
@@ -108,7 +121,7 @@ static void pebs_test_full_buffer(struct kunit *test)
 	/* several buffers of 64 KiB, 64 bytes a record */
 	KUNIT_EXPECT_GT(test, t->samples, 3 * 1024);
 	KUNIT_EXPECT_GT(test, t->in_nmi, 2 * 1024);
-	KUNIT_EXPECT_EQ(test, t->samples, div64_u64(events, period));
+	pebs_test_complete(test, events, period);
 	KUNIT_EXPECT_EQ(test, t->fast, 0);
 	/* the thread's stack and the interrupts' data miss, too, now and then */
 	KUNIT_EXPECT_LT(test, t->foreign, t->samples / 20);
@@ -134,7 +147,7 @@ static void pebs_test_context_switch(struct kunit *test)
 	events = pebs_test_events(t);
 	kunit_info(test, "%llu events, %llu samples", events, t->samples);
 
-	KUNIT_EXPECT_EQ(test, t->samples, div64_u64(events, period));
+	pebs_test_complete(test, events, period);
 	KUNIT_EXPECT_EQ(test, t->in_nmi, 0);
 }
 
