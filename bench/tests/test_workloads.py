@@ -44,7 +44,7 @@ def test_gups(mode: list[str], threads: str):
 
 
 def test_gups_reports_its_progress():
-    args = ["--mem", "8M", "--updates", "3000000", "--report-ms", "20", "--threads", "1"]
+    args = ["--mem", "8M", "--updates", "60000000", "--report-ms", "20", "--threads", "1"]
     done = run("gups", *args)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(lines) > 1 and all(line["t_s"] > 0 and line["rate"] >= 0 for line in lines[:-1])
