@@ -68,7 +68,7 @@ distclean:
 
 check:
 	@mkdir -p $(BUILD)
-	@$(locked) all guest-tests
+	@$(locked) all guest-tests workload-tests
 	@scripts/check $(BUILD)
 
 # checkpatch comes with the sources of Linux and QEMU

@@ -1,23 +1,64 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Workloads: one folder each, static binaries in $(BUILD)/workloads/. A folder
-# may have a .mk file of its own that sets NAME_LIBS.
+# may have a NAME.mk of its own that sets NAME_cflags, NAME_libs and, with rules
+# for them, NAME_needs: what has to be there first.
 
 workloads_dir := $(BUILD)/workloads
-workloads_all := gups memlat
-workloads := $(if $(CONFIG_WORKLOAD_GUPS),gups) $(if $(CONFIG_WORKLOAD_MEMLAT),memlat)
+workloads_all := $(notdir $(patsubst %/,%,$(dir $(wildcard workloads/*/README.md))))
+comma := ,
+upper = $(shell echo $(1) | tr a-z A-Z)
+workloads := $(foreach w,$(workloads_all),$(if $(CONFIG_WORKLOAD_$(call upper,$(w))),$(w)))
 workloads_bin := $(workloads:%=$(workloads_dir)/%)
 WORKLOAD_CFLAGS ?= -O2 -g
 workload_flags := -std=gnu11 -Wall -Wextra -Werror -fopenmp -Iworkloads/common
-memlat_libs := -lnuma
+
+include $(wildcard workloads/*/*.mk)
 
 .PHONY: workloads
 workloads: $(workloads_bin)
 
+# $(1): workload; $(2): source files; $(3): flags
+compile_workload = gcc $(workload_flags) $(3) $($(1)_cflags) -Iworkloads/$(1) $(2) -o $$@ $($(1)_libs) -lm
+workload_common := $(wildcard workloads/common/*.c)
+workload_shared := $(wildcard workloads/common/*.h) workloads/workloads.mk
+
 # $(1): workload
 define workload
-$(workloads_dir)/$(1): $(wildcard workloads/$(1)/*.[ch] workloads/common/*.[ch]) workloads/workloads.mk | $(DEPS)
+$(1)_files := $(wildcard workloads/$(1)/*.c) $(workload_common)
+$(1)_needs += $(wildcard workloads/$(1)/*.[ch] workloads/$(1)/*.mk) $(workload_common) $(workload_shared)
+
+$(workloads_dir)/$(1): $$($(1)_needs) | $(DEPS)
 	@mkdir -p $$(@D)
-	@$(STAGE) workload-$(1) -- gcc $(workload_flags) $(WORKLOAD_CFLAGS) -static \
-		$(wildcard workloads/$(1)/*.c workloads/common/*.c) -o $$@ $($(1)_libs) -lm
+	@$(STAGE) workload-$(1) -- $(call compile_workload,$(1),$$($(1)_files),$(WORKLOAD_CFLAGS) -static)
 endef
 $(foreach w,$(workloads_all),$(eval $(call workload,$(w))))
+
+# For tests: with the sanitizers of memory and of undefined behaviour, with that
+# of threads where they are POSIX threads (it does not know OpenMP's), and unit
+# tests in C, workloads/NAME/tests/NAME_test.c, of all but the program's main().
+sanitize := -g -O1 -fno-sanitize-recover=all
+asan_dir := $(BUILD)/tests/asan
+tsan_dir := $(BUILD)/tests/tsan
+unit_dir := $(BUILD)/tests/unit
+posix_threads := $(foreach w,$(workloads_all),$(if $(shell grep -ls pthread_create workloads/$(w)/*.c),$(w)))
+unit_tested := $(foreach w,$(workloads_all),$(if $(wildcard workloads/$(w)/tests/$(w)_test.c),$(w)))
+
+.PHONY: workload-tests
+workload-tests: $(workloads_all:%=$(asan_dir)/%) $(posix_threads:%=$(tsan_dir)/%) \
+	$(unit_tested:%=$(unit_dir)/%)
+
+# $(1): workload
+define workload_test
+$(asan_dir)/$(1): $$($(1)_needs) | $(DEPS)
+	@mkdir -p $$(@D)
+	@$(STAGE) workload-$(1)-asan -- $(call compile_workload,$(1),$$($(1)_files),$(sanitize) -fsanitize=address$(comma)undefined)
+
+$(tsan_dir)/$(1): $$($(1)_needs) | $(DEPS)
+	@mkdir -p $$(@D)
+	@$(STAGE) workload-$(1)-tsan -- $(call compile_workload,$(1),$$($(1)_files),$(sanitize) -fsanitize=thread)
+
+$(unit_dir)/$(1): $$($(1)_needs) $(wildcard workloads/$(1)/tests/*) | $(DEPS)
+	@mkdir -p $$(@D)
+	@$(STAGE) workload-$(1)-unit -- $(call compile_workload,$(1),$$(filter-out workloads/$(1)/$(1).c,$$($(1)_files)) workloads/$(1)/tests/$(1)_test.c,$(sanitize) -fsanitize=address$(comma)undefined)
+endef
+$(foreach w,$(workloads_all),$(eval $(call workload_test,$(w))))

@@ -73,7 +73,8 @@ class Run:
 
 def job_files(s: Settings, run: Run) -> dict[str, str]:
     """The job as files of the guest's /job."""
-    size = Size(s.footprint, s.vcpus, s.platform == "emulated")
+    scale = "emulated" if s.platform == "emulated" else "paper"
+    size = Size(s.footprint, s.vcpus, scale)
     command = WORKLOADS[run.workload].command(size, run.seed)
     environment = {"OMP_NUM_THREADS": s.vcpus, "JOB_VM": run.vm, "JOB_DESIGN": run.design}
     return {

@@ -15,7 +15,7 @@ class Size:
 
     footprint: int  # bytes
     threads: int
-    emulated: bool
+    scale: str  # smoke: seconds natively; emulated: 10 to 30 simulated s; paper
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def gups(size: Size, seed: int) -> str:
     The paper does 9e8 updates on 14 GiB; emulated, what takes the all-fast
     design about eleven simulated seconds.
     """
-    updates = 150_000_000 if size.emulated else 900_000_000
+    updates = {"smoke": 3_000_000, "emulated": 150_000_000, "paper": 900_000_000}[size.scale]
     return (
         f"gups --mem {size.footprint} --updates {updates} --hot {size.footprint // 14} "
         f"--hot-weight 0.9 --reverse --threads {size.threads} --seed {seed} "
@@ -42,13 +42,24 @@ def gups(size: Size, seed: int) -> str:
     )
 
 
+def btree(size: Size, seed: int) -> str:
+    """The paper looks up 2e10 times among 2e8 keys, which fill its VMs."""
+    lookups = {"smoke": 10_000_000, "emulated": 20_000_000, "paper": 20_000_000_000}[size.scale]
+    keys = "--keys 200000000" if size.scale == "paper" else f"--mem {size.footprint}"
+    return (
+        f"btree {keys} --lookups {lookups} --threads {size.threads} --seed {seed} "
+        f"--report-ms {REPORT_MS}"
+    )
+
+
 def memlat(size: Size, seed: int) -> str:
     """Its default of four passes; loads for one to four seconds."""
-    loads = 20_000_000 if size.emulated else 200_000_000
+    loads = {"smoke": 1_000_000, "emulated": 20_000_000, "paper": 200_000_000}[size.scale]
     return f"memlat --mem {size.footprint} --loads {loads} --seed {seed} --report-ms {REPORT_MS}"
 
 
 WORKLOADS = {
+    "btree": Workload(btree),
     "gups": Workload(gups, timeline=True),
     "memlat": Workload(memlat),
 }

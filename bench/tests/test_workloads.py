@@ -9,12 +9,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from demeter_bench.workloads import WORKLOADS, Size
 
+BUILD = Path(os.environ.get("BUILD", "."))
 pytestmark = pytest.mark.skipif("BUILD" not in os.environ, reason="run by make check")
 
 
-def run(name: str, *args: str, **env: str) -> subprocess.CompletedProcess:
-    program = Path(os.environ["BUILD"]) / "check/workloads" / name
+def run(
+    name: str, *args: str, folder: str = "tests/asan", **env: str
+) -> subprocess.CompletedProcess:
+    program = BUILD / folder / name
     return subprocess.run(
         [program, *args], capture_output=True, text=True, timeout=120, env={**os.environ, **env}
     )
@@ -23,6 +27,55 @@ def run(name: str, *args: str, **env: str) -> subprocess.CompletedProcess:
 def result(done: subprocess.CompletedProcess) -> dict:
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+MIB = 1 << 20
+
+# what the sanitizers can do in seconds
+SMALL = {
+    "btree": "--mem 24M --lookups 100000 --inserts 20000",
+}
+# how each can be made to fail its own verification
+CORRUPTED = [
+    ("btree", "--mem 24M --lookups 100000 --corrupt index"),
+    ("btree", "--mem 24M --lookups 100000 --corrupt row"),
+]
+
+
+@pytest.mark.parametrize("name", sorted(set(WORKLOADS) - {"memlat"}))
+def test_smoke_size(name: str):
+    """As it is built for guests."""
+    program, *args = WORKLOADS[name].command(Size(160 * MIB, 2, "smoke"), 7).split()
+    found = result(run(program, *args, folder="workloads"))
+    assert found["workload"] == name and found["verified"]
+    assert found["seconds"] > 0 and found["rate"] > 0
+
+
+@pytest.mark.parametrize("threads", ["1", "2", "4"])
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_small(name: str, threads: str):
+    found = result(run(name, *SMALL[name].split(), "--threads", threads))
+    assert found["verified"] and found["parameters"]["threads"] == int(threads)
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_no_data_race(name: str):
+    if not (BUILD / "tests/tsan" / name).exists():
+        pytest.skip("OpenMP, which ThreadSanitizer does not understand")
+    result(run(name, *SMALL[name].split(), "--threads", "4", folder="tests/tsan"))
+
+
+@pytest.mark.parametrize(("name", "args"), CORRUPTED)
+def test_verification_can_fail(name: str, args: str):
+    done = run(name, *args.split())
+    assert done.returncode == 1, done.stderr
+    assert not json.loads(done.stdout.splitlines()[-1])["verified"]
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in (BUILD / "tests/unit").glob("*")))
+def test_units(name: str):
+    done = run(name, folder="tests/unit")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("threads", ["1", "2", "3"])
@@ -72,6 +125,12 @@ def test_layout_is_left_in_job_out(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "args", "message"),
     [
+        ("btree", ["--mem", "1K"], "--mem: must be from"),
+        ("btree", ["--mem", "-5"], "--mem: not a size"),
+        ("btree", ["--keys", "1000T"], "--keys: not a size"),
+        ("btree", ["--keys", "4000M"], "cannot allocate"),
+        ("btree", ["--node", "100"], "--node: must be"),
+        ("btree", ["--nonsense"], "unrecognized option"),
         ("gups", ["--mem", "1K"], "--mem: must be from"),
         ("gups", ["--mem", "-5"], "--mem: not a size"),
         ("gups", ["--mem", "99999999999999999999"], "--mem: not a size"),

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The table that the tree is an index of, and who asks for which row.
+ *
+ * A row is known by its number. The rows that are there from the start have
+ * ascending keys, 2^32 apart; row after row that is inserted later gets a key in
+ * a random one of the gaps. A row's key is thus a function of its number: to draw
+ * one to look up, and to know what must be found, takes no memory access.
+ */
+#ifndef BTREE_ROWS_H
+#define BTREE_ROWS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common.h"
+
+#define ROWS_MAX ((1ull << 32) - 2) /* loaded, and again as many inserted */
+
+struct rows {
+	uint64_t loaded;
+	uint64_t all; /* with those to be inserted */
+	uint64_t seed;
+	unsigned int words; /* of a row; 0: there is no table, only the index */
+	uint64_t *table;
+};
+
+/* splitmix64's finaliser: a permutation of all 64-bit numbers */
+static inline uint64_t mix(uint64_t x)
+{
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+	return x ^ (x >> 31);
+}
+
+/* @x, uniform over all 64-bit numbers, to uniform in [0, @n) */
+static inline uint64_t scale(uint64_t x, uint64_t n)
+{
+	return ((unsigned __int128)x * n) >> 64;
+}
+
+static inline uint64_t row_key(const struct rows *r, uint64_t row)
+{
+	if (row < r->loaded)
+		return row << 32;
+	return scale(mix(r->seed + row), r->loaded) << 32 | (row - r->loaded + 1);
+}
+
+/* A row holds its key, then numbers that depend on it. */
+static inline void row_write(const struct rows *r, uint64_t row, uint64_t key)
+{
+	uint64_t *at = r->table + row * r->words;
+
+	for (unsigned int i = 0; i < r->words; i++)
+		at[i] = key + i;
+}
+
+static inline bool row_holds(const struct rows *r, uint64_t row, uint64_t key)
+{
+	const uint64_t *at = r->table + row * r->words;
+	uint64_t wrong = 0;
+
+	for (unsigned int i = 0; i < r->words; i++)
+		wrong |= at[i] ^ (key + i);
+	return !wrong;
+}
+
+/*
+ * Popularity of rows: uniform, or by Zipf's law with exponent @theta, popular
+ * rows scattered over all (Gray et al., "Quickly generating billion-record
+ * synthetic databases", SIGMOD '94: one power per sample, no table).
+ */
+struct draw {
+	double theta; /* 0: uniform */
+	double alpha, zeta_n, eta, half_pow;
+};
+
+struct draw draw_make(uint64_t rows, double theta);
+
+/* A rank in [0, @all), 0 the most popular. */
+uint64_t draw_rank(const struct draw *d, uint64_t all, struct rng *rng);
+
+/*
+ * A row of the first @live. What is popular stays so while rows are added: a
+ * row that is drawn before it is there passes the request on.
+ */
+static inline uint64_t draw_row(const struct draw *d, const struct rows *r, uint64_t live,
+				struct rng *rng)
+{
+	uint64_t row;
+
+	if (d->theta == 0)
+		return rng_below(rng, live);
+	row = scale(mix(r->seed ^ draw_rank(d, r->all, rng)), r->all);
+	return row < live ? row : row % live;
+}
+
+#endif
