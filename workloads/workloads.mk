@@ -35,7 +35,8 @@ $(foreach w,$(workloads_all),$(eval $(call workload,$(w))))
 
 # For tests: with the sanitizers of memory and of undefined behaviour, with that
 # of threads where they are POSIX threads (it does not know OpenMP's), and unit
-# tests in C, workloads/NAME/tests/NAME_test.c, of all but the program's main().
+# tests in C, workloads/NAME/tests/NAME_test.c, of all but the program's NAME.c, or
+# of what NAME_unit names.
 sanitize := -g -O1 -fno-sanitize-recover=all
 asan_dir := $(BUILD)/tests/asan
 tsan_dir := $(BUILD)/tests/tsan
@@ -59,6 +60,6 @@ $(tsan_dir)/$(1): $$($(1)_needs) | $(DEPS)
 
 $(unit_dir)/$(1): $$($(1)_needs) $(wildcard workloads/$(1)/tests/*) | $(DEPS)
 	@mkdir -p $$(@D)
-	@$(STAGE) workload-$(1)-unit -- $(call compile_workload,$(1),$$(filter-out workloads/$(1)/$(1).c,$$($(1)_files)) workloads/$(1)/tests/$(1)_test.c,$(sanitize) -fsanitize=address$(comma)undefined)
+	@$(STAGE) workload-$(1)-unit -- $(call compile_workload,$(1),$$(or $$($(1)_unit),$$(filter-out workloads/$(1)/$(1).c,$$($(1)_files))) workloads/$(1)/tests/$(1)_test.c,$(sanitize) -fsanitize=address$(comma)undefined)
 endef
 $(foreach w,$(workloads_all),$(eval $(call workload_test,$(w))))

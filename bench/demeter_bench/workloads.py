@@ -52,6 +52,16 @@ def btree(size: Size, seed: int) -> str:
     )
 
 
+def graph500(size: Size, seed: int) -> str:
+    """The paper's scale and edge factor; emulated, about 13 simulated seconds."""
+    what = {
+        "smoke": f"--mem {size.footprint} --roots 8",
+        "emulated": f"--mem {size.footprint} --roots 24 --validate 2",
+        "paper": "--scale 24 --edge-factor 24 --roots 64 --validate 4",
+    }[size.scale]
+    return f"graph500 {what} --threads {size.threads} --seed {seed} --report-ms {REPORT_MS}"
+
+
 def memlat(size: Size, seed: int) -> str:
     """Its default of four passes; loads for one to four seconds."""
     loads = {"smoke": 1_000_000, "emulated": 20_000_000, "paper": 200_000_000}[size.scale]
@@ -60,6 +70,7 @@ def memlat(size: Size, seed: int) -> str:
 
 WORKLOADS = {
     "btree": Workload(btree),
+    "graph500": Workload(graph500),
     "gups": Workload(gups, timeline=True),
     "memlat": Workload(memlat),
 }

@@ -34,11 +34,14 @@ MIB = 1 << 20
 # what the sanitizers can do in seconds
 SMALL = {
     "btree": "--mem 24M --lookups 100000 --inserts 20000",
+    "graph500": "--scale 12 --roots 6",
 }
 # how each can be made to fail its own verification
 CORRUPTED = [
     ("btree", "--mem 24M --lookups 100000 --corrupt index"),
     ("btree", "--mem 24M --lookups 100000 --corrupt row"),
+    *(("graph500", f"--scale 10 --roots 3 --corrupt {rule}") for rule in range(1, 6)),
+    *(("graph500", f"--scale 10 --roots 3 --sssp --corrupt {rule}") for rule in range(1, 6)),
 ]
 
 
@@ -70,6 +73,23 @@ def test_verification_can_fail(name: str, args: str):
     done = run(name, *args.split())
     assert done.returncode == 1, done.stderr
     assert not json.loads(done.stdout.splitlines()[-1])["verified"]
+
+
+@pytest.mark.parametrize("rule", range(1, 6))
+@pytest.mark.parametrize("kernel", [[], ["--sssp"]])
+def test_graph500_names_the_rule(kernel: list[str], rule: int):
+    done = run("graph500", "--scale", "10", "--roots", "3", "--corrupt", str(rule), *kernel)
+    (line,) = done.stderr.splitlines()
+    assert line.endswith(f"breaks rule {rule}")
+
+
+@pytest.mark.parametrize("kernel", [[], ["--sssp"]])
+def test_graph500_is_the_same_for_any_threads(kernel: list[str]):
+    args = ["--scale", "12", "--roots", "6", *kernel]
+    digests = {
+        result(run("graph500", *args, "--threads", n))["parameters"]["digest"] for n in "124"
+    }
+    assert len(digests) == 1
 
 
 @pytest.mark.parametrize("name", sorted(p.name for p in (BUILD / "tests/unit").glob("*")))
@@ -131,6 +151,12 @@ def test_layout_is_left_in_job_out(tmp_path: Path):
         ("btree", ["--keys", "4000M"], "cannot allocate"),
         ("btree", ["--node", "100"], "--node: must be"),
         ("btree", ["--nonsense"], "unrecognized option"),
+        ("graph500", ["--mem", "1K"], "--mem: must be from"),
+        ("graph500", ["--mem", "60000G"], "this machine has"),
+        ("graph500", ["--mem", "100M", "--edge-factor", "8"], "give only one"),
+        ("graph500", ["--scale", "33"], "--scale: must be from 4 to 32"),
+        ("graph500", ["--scale", "4", "--edge-factor", "1"], "--roots: only"),
+        ("graph500", ["--corrupt", "6"], "--corrupt: must be from 1 to 5"),
         ("gups", ["--mem", "1K"], "--mem: must be from"),
         ("gups", ["--mem", "-5"], "--mem: not a size"),
         ("gups", ["--mem", "99999999999999999999"], "--mem: not a size"),
