@@ -68,9 +68,20 @@ def memlat(size: Size, seed: int) -> str:
     return f"memlat --mem {size.footprint} --loads {loads} --seed {seed} --report-ms {REPORT_MS}"
 
 
+def xsbench(size: Size, seed: int) -> str:
+    """The large problem; the paper has 25,000 gridpoints and 1e7 particles."""
+    grid = "--gridpoints 25000" if size.scale == "paper" else f"--mem {size.footprint}"
+    particles = {"smoke": 40_000, "emulated": 50_000, "paper": 10_000_000}[size.scale]
+    return (
+        f"xsbench --size large {grid} --particles {particles} --threads {size.threads} "
+        f"--seed {seed} --report-ms {REPORT_MS}"
+    )
+
+
 WORKLOADS = {
     "btree": Workload(btree),
     "graph500": Workload(graph500),
     "gups": Workload(gups, timeline=True),
     "memlat": Workload(memlat),
+    "xsbench": Workload(xsbench),
 }

@@ -35,11 +35,13 @@ MIB = 1 << 20
 SMALL = {
     "btree": "--mem 24M --lookups 100000 --inserts 20000",
     "graph500": "--scale 12 --roots 6",
+    "xsbench": "--size small --gridpoints 300 --particles 2000",
 }
 # how each can be made to fail its own verification
 CORRUPTED = [
     ("btree", "--mem 24M --lookups 100000 --corrupt index"),
     ("btree", "--mem 24M --lookups 100000 --corrupt row"),
+    ("xsbench", "--size small --gridpoints 300 --particles 2000 --corrupt 1000"),
     *(("graph500", f"--scale 10 --roots 3 --corrupt {rule}") for rule in range(1, 6)),
     *(("graph500", f"--scale 10 --roots 3 --sssp --corrupt {rule}") for rule in range(1, 6)),
 ]
@@ -170,6 +172,9 @@ def test_layout_is_left_in_job_out(tmp_path: Path):
         ("gups", ["--threads", "0"], "--threads: must be from"),
         ("gups", ["--nonsense"], "unrecognized option"),
         ("gups", ["stray"], "unexpected argument: stray"),
+        ("xsbench", ["--mem", "1K"], "--mem: must be"),
+        ("xsbench", ["--gridpoints", "-1"], "--gridpoints: not a size"),
+        ("xsbench", ["--size", "huge"], "--size: must be"),
         ("memlat", ["--mem", "1K"], "--mem: must be from"),
         ("memlat", ["--node", "64"], "--node: must be from"),
         ("memlat", ["--node", "63"], "--node: cannot bind to node 63"),
