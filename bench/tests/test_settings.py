@@ -10,11 +10,12 @@ import pytest
 from demeter_bench.cli import parser
 from demeter_bench.errors import UserError
 from demeter_bench.settings import MIB, PRESETS, Settings, from_json, from_kconfig
+from demeter_bench.workloads import WORKLOADS
 
 KCONFIG = {
     "PRESET_DRAM_PMEM": "y", "VM_MEMORY_MB": "512", "VM_FAST_PERCENT": "20",
     "QEMU_EMULATED": "y", "GUEST_VANILLA": "y", "GUEST_TPP": "y",
-    "WORKLOAD_GUPS": "y", "WORKLOAD_MEMLAT": "y",
+    **{f"WORKLOAD_{name.upper()}": "y" for name in WORKLOADS},
 }  # fmt: skip
 
 

@@ -34,13 +34,16 @@ MIB = 1 << 20
 # what the sanitizers can do in seconds
 SMALL = {
     "btree": "--mem 24M --lookups 100000 --inserts 20000",
+    "bwaves": "--grid 24x18x21 --steps 4",
     "graph500": "--scale 12 --roots 6",
+    "pagerank": "--scale 12 --symmetrize",
     "xsbench": "--size small --gridpoints 300 --particles 2000",
 }
 # how each can be made to fail its own verification
 CORRUPTED = [
     ("btree", "--mem 24M --lookups 100000 --corrupt index"),
     ("btree", "--mem 24M --lookups 100000 --corrupt row"),
+    *(("bwaves", f"--grid 16 --steps 3 --corrupt {w}") for w in ("mass", "pressure", "residual")),
     ("xsbench", "--size small --gridpoints 300 --particles 2000 --corrupt 1000"),
     *(("graph500", f"--scale 10 --roots 3 --corrupt {rule}") for rule in range(1, 6)),
     *(("graph500", f"--scale 10 --roots 3 --sssp --corrupt {rule}") for rule in range(1, 6)),
@@ -75,6 +78,22 @@ def test_verification_can_fail(name: str, args: str):
     done = run(name, *args.split())
     assert done.returncode == 1, done.stderr
     assert not json.loads(done.stdout.splitlines()[-1])["verified"]
+
+
+@pytest.mark.parametrize("flow", ["sod", "wave", "viscous"])
+def test_bwaves_against_known_flows(flow: str):
+    assert result(run("bwaves", "--test", flow, folder="workloads"))["verified"]
+
+
+def test_bwaves_is_the_same_for_any_threads():
+    args = SMALL["bwaves"].split()
+    sums = {result(run("bwaves", *args, "--threads", n))["parameters"]["checksum"] for n in "124"}
+    assert len(sums) == 1
+
+
+def test_bwaves_notices_a_lower_order():
+    done = run("bwaves", "--test", "wave", "--theta", "1", folder="workloads")
+    assert done.returncode == 1
 
 
 @pytest.mark.parametrize("rule", range(1, 6))
@@ -153,6 +172,13 @@ def test_layout_is_left_in_job_out(tmp_path: Path):
         ("btree", ["--keys", "4000M"], "cannot allocate"),
         ("btree", ["--node", "100"], "--node: must be"),
         ("btree", ["--nonsense"], "unrecognized option"),
+        ("bwaves", ["--mem", "1K"], "--mem: must be from"),
+        ("bwaves", ["--mem", "60000G"], "more than there is"),
+        ("bwaves", ["--grid", "5"], "NX a multiple of 4"),
+        ("bwaves", ["--grid", "8x8"], "must be NX or NXxNYxNZ"),
+        ("bwaves", ["--cfl", "nan"], "--cfl: must be from"),
+        ("bwaves", ["--test", "foo"], "--test: must be sod, wave or viscous"),
+        ("bwaves", ["--mem", "16M", "--grid", "8"], "exclude one another"),
         ("graph500", ["--mem", "1K"], "--mem: must be from"),
         ("graph500", ["--mem", "60000G"], "this machine has"),
         ("graph500", ["--mem", "100M", "--edge-factor", "8"], "give only one"),
@@ -172,6 +198,8 @@ def test_layout_is_left_in_job_out(tmp_path: Path):
         ("gups", ["--threads", "0"], "--threads: must be from"),
         ("gups", ["--nonsense"], "unrecognized option"),
         ("gups", ["stray"], "unexpected argument: stray"),
+        ("pagerank", ["--mem", "1K"], "--mem: must be"),
+        ("pagerank", ["--iterations", "-1"], "--iterations: not a size"),
         ("xsbench", ["--mem", "1K"], "--mem: must be"),
         ("xsbench", ["--gridpoints", "-1"], "--gridpoints: not a size"),
         ("xsbench", ["--size", "huge"], "--size: must be"),
