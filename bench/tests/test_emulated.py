@@ -44,6 +44,12 @@ def test_memlat_sees_the_configured_tiers(boot, preset: str):
         assert seen["write_mbps"] == pytest.approx(both, rel=0.05)
 
 
+def test_image_takes_no_more_memory_than_the_job_needs(boot):
+    run = boot("gups --mem 1M --updates 1000 >/dev/null; ls /usr/bin")
+    assert run.state == "done", run.error
+    assert (run.guest / "stdout").read_text().split() == ["gups", "run-job"]
+
+
 def test_bandwidth_is_shared_between_vms(boot):
     slow = Tier(176_600, 176_600, 9_000, 9_000)
     run = boot("memlat --node 1 --mem 160M --loads 100000", slow=slow, vms=(9,))
