@@ -41,7 +41,7 @@ sanitize := -g -O1 -fno-sanitize-recover=all
 asan_dir := $(BUILD)/tests/asan
 tsan_dir := $(BUILD)/tests/tsan
 unit_dir := $(BUILD)/tests/unit
-posix_threads := $(foreach w,$(workloads_all),$(if $(shell grep -ls pthread_create workloads/$(w)/*.c),$(w)))
+posix_threads := $(foreach w,$(workloads_all),$(if $(shell grep -lsE "pthread_create|pool_start" workloads/$(w)/*.c),$(w)))
 unit_tested := $(foreach w,$(workloads_all),$(if $(wildcard workloads/$(w)/tests/$(w)_test.c),$(w)))
 
 .PHONY: workload-tests

@@ -9,7 +9,7 @@
 
 #include "common.h"
 #include "lcg.h"
-#include "team.h"
+#include "pool.h"
 
 #define ROWS_CHUNK 4096 /* of the unionized grid, filled at a time by a thread */
 
@@ -102,7 +102,7 @@ static void *count_allocate(struct grids *g, uint64_t bytes)
 }
 
 void grids_init(struct grids *g, unsigned int nuclides, uint64_t gridpoints, uint64_t random,
-		unsigned int threads)
+		struct pool *pool)
 {
 	struct build build = { .grids = g, .random = random };
 	const uint64_t union_points = nuclides * gridpoints;
@@ -116,11 +116,11 @@ void grids_init(struct grids *g, unsigned int nuclides, uint64_t gridpoints, uin
 	g->energy = count_allocate(g, union_points * sizeof(*g->energy));
 	g->index = count_allocate(g, union_points * nuclides * sizeof(*g->index));
 
-	team_for(threads, nuclides, 1, fill_nuclides, &build);
+	pool_for(pool, nuclides, 1, fill_nuclides, &build);
 	for (uint64_t i = 0; i < union_points; i++)
 		g->energy[i] = g->points[i].energy;
 	qsort(g->energy, union_points, sizeof(*g->energy), by_energy);
-	team_for(threads, union_points, ROWS_CHUNK, fill_index, g);
+	pool_for(pool, union_points, ROWS_CHUNK, fill_index, g);
 }
 
 void grids_corrupt(struct grids *g, uint64_t entries, uint64_t seed)

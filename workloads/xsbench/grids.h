@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+struct pool;
+
 /* total, elastic, absorption, fission, nu-fission */
 #define CHANNELS 5
 
@@ -30,9 +32,9 @@ struct grids {
 /* Bytes of the grids per grid point of a nuclide: the formula in README.md. */
 uint64_t grids_bytes_per_gridpoint(unsigned int nuclides);
 
-/* Allocate and fill the grids from the random sequence at @random. */
+/* Allocate and fill the grids from the random sequence at @random, by @pool. */
 void grids_init(struct grids *g, unsigned int nuclides, uint64_t gridpoints, uint64_t random,
-		unsigned int threads);
+		struct pool *pool);
 
 /* Move @entries entries of the unionized grid, chosen by @seed, to the next interval. */
 void grids_corrupt(struct grids *g, uint64_t entries, uint64_t seed);

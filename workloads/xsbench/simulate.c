@@ -4,7 +4,7 @@
 
 #include "common.h"
 #include "lcg.h"
-#include "team.h"
+#include "pool.h"
 
 #define CHUNK 100 /* particles that a thread takes at a time, as in XSBench */
 
@@ -129,7 +129,7 @@ uint64_t simulate(const struct simulation *s)
 {
 	struct work work = { .s = s };
 
-	team_for(s->threads, s->particles, CHUNK, simulate_chunk, &work);
+	pool_for(s->pool, s->particles, CHUNK, simulate_chunk, &work);
 	return work.sum;
 }
 
@@ -137,6 +137,6 @@ uint64_t simulate_check(const struct simulation *s)
 {
 	struct work work = { .s = s };
 
-	team_for(s->threads, simulate_samples(s), 1, check_chunk, &work);
+	pool_for(s->pool, simulate_samples(s), 1, check_chunk, &work);
 	return work.sum;
 }

@@ -18,7 +18,7 @@ struct simulation {
 	uint64_t lookups; /* of each particle, one after the other */
 	uint64_t stride; /* random numbers from one particle's first to the next's */
 	uint64_t random; /* where the first particle's sequence begins */
-	unsigned int threads;
+	struct pool *pool;
 	/* every sample_every-th particle leaves a digest of all that it found */
 	uint64_t sample_every;
 	uint64_t *digests;

@@ -19,6 +19,7 @@
 #include "grids.h"
 #include "lcg.h"
 #include "materials.h"
+#include "pool.h"
 #include "simulate.h"
 
 /* where XSBench's sequences begin */
@@ -143,6 +144,7 @@ int main(int argc, char **argv)
 	char parameters[512];
 	struct result result;
 	struct grids grids;
+	struct pool *pool;
 
 	parse_command_line(argc, argv, options, parse,
 			   "Look-ups of macroscopic neutron cross sections.");
@@ -156,8 +158,9 @@ int main(int argc, char **argv)
 		opt.gridpoints = GRIDPOINTS;
 	if (!opt.threads)
 		opt.threads = sysconf(_SC_NPROCESSORS_ONLN);
+	pool = pool_start(opt.threads);
 
-	grids_init(&grids, nuclides, opt.gridpoints, seeded(RANDOM_GRIDS), opt.threads);
+	grids_init(&grids, nuclides, opt.gridpoints, seeded(RANDOM_GRIDS), pool);
 	materials_init(&materials, nuclides, seeded((uint64_t)RANDOM_PARTICLES * RANDOM_PARTICLES));
 	grids_corrupt(&grids, opt.corrupt, common.seed);
 	simulation = (struct simulation){
@@ -167,7 +170,7 @@ int main(int argc, char **argv)
 		.lookups = opt.lookups,
 		.stride = opt.lookups * RANDOM_PER_LOOKUP,
 		.random = seeded(RANDOM_PARTICLES),
-		.threads = opt.threads,
+		.pool = pool,
 	};
 	if (opt.mode == EVENT) {
 		/* every lookup is a particle of its own */
@@ -188,6 +191,7 @@ int main(int argc, char **argv)
 	progress_end();
 
 	wrong = simulate_check(&simulation);
+	pool_stop(pool);
 	total = opt.particles * opt.lookups;
 	snprintf(parameters, sizeof(parameters),
 		 "\"size\": \"%s\", \"mode\": \"%s\", \"gridpoints\": %llu, \"grid_bytes\": %llu, "

@@ -3,8 +3,8 @@
  * Threads that share loops. They are POSIX threads, not OpenMP's: a race
  * detector understands their barriers without being told.
  */
-#ifndef PAGERANK_POOL_H
-#define PAGERANK_POOL_H
+#ifndef WORKLOADS_POOL_H
+#define WORKLOADS_POOL_H
 
 #include <stdint.h>
 
