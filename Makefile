@@ -59,7 +59,7 @@ built := [ ! -e $(BUILD) ] || [ -e $(BUILD)/.deps ] || [ -e $(BUILD)/.lock ] || 
 
 clean:
 	@$(built)
-	rm -rf $(BUILD)/linux $(BUILD)/qemu $(BUILD)/workloads $(BUILD)/image \
+	rm -rf $(BUILD)/linux $(BUILD)/qemu $(BUILD)/workloads $(BUILD)/liblinear $(BUILD)/image \
 		$(BUILD)/plugins $(BUILD)/tests $(BUILD)/log $(BUILD)/check
 
 distclean:

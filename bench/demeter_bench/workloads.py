@@ -71,6 +71,16 @@ def graph500(size: Size, seed: int) -> str:
     return f"graph500 {what} --threads {size.threads} --seed {seed} --report-ms {REPORT_MS}"
 
 
+def liblinear(size: Size, seed: int) -> str:
+    """The shape of kdda; the library has one thread. Emulated, about 28 s of all-fast."""
+    what = {
+        "smoke": f"--mem {size.footprint} --epsilon 0.1",
+        "emulated": f"--mem {size.footprint}",
+        "paper": "--rows 8407752 --features 20216830 --epsilon 0.01",
+    }[size.scale]
+    return f"liblinear {what} --seed {seed} --report-ms {REPORT_MS}"
+
+
 def memlat(size: Size, seed: int) -> str:
     """Its default of four passes; loads for one to four seconds."""
     loads = {"smoke": 1_000_000, "emulated": 20_000_000, "paper": 200_000_000}[size.scale]
@@ -101,6 +111,7 @@ WORKLOADS = {
     "bwaves": Workload(bwaves),
     "graph500": Workload(graph500),
     "gups": Workload(gups, timeline=True),
+    "liblinear": Workload(liblinear),
     "memlat": Workload(memlat),
     "pagerank": Workload(pagerank),
     "xsbench": Workload(xsbench),
