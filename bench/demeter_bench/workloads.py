@@ -53,8 +53,8 @@ def btree(size: Size, seed: int) -> str:
 
 
 def bwaves(size: Size, seed: int) -> str:
-    """Emulated, about eleven simulated seconds of all-fast, and long in real ones."""
-    steps = {"smoke": 16, "emulated": 8, "paper": 20}[size.scale]
+    """Emulated, few steps: floating point takes a hundred real seconds per simulated one."""
+    steps = {"smoke": 16, "emulated": 3, "paper": 20}[size.scale]
     return (
         f"bwaves --mem {size.footprint} --steps {steps} --threads {size.threads} "
         f"--seed {seed} --report-ms {REPORT_MS}"
@@ -96,6 +96,20 @@ def pagerank(size: Size, seed: int) -> str:
     )
 
 
+def silo(size: Size, seed: int) -> str:
+    """YCSB; the paper's scale of 55,000 is 5.5e7 records, with 1e8 operations a worker."""
+    records = "--records 55000000" if size.scale == "paper" else f"--mem {size.footprint}"
+    operations = {
+        "smoke": 1_000_000,
+        "emulated": 20_000_000,
+        "paper": 100_000_000 * size.threads,
+    }[size.scale]
+    return (
+        f"silo --ycsb A {records} --operations {operations} --threads {size.threads} "
+        f"--seed {seed} --report-ms {REPORT_MS}"
+    )
+
+
 def xsbench(size: Size, seed: int) -> str:
     """The large problem; the paper has 25,000 gridpoints and 1e7 particles."""
     grid = "--gridpoints 25000" if size.scale == "paper" else f"--mem {size.footprint}"
@@ -114,5 +128,6 @@ WORKLOADS = {
     "liblinear": Workload(liblinear),
     "memlat": Workload(memlat),
     "pagerank": Workload(pagerank),
+    "silo": Workload(silo),
     "xsbench": Workload(xsbench),
 }

@@ -40,6 +40,7 @@ SMALL = {
     "graph500": "--scale 12 --roots 6",
     "liblinear": "--rows 2000 --features 4000",
     "pagerank": "--scale 12 --symmetrize",
+    "silo": "--ycsb A --records 5000 --operations 40000",
     "xsbench": "--size small --gridpoints 300 --particles 2000",
 }
 # how each can be made to fail its own verification
@@ -51,6 +52,14 @@ CORRUPTED = [
     *(
         ("liblinear", f"--rows 2000 --features 4000 --corrupt {what}")
         for what in ("objective", "gradient", "accuracy")
+    ),
+    *(
+        ("silo", f"--records 5000 --operations 20000 --corrupt {what}")
+        for what in ("torn", "update", "missing")
+    ),
+    *(
+        ("silo", f"--tpcc 1 --operations 3000 --corrupt {what}")
+        for what in ("1", "2", "3", "4", "history")
     ),
     *(("graph500", f"--scale 10 --roots 3 --corrupt {rule}") for rule in range(1, 6)),
     *(("graph500", f"--scale 10 --roots 3 --sssp --corrupt {rule}") for rule in range(1, 6)),
@@ -105,6 +114,24 @@ def test_bwaves_is_the_same_for_any_threads():
 def test_bwaves_notices_a_lower_order():
     done = run("bwaves", "--test", "wave", "--theta", "1", folder="workloads")
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize("mix", "BCDEF")
+def test_silo_mixes(mix: str):
+    args = ["--ycsb", mix, "--records", "5000", "--operations", "20000", "--threads", "4"]
+    found = result(run("silo", *args))["parameters"]
+    assert found["committed"] == 20000
+    assert found["p50_us"] <= found["p90_us"] <= found["p95_us"] <= found["p99_us"]
+
+
+@pytest.mark.parametrize("folder", ["tests/asan", "tests/tsan"])
+def test_silo_tpcc(folder: str):
+    """Four threads on one warehouse get in each other's way."""
+    args = ["--tpcc", "1", "--operations", "8000", "--threads", "4"]
+    found = result(run("silo", *args, folder=folder))["parameters"]
+    kinds = ("new_order", "payment", "order_status", "delivery", "stock_level")
+    assert all(found[kind] > 0 for kind in kinds)
+    assert sum(found[kind] for kind in kinds) == found["committed"] == 8000
 
 
 @pytest.mark.parametrize("rule", range(1, 6))
@@ -214,6 +241,14 @@ def test_layout_is_left_in_job_out(tmp_path: Path):
         ("liblinear", ["--nonsense"], "unrecognized option"),
         ("pagerank", ["--mem", "1K"], "--mem: must be"),
         ("pagerank", ["--iterations", "-1"], "--iterations: not a size"),
+        ("silo", ["--mem", "1K"], "--mem: must be from"),
+        ("silo", ["--mem", "60000G"], "cannot allocate"),
+        ("silo", ["--mem", "8M", "--ycsb", "D"], "--mem: too small"),
+        ("silo", ["--ycsb", "G"], "--ycsb: must be A to F"),
+        ("silo", ["--ycsb", "A", "--tpcc", "1"], "options of YCSB"),
+        ("silo", ["--tpcc", "-1"], "--tpcc: not a size"),
+        ("silo", ["--tpcc", "60000"], "cannot allocate"),
+        ("silo", ["--corrupt", "4"], "--corrupt: must be"),
         ("xsbench", ["--mem", "1K"], "--mem: must be"),
         ("xsbench", ["--gridpoints", "-1"], "--gridpoints: not a size"),
         ("xsbench", ["--size", "huge"], "--size: must be"),

@@ -153,7 +153,7 @@ static bool entry_holds(const void *context, uint64_t key, uint64_t value)
 struct job {
 	const struct tree *tree;
 	const struct rows *rows;
-	struct draw draw;
+	struct zipf zipf;
 	uint64_t live; /* rows that are there */
 	uint64_t first, end; /* blocks of lookups */
 };
@@ -175,7 +175,7 @@ static __attribute__((noinline)) uint64_t look_up(const struct job *j, uint64_t 
 	uint64_t wrong = 0, found = 0;
 
 	while (n--) {
-		const uint64_t row = draw_row(&j->draw, &rows, j->live, &rng);
+		const uint64_t row = draw_row(&j->zipf, &rows, j->live, &rng);
 		const uint64_t key = row_key(&rows, row);
 		const uint64_t *value = tree_find(j->tree, key);
 
@@ -276,7 +276,7 @@ int main(int argc, char **argv)
 	job = (struct job){
 		.tree = &tree,
 		.rows = &rows,
-		.draw = draw_make(rows.all, opt.theta),
+		.zipf = zipf_make(rows.all, opt.theta),
 	};
 	workers = calloc(opt.threads, sizeof(*workers));
 	if (!workers)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "common.h"
+#include "zipf.h"
 
 #define ROWS_MAX ((1ull << 32) - 2) /* loaded, and again as many inserted */
 
@@ -66,32 +67,18 @@ static inline bool row_holds(const struct rows *r, uint64_t row, uint64_t key)
 }
 
 /*
- * Popularity of rows: uniform, or by Zipf's law with exponent @theta, popular
- * rows scattered over all (Gray et al., "Quickly generating billion-record
- * synthetic databases", SIGMOD '94: one power per sample, no table).
+ * A row of the first @live, popular ones scattered over all. What is popular stays
+ * so while rows are added: a row that is drawn before it is there passes the request
+ * on.
  */
-struct draw {
-	double theta; /* 0: uniform */
-	double alpha, zeta_n, eta, half_pow;
-};
-
-struct draw draw_make(uint64_t rows, double theta);
-
-/* A rank in [0, @all), 0 the most popular. */
-uint64_t draw_rank(const struct draw *d, uint64_t all, struct rng *rng);
-
-/*
- * A row of the first @live. What is popular stays so while rows are added: a
- * row that is drawn before it is there passes the request on.
- */
-static inline uint64_t draw_row(const struct draw *d, const struct rows *r, uint64_t live,
+static inline uint64_t draw_row(const struct zipf *z, const struct rows *r, uint64_t live,
 				struct rng *rng)
 {
 	uint64_t row;
 
-	if (d->theta == 0)
+	if (z->theta == 0)
 		return rng_below(rng, live);
-	row = scale(mix(r->seed ^ draw_rank(d, r->all, rng)), r->all);
+	row = scale(mix(r->seed ^ zipf_rank(z, rng)), r->all);
 	return row < live ? row : row % live;
 }
 

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "common.h"
+#include "zipf.h"
 
 #define LINE_WORDS 8
 #define BATCH	   4096
@@ -94,52 +95,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 	(void)state;
 	return ARGP_ERR_UNKNOWN;
-}
-
-/*
- * Zipf by the method of Gray et al., "Quickly generating billion-record
- * synthetic databases" (SIGMOD '94): one power per sample, no table.
- */
-struct zipf {
-	double theta, alpha, zeta_n, eta, half_pow;
-	uint64_t n;
-};
-
-/* Sum of 1 / i^theta for i in 1..n: exactly at first, then its integral. */
-static double zeta(uint64_t n, double theta)
-{
-	const uint64_t exact = n < 100000 ? n : 100000;
-	double sum = 0;
-
-	for (uint64_t i = 1; i <= exact; i++)
-		sum += pow(i, -theta);
-	if (n > exact)
-		sum += (pow(n + 0.5, 1 - theta) - pow(exact + 0.5, 1 - theta)) / (1 - theta);
-	return sum;
-}
-
-static struct zipf zipf_make(uint64_t n, double theta)
-{
-	struct zipf z = { .theta = theta, .n = n };
-
-	z.alpha = 1 / (1 - theta);
-	z.zeta_n = zeta(n, theta);
-	z.half_pow = 1 + pow(0.5, theta);
-	z.eta = (1 - pow(2.0 / n, 1 - theta)) / (1 - zeta(2, theta) / z.zeta_n);
-	return z;
-}
-
-static uint64_t zipf_next(const struct zipf *z, struct rng *r)
-{
-	double u = rng_unit(r), uz = u * z->zeta_n;
-	uint64_t k;
-
-	if (uz < 1)
-		return 0;
-	if (uz < z->half_pow)
-		return 1;
-	k = z->n * pow(z->eta * u - z->eta + 1, z->alpha);
-	return k < z->n ? k : z->n - 1;
 }
 
 /* Words [first, first + words) of the table, of which a thread has its lines. */
@@ -234,7 +189,7 @@ static __attribute__((noinline)) uint64_t update_zipf(struct job *j, uint64_t n)
 	uint64_t sum = 0;
 
 	while (n--) {
-		const uint64_t k = zipf_next(&j->zipf, &rng);
+		const uint64_t k = zipf_rank(&j->zipf, &rng);
 
 		j->table[own_word(j->all, k, j->me, j->threads)] += rng.state;
 		sum += rng.state;

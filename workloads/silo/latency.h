@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define LATENCY_BITS 5
+#define LATENCY_BITS	5
 #define LATENCY_BUCKETS ((64 - LATENCY_BITS + 1) << LATENCY_BITS)
 
 struct latency {

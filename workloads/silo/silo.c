@@ -108,8 +108,7 @@ static uint64_t records_that_fit(void)
 	const uint64_t bytes = opt.mem - reserve;
 	uint64_t fit = 0, too_many = opt.mem / 100;
 
-	if (opt.mem <= reserve ||
-	    ycsb_bytes(opt.ycsb, 1000, opt.operations) > bytes)
+	if (opt.mem <= reserve || ycsb_bytes(opt.ycsb, 1000, opt.operations) > bytes)
 		die("--mem: too small for the inserts of %llu operations and %u threads",
 		    (unsigned long long)opt.operations, opt.threads);
 	while (too_many - fit > 1) {

@@ -14,16 +14,16 @@
 
 #define TPCC_WAREHOUSES_MAX 65535
 
-#define DISTRICTS 10
-#define CUSTOMERS 3000 /* of a district */
-#define ITEMS	  100000
+#define DISTRICTS  10
+#define CUSTOMERS  3000 /* of a district */
+#define ITEMS	   100000
 #define LAST_NAMES 1000
 /* orders 1 to 3000 are loaded, those from 2101 on are not delivered */
-#define ORDERS_LOADED 3000
+#define ORDERS_LOADED	3000
 #define FIRST_NEW_ORDER 2101
-#define LINES_MIN 5 /* of an order */
-#define LINES_MAX 15
-#define NO_ITEM	  ITEMS /* a key that no item has: they are 0 to ITEMS - 1 */
+#define LINES_MIN	5 /* of an order */
+#define LINES_MAX	15
+#define NO_ITEM		ITEMS /* a key that no item has: they are 0 to ITEMS - 1 */
 
 enum { NEW_ORDER, PAYMENT, ORDER_STATUS, DELIVERY, STOCK_LEVEL };
 
@@ -115,8 +115,8 @@ struct stock { /* warehouse 16, item 17 */
 struct tpcc {
 	struct bench bench; /* first: the functions of struct bench get it */
 	unsigned int warehouses;
-	struct table warehouse, district, customer, customer_name, history, order,
-		customer_order, new_order, order_line, item, stock;
+	struct table warehouse, district, customer, customer_name, history, order, customer_order,
+		new_order, order_line, item, stock;
 };
 
 /* Warehouses and districts are counted from 1. */

@@ -17,8 +17,7 @@ static void for_each(struct table *table, uint64_t first, uint64_t last, each_fn
 	uint64_t next;
 
 	for (; first <= last; first = next) {
-		const unsigned int n =
-			tree_scan(&table->index, first, last, entries, &leaf, &next);
+		const unsigned int n = tree_scan(&table->index, first, last, entries, &leaf, &next);
 
 		for (unsigned int i = 0; i < n; i++)
 			fn(context, entries[i].key,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* TPC-C's initial database (clause 4.3.3), and how large it is; see tpcc.h. */
+#include <stdio.h>
 #include <string.h>
 
 #include "tpcc.h"
@@ -39,14 +40,13 @@ static void fill_data(struct rng *rng, char *to)
 		memcpy(to + rng_below(rng, 18), "ORIGINAL", 8);
 }
 
-static void last_name(char *to, unsigned int number)
+static void last_name(char to[24], unsigned int number)
 {
 	static const char *const syllables[] = { "BAR", "OUGHT", "ABLE",  "PRI",   "PRES",
-						 "ESE", "ANTI",  "CALLY", "ATION", "EING" };
+						 "ESE", "ANTI",	 "CALLY", "ATION", "EING" };
 
-	strcpy(to, syllables[number / 100]);
-	strcat(to, syllables[number / 10 % 10]);
-	strcat(to, syllables[number % 10]);
+	snprintf(to, 24, "%s%s%s", syllables[number / 100], syllables[number / 10 % 10],
+		 syllables[number % 10]);
 }
 
 /* The first four letters in order, which is enough to sort a handful of namesakes. */
@@ -205,10 +205,10 @@ uint64_t tpcc_bytes(unsigned int warehouses, uint64_t operations)
 {
 	const uint64_t order = PER_RECORD(order) + PER_RECORD(customer_order) +
 			       PER_RECORD(new_order) + LINES_MEAN * PER_RECORD(order_line);
-	const uint64_t customer = PER_RECORD(customer) + PER_RECORD(customer_name) +
-				  PER_RECORD(history);
-	const uint64_t warehouse = ITEMS * PER_RECORD(stock) +
-				   DISTRICTS * CUSTOMERS * (customer + order);
+	const uint64_t customer =
+		PER_RECORD(customer) + PER_RECORD(customer_name) + PER_RECORD(history);
+	const uint64_t warehouse =
+		ITEMS * PER_RECORD(stock) + DISTRICTS * CUSTOMERS * (customer + order);
 
 	/* a transaction in two is an order or a history */
 	return ITEMS * PER_RECORD(item) + warehouses * warehouse +

@@ -193,9 +193,9 @@ static bool payment(struct tpcc *t, struct worker *w, uint64_t wid)
 	key = choose_customer(t, w, customer_wid, customer_d);
 	customer = txn_write(txn, &t->customer, key);
 	/* loaded histories have the numbers of customers */
-	history = txn_insert(txn, &t->history,
-			     history_key(wid, d,
-					 (uint64_t)(w->me + 1) << 32 | w->committed[PAYMENT]));
+	history = txn_insert(
+		txn, &t->history,
+		history_key(wid, d, (uint64_t)(w->me + 1) << 32 | w->committed[PAYMENT]));
 	if (!warehouse || !district || !customer || !history) {
 		txn_abort(txn);
 		return false;
@@ -385,18 +385,18 @@ unsigned int tpcc_draw(struct bench *b, struct worker *w)
 	const unsigned int x = rng_below(&w->rng, 100);
 
 	(void)b;
-	return x < 45 ? NEW_ORDER :
-	       x < 88 ? PAYMENT :
-	       x < 92 ? ORDER_STATUS :
-	       x < 96 ? DELIVERY :
-			STOCK_LEVEL;
+	return x < 45	? NEW_ORDER
+	       : x < 88 ? PAYMENT
+	       : x < 92 ? ORDER_STATUS
+	       : x < 96 ? DELIVERY
+			: STOCK_LEVEL;
 }
 
 bool tpcc_try(struct bench *b, struct worker *w, unsigned int type)
 {
-	static bool (*const transactions[])(struct tpcc *, struct worker *, uint64_t) = {
-		new_order, payment, order_status, delivery, stock_level
-	};
+	static bool (*const transactions[])(struct tpcc *, struct worker *,
+					    uint64_t) = { new_order, payment, order_status,
+							  delivery, stock_level };
 	struct tpcc *t = (struct tpcc *)b;
 
 	return transactions[type](t, w, draw_warehouse(t, w));

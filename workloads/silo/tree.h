@@ -27,8 +27,8 @@
 
 struct node {
 	word version; /* TREE_LOCKED, TREE_OBSOLETE, and a count of changes */
-	_Atomic uint32_t count;
 	uint32_t level; /* 0: leaf */
+	_Atomic uint32_t count;
 	word keys[TREE_ENTRIES];
 	word values[TREE_ENTRIES];
 };

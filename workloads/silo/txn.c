@@ -238,8 +238,7 @@ void txn_scan(struct txn *t, struct table *table, uint64_t first, uint64_t last,
 	uint64_t next;
 
 	for (; first <= last && first <= TREE_KEY_MAX && !t->doomed; first = next) {
-		const unsigned int n =
-			tree_scan(&table->index, first, last, entries, &leaf, &next);
+		const unsigned int n = tree_scan(&table->index, first, last, entries, &leaf, &next);
 
 		remember_leaf(t, leaf);
 		for (unsigned int i = 0; i < n; i++)

@@ -5,15 +5,19 @@
 #include <math.h>
 #include <string.h>
 
-#define THETA 0.99
+#define THETA	 0.99
 #define SCAN_MAX 100
 
 enum { READ, UPDATE, INSERT, SCAN, MODIFY };
 
 /* Shares in percent. */
 static const unsigned int mixes[6][BENCH_TYPES] = {
-	{ [READ] = 50, [UPDATE] = 50 }, { [READ] = 95, [UPDATE] = 5 }, { [READ] = 100 },
-	{ [READ] = 95, [INSERT] = 5 },	{ [INSERT] = 5, [SCAN] = 95 }, { [READ] = 50, [MODIFY] = 50 },
+	{ [READ] = 50, [UPDATE] = 50 }, /* A */
+	{ [READ] = 95, [UPDATE] = 5 }, /* B */
+	{ [READ] = 100 }, /* C */
+	{ [READ] = 95, [INSERT] = 5 }, /* D */
+	{ [INSERT] = 5, [SCAN] = 95 }, /* E */
+	{ [READ] = 50, [MODIFY] = 50 }, /* F */
 };
 
 enum { KEY, VERSION, FIELD, CHECKSUM = YCSB_WORDS - 1 };
@@ -54,33 +58,6 @@ static void fill(uint64_t *record, uint64_t key)
 	for (unsigned int i = 0; i < YCSB_FIELDS; i++)
 		record[FIELD + i] = mix64(key * YCSB_FIELDS + i);
 	record[CHECKSUM] = checksum(record);
-}
-
-static struct zipf zipf_make(uint64_t n)
-{
-	/* the sum of i^-theta: exact at first, then the integral */
-	const uint64_t exact = n < 1000000 ? n : 1000000;
-	struct zipf z = { .n = n, .alpha = 1 / (1 - THETA), .half_pow = pow(0.5, THETA) };
-
-	for (uint64_t i = 1; i <= exact; i++)
-		z.zeta_n += pow(i, -THETA);
-	z.zeta_n += (pow(n + 0.5, 1 - THETA) - pow(exact + 0.5, 1 - THETA)) / (1 - THETA);
-	z.eta = (1 - pow(2.0 / n, 1 - THETA)) / (1 - (1 + z.half_pow) / z.zeta_n);
-	return z;
-}
-
-/* A rank in [0, n), 0 the most popular. */
-static uint64_t zipf_rank(const struct zipf *z, struct rng *rng)
-{
-	const double u = rng_unit(rng), uz = u * z->zeta_n;
-	uint64_t rank;
-
-	if (uz < 1)
-		return 0;
-	if (uz < 1 + z->half_pow)
-		return z->n > 1 ? 1 : 0;
-	rank = z->n * pow(z->eta * u - z->eta + 1, z->alpha);
-	return rank < z->n ? rank : z->n - 1;
 }
 
 /* A key below this is there: below all that workers are about to insert. */
@@ -269,7 +246,7 @@ void ycsb_init(struct ycsb *y, char mix, uint64_t records, unsigned int threads,
 		},
 		.mix = mix,
 		.records = records,
-		.zipf = zipf_make(records),
+		.zipf = zipf_make(records, THETA),
 	};
 	word_set(&y->next, records);
 	bench_init(&y->bench, threads, operations);

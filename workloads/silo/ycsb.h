@@ -7,6 +7,7 @@
 #define SILO_YCSB_H
 
 #include "bench.h"
+#include "zipf.h"
 
 /*
  * A record: its key, how often it was updated, ten fields, and a checksum of all of
@@ -14,14 +15,6 @@
  */
 #define YCSB_FIELDS 10
 #define YCSB_WORDS  (YCSB_FIELDS + 3)
-
-/* Popularity of ranks by Zipf's law, of Gray et al., "Quickly generating
- * billion-record synthetic databases", SIGMOD '94.
- */
-struct zipf {
-	uint64_t n;
-	double alpha, zeta_n, eta, half_pow;
-};
 
 struct ycsb {
 	struct bench bench; /* first: the functions of struct bench get it */

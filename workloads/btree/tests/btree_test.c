@@ -180,17 +180,17 @@ static void test_check_rejects(void)
 }
 
 /* Zipf's law: rank k + 1 is asked for (k + 1)^-theta as often as rank 1. */
-static void test_draw(void)
+static void test_zipf(void)
 {
 	const double theta = 0.9;
 	const uint64_t rows = 1000, samples = 2000000;
-	const struct draw d = draw_make(rows, theta);
+	const struct zipf z = zipf_make(rows, theta);
 	struct rng rng = rng_seed(1, 0);
 	uint64_t count[1000] = { 0 }, first_half = 0, beyond = 0, rank;
 	double all = 0, half = 0, share = 1;
 
 	for (uint64_t i = 0; i < samples; i++) {
-		rank = draw_rank(&d, rows, &rng);
+		rank = zipf_rank(&z, &rng);
 		beyond += rank >= rows;
 		count[rank % rows]++;
 		first_half += rank < rows / 2;
@@ -228,7 +228,7 @@ int main(void)
 			}
 		}
 	test_check_rejects();
-	test_draw();
+	test_zipf();
 	printf("%u checks, %u failures\n", checks, failures);
 	return failures < 255 ? failures : 255;
 }

@@ -142,10 +142,10 @@ static void test_index(enum order order)
 	heap_enter(h);
 	tree_init(&t, h);
 	for (uint64_t i = 0; i < KEYS; i++)
-		keys[i] = order == ASCENDING  ? 2 * i :
-			  order == DESCENDING ? 2 * (KEYS - i) :
-			  order == RANDOM     ? rng_next(&rng) >> 1 << 1 :
-						(i % 10) << 40 | (i / 10);
+		keys[i] = order == ASCENDING	? 2 * i
+			  : order == DESCENDING ? 2 * (KEYS - i)
+			  : order == RANDOM	? rng_next(&rng) >> 1 << 1
+						: (i % 10) << 40 | (i / 10);
 	memcpy(sorted, keys, KEYS * sizeof(*keys));
 	qsort(sorted, KEYS, sizeof(*keys), compare);
 	for (uint64_t i = 0; i < KEYS; i++) {
