@@ -7,7 +7,9 @@ image_dir := $(BUILD)/image
 image := $(image_dir)/initramfs.cpio
 image_perf := $(image_dir)/initramfs-perf.cpio
 busybox := $(image_dir)/busybox
-image_files := $(busybox) image/init image/run-job image/image.mk $(workloads_bin) \
+image_modules := $(if $(CONFIG_GUEST_DEMETER),$(linux_dir)/demeter/mm/demeter/demeter.ko)
+image_programs := $(workloads_bin) $(image_modules)
+image_files := $(busybox) image/init image/run-job image/image.mk $(image_programs) \
 	scripts/make-initramfs
 
 .PHONY: image images
@@ -16,8 +18,10 @@ image images: $(image) $(if $(CONFIG_IMAGE_PERF),$(image_perf))
 $(busybox): scripts/debian-source | $(DEPS)
 	@$(STAGE) busybox -- scripts/busybox $@
 
+$(image_modules): $(linux_dir)/demeter/.built ;
+
 $(image): $(image_files)
-	@$(STAGE) image -- scripts/make-initramfs $@ image $(busybox) $(workloads_bin)
+	@$(STAGE) image -- scripts/make-initramfs $@ image $(busybox) $(image_programs)
 
 $(image_perf): $(image_files) $(perf)
-	@$(STAGE) image-perf -- scripts/make-initramfs $@ image $(busybox) $(workloads_bin) $(perf)
+	@$(STAGE) image-perf -- scripts/make-initramfs $@ image $(busybox) $(image_programs) $(perf)

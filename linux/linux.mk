@@ -7,8 +7,10 @@ linux_src := $(linux_dir)/src
 linux_version := 6.12
 linux_tarball := $(or $(LINUX_TARBALL),$(call str,LINUX_TARBALL))
 linux_patches := $(sort $(wildcard linux/patches/*.patch))
-linux_files := $(shell find linux -mindepth 2 -type f -not -path 'linux/patches/*')
-linux_variants := $(if $(CONFIG_GUEST_VANILLA),vanilla) $(if $(CONFIG_GUEST_TPP),tpp)
+linux_files := $(shell find linux -mindepth 2 -type f -not -path 'linux/patches/*' \
+	-not -path 'linux/tools/*')
+linux_variants := $(if $(CONFIG_GUEST_VANILLA),vanilla) $(if $(CONFIG_GUEST_TPP),tpp) \
+	$(if $(CONFIG_GUEST_DEMETER),demeter)
 perf := $(linux_dir)/perf/perf
 linux_llvm := $(if $(CONFIG_LINUX_LLVM),LLVM=1)
 linux_make := $(MAKE) -C $(linux_src) $(linux_llvm) \
@@ -53,7 +55,7 @@ $(linux_dir)/$(1)/.built: $(linux_dir)/$(1)/.configured
 		-j$(NPROC) vmlinux modules
 	@touch $$@
 endef
-$(foreach v,vanilla tpp,$(eval $(call linux_variant,$(v))))
+$(foreach v,vanilla tpp demeter,$(eval $(call linux_variant,$(v))))
 
 # perf for the guest; one for all variants
 $(perf): scripts/perf $(linux_dir)/.unpacked | $(VENV)/.installed

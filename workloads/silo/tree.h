@@ -28,7 +28,7 @@
 struct node {
 	word version; /* TREE_LOCKED, TREE_OBSOLETE, and a count of changes */
 	uint32_t level; /* 0: leaf */
-	_Atomic uint32_t count;
+	atomic_uint_least32_t count;
 	word keys[TREE_ENTRIES];
 	word values[TREE_ENTRIES];
 };

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Rings of samples; see channel.h. */
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "channel.h"
+
+/**
+ * demeter_ring_init() - Make an empty ring
+ * @ring:	The ring.
+ * @size:	How many samples fit, a power of two.
+ * @nid:	Node of the CPU that will write into it.
+ *
+ * Return: 0 or -ENOMEM. The caller ends it with demeter_ring_free().
+ */
+int demeter_ring_init(struct demeter_ring *ring, u32 size, int nid)
+{
+	*ring = (struct demeter_ring){
+		.slots = kvmalloc_node(size * sizeof(*ring->slots), GFP_KERNEL | __GFP_ZERO, nid),
+		.size = size,
+	};
+	return ring->slots ? 0 : -ENOMEM;
+}
+
+/**
+ * demeter_ring_free() - Free what demeter_ring_init() has allocated
+ * @ring:	The ring, into which nobody writes any more.
+ */
+void demeter_ring_free(struct demeter_ring *ring)
+{
+	kvfree(ring->slots);
+	ring->slots = NULL;
+}
+
+/*
+ * The oldest sample that cannot be overwritten while it is being read: the slot
+ * behind the last one written may be in the making.
+ */
+static u64 oldest(const struct demeter_ring *ring, u64 written)
+{
+	return written >= ring->size ? written - ring->size + 1 : 0;
+}
+
+/**
+ * demeter_ring_read() - Take samples out, oldest first
+ * @ring:	The ring, which nobody else reads.
+ * @samples:	Gets them.
+ * @max:	How many at the most.
+ * @lost:	Is increased by how many were overwritten before they were read.
+ *
+ * Return: how many were read, less than @max when there are no more.
+ */
+u32 demeter_ring_read(struct demeter_ring *ring, struct demeter_sample *samples, u32 max, u64 *lost)
+{
+	/* whatever was published is there: see demeter_ring_write() */
+	u64 written = smp_load_acquire(&ring->written);
+	u64 first = max(ring->read, oldest(ring, written));
+	u32 n = min_t(u64, written - first, max), spoiled;
+
+	for (u32 i = 0; i < n; i++) {
+		const struct demeter_sample *slot = &ring->slots[(first + i) & (ring->size - 1)];
+
+		samples[i].owner = READ_ONCE(slot->owner);
+		samples[i].addr = READ_ONCE(slot->addr);
+	}
+	/* what has been overwritten meanwhile may be half of one and half of another */
+	smp_rmb();
+	written = READ_ONCE(ring->written);
+	spoiled = clamp_t(s64, oldest(ring, written) - first, 0, n);
+	if (spoiled) {
+		n -= spoiled;
+		memmove(samples, samples + spoiled, n * sizeof(*samples));
+	}
+	*lost += first + spoiled - ring->read;
+	ring->read = first + spoiled + n;
+	return n;
+}

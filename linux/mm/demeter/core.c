@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The epochs of Demeter: one kernel thread that takes the samples, classifies, ranks
+ * and relocates; and the module.
+ */
+#include <linux/kthread.h>
+#include <linux/math64.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/page_exchange.h>
+#include <linux/sched/cputime.h>
+#include <linux/slab.h>
+#include <linux/vmstat.h>
+
+#include "demeter.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/demeter.h>
+
+/* Samples taken from a ring at once. */
+#define READ_SAMPLES 256
+
+/* See demeter.h. */
+DEFINE_MUTEX(demeter_lock);
+
+/* Defaults: the paper's where it has them; see demeter.rst for the others. */
+struct demeter_params demeter_params = {
+	.epoch_ms = 500,
+	.sample_period = 1021,
+	.latency_threshold = 64,
+	.split_threshold = 30,
+	.merge_epochs = 15,
+	.max_ranges = 256,
+	.cool_epochs = 8,
+	.backoff_epochs = 128,
+	.batch_pages = 16 << (20 - PAGE_SHIFT),
+	.margin = 2,
+	.exchange_ns = 5000,
+	.tier_ns = 100,
+	.page_counters = true,
+};
+
+struct demeter_stats demeter_stats;
+nodemask_t demeter_fast_nodes, demeter_slow_nodes;
+
+const char *const demeter_stage_names[NR_DEMETER_STAGES] = {
+	[DEMETER_SAMPLE] = "sample",
+	[DEMETER_CLASSIFY] = "classify",
+	[DEMETER_RANK] = "rank",
+	[DEMETER_RELOCATE] = "relocate",
+};
+
+static const struct demeter_source *source; /* NULL: the first that works */
+static const struct demeter_source *running_source;
+static struct task_struct *thread;
+static struct demeter_sample *sample_buffer;
+static struct demeter_ranking *ranking;
+
+/**
+ * demeter_is_running() - Whether memory is managed
+ *
+ * Return: whether it is.
+ */
+bool demeter_is_running(void)
+{
+	return thread;
+}
+
+/**
+ * demeter_source_chosen() - What is sampled
+ *
+ * Return: the source in use, or the one that was asked for; NULL for any.
+ */
+const struct demeter_source *demeter_source_chosen(void)
+{
+	return thread ? running_source : source;
+}
+
+/**
+ * demeter_choose_source() - Say what is to be sampled
+ * @name:	Name of a source, or "auto" for the first that works.
+ *
+ * Return: 0, -EINVAL if there is no such source, -EBUSY while running.
+ */
+int demeter_choose_source(const char *name)
+{
+	if (thread)
+		return -EBUSY;
+	if (sysfs_streq(name, "auto")) {
+		source = NULL;
+		return 0;
+	}
+	for (unsigned int i = 0; i < demeter_nr_sources; i++) {
+		if (sysfs_streq(name, demeter_sources[i].name)) {
+			source = &demeter_sources[i];
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+/* CPU time of this thread since *@since, which becomes now. */
+static u64 lap(u64 *since)
+{
+	const u64 now = task_sched_runtime(current);
+	const u64 ns = now - *since;
+
+	*since = now;
+	return ns;
+}
+
+static void take_sample(struct demeter_target *t, unsigned long addr)
+{
+	struct demeter_granule *g = t->last_sampled;
+
+	if (!g || addr - g->start >= GRANULE_SIZE)
+		g = demeter_target_granule(t, addr);
+	if (!g)
+		return;
+	t->last_sampled = g;
+	t->samples++;
+	demeter_granule_sample(g, (addr >> PAGE_SHIFT) % GRANULE_PAGES);
+}
+
+static void take_samples(void)
+{
+	struct demeter_target *t = NULL;
+	int cpu = -1;
+	u32 n;
+
+	list_for_each_entry(t, &demeter_targets, list)
+		t->last_sampled = NULL;
+	t = NULL;
+	while ((n = demeter_sampling_read(&cpu, sample_buffer, READ_SAMPLES,
+					  &demeter_stats.lost))) {
+		for (u32 i = 0; i < n; i++) {
+			const struct demeter_sample *s = &sample_buffer[i];
+
+			if (!t || t->mm != s->owner)
+				t = demeter_target_of(s->owner);
+			if (t)
+				take_sample(t, s->addr);
+			else
+				demeter_stats.strays++;
+		}
+		cond_resched();
+	}
+}
+
+static bool is_due(unsigned int epochs)
+{
+	return epochs && demeter_stats.epochs % epochs == 0;
+}
+
+static void age(struct demeter_target *t)
+{
+	const bool try_again = is_due(demeter_params.backoff_epochs);
+	struct demeter_granule *g;
+	unsigned long index;
+
+	mutex_lock(&t->lock);
+	xa_for_each(&t->granules, index, g) {
+		if (g->fresh)
+			demeter_ranges_sample(&t->ranges, g->start, g->fresh);
+		g->fresh = 0;
+		if (try_again)
+			bitmap_zero(g->stuck, GRANULE_PAGES);
+	}
+	t->ranges.split = demeter_params.split_threshold * num_online_cpus();
+	t->ranges.merge = demeter_params.merge_epochs;
+	demeter_ranges_epoch(&t->ranges);
+	mutex_unlock(&t->lock);
+	trace_demeter_epoch(t->pid, t->ranges.nr, t->ranges.nr_splits, t->ranges.nr_merges,
+			    t->samples);
+}
+
+static void cool(struct demeter_target *t)
+{
+	struct demeter_granule *g;
+	unsigned long index;
+
+	xa_for_each(&t->granules, index, g)
+		demeter_granule_cool(g);
+}
+
+/* Estimate the granules from @index on that lie in @r, given the mean of ranges. */
+static void estimate_range(struct demeter_target *t, const struct demeter_range *r,
+			   const struct demeter_group *ranges)
+{
+	const unsigned long first = r->start / GRANULE_SIZE, last = (r->end - 1) / GRANULE_SIZE;
+	struct demeter_group granules = {};
+	struct demeter_granule *g;
+	unsigned long index;
+	u32 mean;
+
+	xa_for_each_range(&t->granules, index, g, first, last)
+		if (g->nr_present)
+			demeter_group_add(&granules, g->nr_present, g->sum);
+	if (!granules.members)
+		return;
+	demeter_group_estimate(&granules);
+	mean = demeter_group_member(ranges, granules.pages, granules.sum, ranges->mean);
+	xa_for_each_range(&t->granules, index, g, first, last) {
+		if (!g->nr_present)
+			continue;
+		demeter_granule_estimate(
+			g, demeter_group_member(&granules, g->nr_present, g->sum, mean));
+		if (!demeter_params.page_counters)
+			g->weight = 0;
+		demeter_ranking_add(ranking, g);
+	}
+}
+
+static u64 sum_of_range(struct demeter_target *t, const struct demeter_range *r, u32 *pages)
+{
+	const unsigned long first = r->start / GRANULE_SIZE, last = (r->end - 1) / GRANULE_SIZE;
+	struct demeter_granule *g;
+	unsigned long index;
+	u64 sum = 0;
+
+	*pages = 0;
+	xa_for_each_range(&t->granules, index, g, first, last) {
+		*pages += g->nr_present;
+		sum += g->sum;
+	}
+	return sum;
+}
+
+static void rank(void)
+{
+	struct demeter_group ranges = {};
+	struct demeter_target *t;
+
+	memset(ranking, 0, sizeof(*ranking));
+	list_for_each_entry(t, &demeter_targets, list) {
+		for (unsigned int i = 0; i < t->ranges.nr; i++) {
+			u32 pages;
+			const u64 sum = sum_of_range(t, &t->ranges.ranges[i], &pages);
+
+			if (pages)
+				demeter_group_add(&ranges, pages, sum);
+		}
+	}
+	demeter_group_estimate(&ranges);
+	list_for_each_entry(t, &demeter_targets, list)
+		for (unsigned int i = 0; i < t->ranges.nr; i++)
+			estimate_range(t, &t->ranges.ranges[i], &ranges);
+}
+
+/*
+ * A sample that is remembered stands for sample_period accesses, and what was
+ * accessed within the memory of the counts is expected to be again.
+ */
+static struct demeter_worth worth(void)
+{
+	const u64 gain_ns = (u64)demeter_params.sample_period * demeter_params.tier_ns;
+	const u64 one = HEAT_SAMPLE << HEAT_SHIFT;
+
+	return (struct demeter_worth){
+		.margin = demeter_params.margin,
+		.least = min_t(u64, demeter_params.exchange_ns * one / max(gain_ns, 1ull),
+			       U32_MAX / 2),
+	};
+}
+
+static void count_events(const struct demeter_stats *before)
+{
+	const struct demeter_stats *now = &demeter_stats;
+
+	count_vm_events(DEMETER_SAMPLES, now->samples - before->samples);
+	count_vm_events(DEMETER_LOST, now->lost - before->lost);
+	count_vm_events(DEMETER_PROMOTE, now->promoted - before->promoted);
+	count_vm_events(DEMETER_DEMOTE, now->demoted - before->demoted);
+	count_vm_events(DEMETER_EXCHANGE, now->exchanged - before->exchanged);
+	for (int i = 0; i < NR_DEMETER_STAGES; i++)
+		count_vm_events(DEMETER_SAMPLE_US + i,
+				div_u64(now->stage_ns[i], NSEC_PER_USEC) -
+					div_u64(before->stage_ns[i], NSEC_PER_USEC));
+}
+
+static void epoch(void)
+{
+	static struct demeter_sample_counts counted;
+	struct demeter_sample_counts counts;
+	struct demeter_stats before;
+	struct demeter_worth pays;
+	struct demeter_target *t;
+	struct demeter_plan plan;
+	u64 since;
+
+	mutex_lock(&demeter_lock);
+	before = demeter_stats;
+	since = task_sched_runtime(current);
+	counts = demeter_sampling_counts();
+	if (counts.samples < counted.samples)
+		counted = (struct demeter_sample_counts){};
+	demeter_stats.samples += counts.samples - counted.samples;
+	if (counts.cpu_ns > counted.cpu_ns)
+		demeter_stats.stage_ns[DEMETER_SAMPLE] += counts.cpu_ns - counted.cpu_ns;
+	counted = counts;
+
+	demeter_stats.epochs++;
+	demeter_targets_find();
+	take_samples();
+	demeter_targets_scan();
+	list_for_each_entry(t, &demeter_targets, list)
+		age(t);
+	demeter_stats.stage_ns[DEMETER_CLASSIFY] += lap(&since);
+
+	rank();
+	pays = worth();
+	plan = demeter_ranking_plan(ranking, &pays, demeter_params.batch_pages,
+				    demeter_free_fast_pages());
+	trace_demeter_rank(ranking->total[DEMETER_FAST], ranking->total[DEMETER_SLOW], &plan);
+	demeter_stats.stage_ns[DEMETER_RANK] += lap(&since);
+
+	demeter_relocate(&plan);
+	if (is_due(demeter_params.cool_epochs))
+		list_for_each_entry(t, &demeter_targets, list)
+			cool(t);
+	demeter_stats.stage_ns[DEMETER_RELOCATE] += lap(&since);
+	trace_demeter_relocate(
+		demeter_stats.promoted - before.promoted, demeter_stats.demoted - before.demoted,
+		demeter_stats.exchanged - before.exchanged, demeter_stats.busy - before.busy,
+		demeter_stats.refused - before.refused);
+	count_events(&before);
+	mutex_unlock(&demeter_lock);
+}
+
+static int run(void *unused)
+{
+	while (!kthread_should_stop()) {
+		epoch();
+		schedule_timeout_interruptible(
+			msecs_to_jiffies(READ_ONCE(demeter_params.epoch_ms)));
+	}
+	return 0;
+}
+
+/* Fast and slow nodes from the kernel's memory tiers, unless users named them. */
+static int find_tiers(void)
+{
+	int nid;
+
+	if (nodes_empty(demeter_fast_nodes) && nodes_empty(demeter_slow_nodes)) {
+		for_each_node_state(nid, N_MEMORY) {
+			if (node_is_fast(nid))
+				node_set(nid, demeter_fast_nodes);
+			else
+				node_set(nid, demeter_slow_nodes);
+		}
+	}
+	if (nodes_empty(demeter_fast_nodes) || nodes_empty(demeter_slow_nodes) ||
+	    nodes_intersects(demeter_fast_nodes, demeter_slow_nodes)) {
+		pr_err("demeter: needs nodes of two memory tiers; fast: %*pbl, slow: %*pbl\n",
+		       nodemask_pr_args(&demeter_fast_nodes),
+		       nodemask_pr_args(&demeter_slow_nodes));
+		return -ENODEV;
+	}
+	return 0;
+}
+
+static int start_sampling(void)
+{
+	int ret = -ENODEV;
+
+	for (unsigned int i = 0; i < demeter_nr_sources && ret; i++) {
+		if (source && source != &demeter_sources[i])
+			continue;
+		running_source = &demeter_sources[i];
+		ret = demeter_sampling_start(running_source, demeter_params.sample_period,
+					     demeter_params.latency_threshold);
+	}
+	if (ret)
+		pr_err("demeter: no PMU that samples data addresses%s%s (%d)\n", source ? ": " : "",
+		       source ? source->name : "", ret);
+	return ret;
+}
+
+/**
+ * demeter_start() - Begin to manage memory
+ *
+ * Return: 0, or with the reason in the log -ENODEV when there are not two tiers or
+ * nothing that samples, -ENOMEM, or what perf said.
+ */
+int demeter_start(void)
+{
+	int ret;
+
+	lockdep_assert_held(&demeter_lock);
+	if (thread)
+		return 0;
+	ret = find_tiers();
+	if (ret)
+		return ret;
+	sample_buffer = kmalloc_array(READ_SAMPLES, sizeof(*sample_buffer), GFP_KERNEL);
+	ranking = kmalloc(sizeof(*ranking), GFP_KERNEL);
+	ret = sample_buffer && ranking ? demeter_relocate_init() : -ENOMEM;
+	if (ret)
+		goto free;
+	ret = start_sampling();
+	if (ret)
+		goto exit_relocate;
+	thread = kthread_run(run, NULL, "demeterd");
+	if (!IS_ERR(thread))
+		return 0;
+	ret = PTR_ERR(thread);
+	thread = NULL;
+	demeter_sampling_stop();
+exit_relocate:
+	demeter_relocate_exit();
+free:
+	kfree(ranking);
+	kfree(sample_buffer);
+	return ret;
+}
+
+/**
+ * demeter_stop() - Leave memory as it is from now on
+ *
+ * Returns when nothing is sampled or moved any more. Scopes and targets stay.
+ */
+void demeter_stop(void)
+{
+	struct task_struct *ending = thread;
+
+	lockdep_assert_held(&demeter_lock);
+	if (!ending)
+		return;
+	/* it may be waiting for the lock */
+	mutex_unlock(&demeter_lock);
+	kthread_stop(ending);
+	mutex_lock(&demeter_lock);
+	thread = NULL;
+	demeter_sampling_stop();
+	demeter_relocate_exit();
+	kfree(ranking);
+	kfree(sample_buffer);
+}
+
+static int __init demeter_init(void)
+{
+	return demeter_sysfs_init();
+}
+
+static void __exit demeter_exit(void)
+{
+	demeter_sysfs_exit();
+}
+
+module_init(demeter_init);
+module_exit(demeter_exit);
+MODULE_DESCRIPTION("Demeter: management of tiered memory by its user's kernel");
+MODULE_LICENSE("GPL");

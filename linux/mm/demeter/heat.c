@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+/* How hot pages are; see heat.h. */
+#include <linux/math.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+
+#include "heat.h"
+
+/**
+ * demeter_group_add() - Add a member's count to a group
+ * @group:	The group, zeroed in the beginning.
+ * @pages:	Pages of the member, at least 1.
+ * @count:	Sum of their counts.
+ */
+void demeter_group_add(struct demeter_group *group, u32 pages, u64 count)
+{
+	group->members++;
+	group->pages += pages;
+	group->pages_sq += (u64)pages * pages;
+	group->sum += count;
+	group->sum_sq += mul_u64_u64_div_u64(count << GROUP_SHIFT, count, pages);
+}
+
+/**
+ * demeter_group_estimate() - See how much of what the members differ by is real
+ * @group:	All members have been added.
+ *
+ * If all pages were equally hot, the sum over the members of pages * (mean of the
+ * member - mean of all)^2 would be (members - 1) times the variance of a page,
+ * give or take a standard deviation of which two are allowed for here.
+ */
+void demeter_group_estimate(struct demeter_group *group)
+{
+	const u32 k = group->members;
+	u64 expected, found, deviation, divisor;
+
+	group->mean = 0;
+	group->noise = 0;
+	group->real = 0;
+	if (!group->pages || !group->sum)
+		return;
+	group->mean =
+		min_t(u64, mul_u64_u64_div_u64(group->sum, 1 << HEAT_SHIFT, group->pages), U32_MAX);
+	group->noise = mul_u64_u64_div_u64(group->sum, HEAT_SAMPLE << GROUP_SHIFT, group->pages);
+	if (k < 2)
+		return;
+	expected = mul_u64_u64_div_u64(group->sum << GROUP_SHIFT, group->sum, group->pages);
+	found = group->sum_sq - min(expected, group->sum_sq);
+	/* in units of the noise: 2 * members, and more when members have few samples */
+	deviation = 2ull * k + div64_u64((u64)k * k * HEAT_SAMPLE, group->sum);
+	expected = group->noise * (k - 1) + 2 * group->noise * int_sqrt64(deviation);
+	if (found <= expected)
+		return;
+	divisor = group->pages - div64_u64(group->pages_sq, group->pages);
+	group->real = div64_u64(found - expected, max(divisor, 1ull));
+}
+
+/**
+ * demeter_group_weight() - How much a member's own count says
+ * @group:	Its group, which has been estimated.
+ * @pages:	Its pages, at least 1.
+ *
+ * Return: the weight of its own mean against that of the group, in 1/65536.
+ */
+u32 demeter_group_weight(const struct demeter_group *group, u32 pages)
+{
+	const u64 all = group->real + group->noise / pages;
+
+	return group->real ? mul_u64_u64_div_u64(group->real, 1 << 16, all) : 0;
+}
+
+/**
+ * demeter_group_member() - Estimated heat of a member's pages
+ * @group:	Its group, which has been estimated.
+ * @pages:	Its pages, at least 1.
+ * @count:	Sum of their counts.
+ * @prior:	What to take for the mean of the group.
+ *
+ * Return: the heat.
+ */
+u32 demeter_group_member(const struct demeter_group *group, u32 pages, u64 count, u32 prior)
+{
+	const s64 own = min_t(u64, mul_u64_u64_div_u64(count, 1 << HEAT_SHIFT, pages), U32_MAX);
+
+	return prior + (((own - prior) * demeter_group_weight(group, pages)) >> 16);
+}
+
+/**
+ * demeter_granule_set() - Change the count of a page
+ * @g:		The granule.
+ * @page:	Number of the page in it.
+ * @count:	Its new count.
+ */
+void demeter_granule_set(struct demeter_granule *g, unsigned int page, u16 count)
+{
+	const u32 old = g->count[page];
+
+	g->count[page] = count;
+	g->sum += count - old;
+	g->sum_sq += (u64)count * count - (u64)old * old;
+}
+
+/**
+ * demeter_granule_cool() - Halve all counts
+ * @g:		The granule.
+ */
+void demeter_granule_cool(struct demeter_granule *g)
+{
+	u64 sum_sq = 0;
+	u32 sum = 0;
+
+	if (!g->sum)
+		return;
+	for (unsigned int i = 0; i < GRANULE_PAGES; i++) {
+		const u32 count = g->count[i] / 2;
+
+		g->count[i] = count;
+		sum += count;
+		sum_sq += (u64)count * count;
+	}
+	g->sum = sum;
+	g->sum_sq = sum_sq;
+}
+
+/**
+ * demeter_granule_estimate() - Make heats of the pages from their counts
+ * @g:		The granule, which has pages.
+ * @mean:	The estimated heat of its pages on average.
+ */
+void demeter_granule_estimate(struct demeter_granule *g, u32 mean)
+{
+	struct demeter_group pages = {
+		.members = g->nr_present,
+		.pages = g->nr_present,
+		.pages_sq = g->nr_present,
+		.sum = g->sum,
+		.sum_sq = g->sum_sq << GROUP_SHIFT,
+	};
+
+	g->mean = mean;
+	g->weight = 0;
+	/* a huge page moves as one */
+	if (g->huge)
+		return;
+	demeter_group_estimate(&pages);
+	g->weight = demeter_group_weight(&pages, 1);
+}

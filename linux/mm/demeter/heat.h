@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How hot pages are: from counts of samples to estimates that can be compared.
+ * Pure logic, without locks.
+ *
+ * Ranges cannot separate what lies within 2 MiB, and small hot objects scattered
+ * over the heap are the paper's weak spot. So samples are counted per page, too.
+ * But there are few of them, and most differences between pages are chance: a page
+ * that was sampled once is hardly hotter than its neighbours that were not.
+ *
+ * How much a count says is learned from how the counts scatter (empirical Bayes,
+ * e.g. Efron and Morris, "Stein's paradox in statistics", 1977). Samples of pages
+ * that are equally hot follow a Poisson distribution, whose variance is its mean.
+ * What counts scatter beyond that is real. The estimate of a page lies between its
+ * own count and the mean of its granule, by the share of the variance that is
+ * real; that of a granule likewise between its own mean and that of its range; and
+ * that of a range between its own and that of all.
+ */
+#ifndef _MM_DEMETER_HEAT_H
+#define _MM_DEMETER_HEAT_H
+
+#include <linux/bitmap.h>
+#include <linux/minmax.h>
+#include <linux/pgtable.h>
+#include <linux/types.h>
+
+#define GRANULE_SIZE  PMD_SIZE
+#define GRANULE_PAGES PTRS_PER_PTE
+
+/* A sample adds this to the count of its page; counts halve as they cool. */
+#define HEAT_SAMPLE 32
+/* Heats are counts with this many binary places. */
+#define HEAT_SHIFT 8
+
+/**
+ * struct demeter_granule - Pages that share a page table, or a huge page
+ * @start:	First address.
+ * @scan:	Number of the scan that has found it last.
+ * @fresh:	Samples that its range does not know of yet.
+ * @mean:	Estimated heat of a page of which nothing more is known.
+ * @weight:	Of a page's own count, in 1/65536.
+ * @sum:	Sum of @count.
+ * @sum_sq:	Sum of the squares of @count.
+ * @nr_present:	Pages that are mapped and could be moved.
+ * @nr_fast:	Those of them that are in the fast tier.
+ * @huge:	Whether they are one huge page.
+ * @present:	The pages of @nr_present.
+ * @fast:	The pages of @nr_fast.
+ * @stuck:	Pages that could not be moved, and are left alone for a while.
+ * @count:	Samples of each page, HEAT_SAMPLE each; 0 of pages that are not present.
+ */
+struct demeter_granule {
+	unsigned long start;
+	u32 scan;
+	u32 fresh;
+	u32 mean;
+	u32 weight;
+	u32 sum;
+	u64 sum_sq;
+	u16 nr_present;
+	u16 nr_fast;
+	bool huge;
+	DECLARE_BITMAP(present, GRANULE_PAGES);
+	DECLARE_BITMAP(fast, GRANULE_PAGES);
+	DECLARE_BITMAP(stuck, GRANULE_PAGES);
+	u16 count[GRANULE_PAGES];
+};
+
+/**
+ * struct demeter_group - Counts of members of which each stands for some pages
+ * @members:	How many members.
+ * @pages:	How many pages all of them have.
+ * @pages_sq:	Sum of the squares of their numbers of pages.
+ * @sum:	Sum of all counts.
+ * @sum_sq:	Sum of (count^2 / pages) of the members, with GROUP_SHIFT binary places.
+ * @mean:	Estimated: heat of a page.
+ * @noise:	Estimated: variance of a page's count by chance, GROUP_SHIFT places.
+ * @real:	Estimated: variance between members that is not by chance, likewise.
+ */
+struct demeter_group {
+	u32 members;
+	u64 pages;
+	u64 pages_sq;
+	u64 sum;
+	u64 sum_sq;
+	u32 mean;
+	u64 noise;
+	u64 real;
+};
+
+#define GROUP_SHIFT 4
+
+void demeter_group_add(struct demeter_group *group, u32 pages, u64 count);
+void demeter_group_estimate(struct demeter_group *group);
+u32 demeter_group_weight(const struct demeter_group *group, u32 pages);
+u32 demeter_group_member(const struct demeter_group *group, u32 pages, u64 count, u32 prior);
+
+void demeter_granule_set(struct demeter_granule *g, unsigned int page, u16 count);
+void demeter_granule_cool(struct demeter_granule *g);
+void demeter_granule_estimate(struct demeter_granule *g, u32 mean);
+
+/**
+ * demeter_granule_sample() - Count an access
+ * @g:		The granule.
+ * @page:	Number of the page in it.
+ */
+static inline void demeter_granule_sample(struct demeter_granule *g, unsigned int page)
+{
+	g->fresh++;
+	demeter_granule_set(g, page, min(g->count[page] + HEAT_SAMPLE, U16_MAX));
+}
+
+/**
+ * demeter_page_heat() - Estimated heat of a page
+ * @g:		Its granule, which has been estimated.
+ * @page:	Its number in the granule.
+ *
+ * Return: the heat, HEAT_SAMPLE << HEAT_SHIFT for each sample that is still
+ * remembered.
+ */
+static inline u32 demeter_page_heat(const struct demeter_granule *g, unsigned int page)
+{
+	const s64 more = ((s64)g->count[page] << HEAT_SHIFT) - g->mean;
+
+	return g->mean + ((more * g->weight) >> 16);
+}
+
+#endif /* _MM_DEMETER_HEAT_H */

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Ranges of user addresses; see range.h. */
+#include <linux/minmax.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "range.h"
+
+/**
+ * demeter_ranges_init() - Make an empty set of ranges
+ * @rs:		The set; @rs->split and @rs->merge are the caller's to fill in.
+ * @max:	How many ranges there may be, at least 2.
+ * @granularity: What is not longer is not split, in bytes; a power of two.
+ *
+ * Return: 0 or -ENOMEM. The caller ends it with demeter_ranges_free().
+ */
+int demeter_ranges_init(struct demeter_ranges *rs, unsigned int max, unsigned long granularity)
+{
+	*rs = (struct demeter_ranges){
+		.ranges = kvmalloc_array(max, sizeof(*rs->ranges), GFP_KERNEL),
+		.max = max,
+		.granularity = granularity,
+	};
+	return rs->ranges ? 0 : -ENOMEM;
+}
+
+/**
+ * demeter_ranges_free() - Free what demeter_ranges_init() has allocated
+ * @rs:		The set.
+ */
+void demeter_ranges_free(struct demeter_ranges *rs)
+{
+	kvfree(rs->ranges);
+	rs->ranges = NULL;
+	rs->nr = 0;
+}
+
+/* The first range that ends behind @addr, @rs->nr if there is none. */
+static unsigned int position(const struct demeter_ranges *rs, unsigned long addr)
+{
+	unsigned int low = 0, high = rs->nr;
+
+	while (low < high) {
+		const unsigned int middle = (low + high) / 2;
+
+		if (rs->ranges[middle].end <= addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct demeter_range *insert(struct demeter_ranges *rs, unsigned int at)
+{
+	struct demeter_range *r = &rs->ranges[at];
+
+	memmove(r + 1, r, (rs->nr - at) * sizeof(*r));
+	rs->nr++;
+	return r;
+}
+
+/**
+ * demeter_ranges_cover() - See to it that addresses belong to ranges
+ * @rs:		The set.
+ * @start:	First address.
+ * @end:	Behind the last one.
+ *
+ * What is not covered yet becomes ranges of its own. When there is no room for
+ * more, a neighbour is extended.
+ *
+ * Return: whether anything was added.
+ */
+bool demeter_ranges_cover(struct demeter_ranges *rs, unsigned long start, unsigned long end)
+{
+	bool added = false;
+	unsigned int at;
+
+	start = round_down(start, rs->granularity);
+	end = round_up(end, rs->granularity) ?: ULONG_MAX & ~(rs->granularity - 1);
+	for (at = position(rs, start); start < end; at++) {
+		const unsigned long gap_end = at < rs->nr ? min(end, rs->ranges[at].start) : end;
+
+		if (start < gap_end) {
+			if (rs->nr < rs->max) {
+				*insert(rs, at) = (struct demeter_range){
+					.start = start,
+					.end = gap_end,
+					.born = rs->epoch,
+					.accessed = rs->epoch,
+				};
+			} else if (at < rs->nr) {
+				rs->ranges[at--].start = start;
+			} else {
+				rs->ranges[--at].end = gap_end;
+			}
+			added = true;
+			start = gap_end;
+			continue;
+		}
+		start = max(start, rs->ranges[at].end);
+	}
+	return added;
+}
+
+/**
+ * demeter_ranges_find() - The range of an address
+ * @rs:		The set.
+ * @addr:	The address.
+ *
+ * Return: the range, NULL if the address is not covered. Good until the next
+ * change of the set.
+ */
+struct demeter_range *demeter_ranges_find(struct demeter_ranges *rs, unsigned long addr)
+{
+	const unsigned int at = position(rs, addr);
+
+	if (at == rs->nr || rs->ranges[at].start > addr)
+		return NULL;
+	return &rs->ranges[at];
+}
+
+/**
+ * demeter_ranges_sample() - Count accesses
+ * @rs:		The set.
+ * @addr:	What was accessed.
+ * @n:		How often.
+ *
+ * Return: whether the address is covered.
+ */
+bool demeter_ranges_sample(struct demeter_ranges *rs, unsigned long addr, unsigned int n)
+{
+	struct demeter_range *r = demeter_ranges_find(rs, addr);
+
+	if (!r)
+		return false;
+	r->count += (u64)n * RANGE_SAMPLE;
+	r->accessed = rs->epoch;
+	return true;
+}
+
+/*
+ * Whether @r exceeds that neighbour which it exceeds most by enough; 0 stands for one
+ * that there is not. The paper asks for both neighbours, its artifact for one: two
+ * neighbours that are equally hot would keep each other from being split.
+ */
+static bool wants_split(const struct demeter_ranges *rs, const struct demeter_range *r, u64 left,
+			u64 right)
+{
+	const u64 least = min3(r->count, left, right);
+
+	return r->end - r->start > rs->granularity &&
+	       r->count - least > (u64)rs->split * RANGE_SAMPLE;
+}
+
+static void split(struct demeter_ranges *rs, unsigned int at)
+{
+	struct demeter_range *left, *right = insert(rs, at + 1);
+
+	left = &rs->ranges[at];
+	*right = *left;
+	left->end = left->start + round_up((left->end - left->start) / 2, rs->granularity);
+	right->start = left->end;
+	right->count = left->count / 2;
+	left->count -= right->count;
+	left->born = rs->epoch;
+	right->born = rs->epoch;
+	rs->nr_splits++;
+}
+
+static bool is_idle(const struct demeter_ranges *rs, const struct demeter_range *r)
+{
+	return !r->count && rs->epoch - r->accessed >= rs->merge &&
+	       rs->epoch - r->born >= rs->merge;
+}
+
+/* In place: what is merged into its left neighbour is left out. */
+static void merge_idle(struct demeter_ranges *rs)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int at = 0; at < rs->nr; at++) {
+		struct demeter_range *left = kept ? &rs->ranges[kept - 1] : NULL;
+		const struct demeter_range *r = &rs->ranges[at];
+
+		if (left && left->end == r->start && is_idle(rs, left) && is_idle(rs, r)) {
+			left->end = r->end;
+			rs->nr_merges++;
+			continue;
+		}
+		rs->ranges[kept++] = *r;
+	}
+	rs->nr = kept;
+}
+
+/**
+ * demeter_ranges_epoch() - End an epoch
+ * @rs:		The set.
+ *
+ * Counts halve; then ranges are split, if there is room, and merged.
+ */
+void demeter_ranges_epoch(struct demeter_ranges *rs)
+{
+	u64 left = 0;
+
+	for (unsigned int at = 0; at < rs->nr; at++)
+		rs->ranges[at].count /= 2;
+	rs->epoch++;
+	merge_idle(rs);
+	/* neighbours are judged as they were before they were split */
+	for (unsigned int at = 0; at < rs->nr && rs->nr < rs->max; at++) {
+		const u64 count = rs->ranges[at].count;
+		const u64 right = at + 1 < rs->nr ? rs->ranges[at + 1].count : 0;
+
+		if (wants_split(rs, &rs->ranges[at], left, right))
+			split(rs, at++);
+		left = count;
+	}
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Ranges of user addresses and how much they are accessed: the first stage after
+ * sampling. Pure logic: knows no mm, takes no locks, and is tested by itself.
+ *
+ * Ranges lie in order and do not overlap. One that is accessed more than a
+ * neighbour is cut in halves, again and again, down to a granularity; neighbours
+ * that have not been accessed for a while become one. Few samples are so enough
+ * to find what is hot in a large address space (paper, section 4.2).
+ */
+#ifndef _MM_DEMETER_RANGE_H
+#define _MM_DEMETER_RANGE_H
+
+#include <linux/types.h>
+
+/* A sample adds this to the count of its range: halves of it remain visible. */
+#define RANGE_SAMPLE 16
+
+/**
+ * struct demeter_range - Addresses that are treated alike
+ * @start:	First address.
+ * @end:	Behind the last one.
+ * @count:	Samples, RANGE_SAMPLE each, that halve in every epoch.
+ * @born:	Epoch in which it was made by a split or merge.
+ * @accessed:	Epoch of the last sample.
+ */
+struct demeter_range {
+	unsigned long start;
+	unsigned long end;
+	u64 count;
+	u32 born;
+	u32 accessed;
+};
+
+/**
+ * struct demeter_ranges - All ranges of a target
+ * @ranges:	In order of their addresses.
+ * @nr:		How many there are.
+ * @max:	How many fit.
+ * @epoch:	Number of the current epoch.
+ * @granularity: What is not longer is not split; a power of two.
+ * @split:	Samples by which a range must exceed a neighbour to be split.
+ * @merge:	Epochs without a sample after which neighbours are merged.
+ * @nr_splits:	Splits so far.
+ * @nr_merges:	Merges so far.
+ */
+struct demeter_ranges {
+	struct demeter_range *ranges;
+	unsigned int nr;
+	unsigned int max;
+	u32 epoch;
+	unsigned long granularity;
+	unsigned int split;
+	unsigned int merge;
+	u64 nr_splits;
+	u64 nr_merges;
+};
+
+int demeter_ranges_init(struct demeter_ranges *rs, unsigned int max, unsigned long granularity);
+void demeter_ranges_free(struct demeter_ranges *rs);
+bool demeter_ranges_cover(struct demeter_ranges *rs, unsigned long start, unsigned long end);
+struct demeter_range *demeter_ranges_find(struct demeter_ranges *rs, unsigned long addr);
+bool demeter_ranges_sample(struct demeter_ranges *rs, unsigned long addr, unsigned int n);
+void demeter_ranges_epoch(struct demeter_ranges *rs);
+
+#endif /* _MM_DEMETER_RANGE_H */

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Ranking pages by heat, and which of them change tiers. Pure logic.
+ *
+ * Pages of each tier are counted in classes of heat, eight to a power of two. The
+ * hottest of the slow tier are to trade places with the coldest of the fast tier, as
+ * long as that pays: as long as their heats differ by more than a margin, so that
+ * equal pages do not trade places back and forth, and by enough accesses to make up
+ * for the exchange. There is no threshold of what is hot, and no capacity to be
+ * known: the fast tier is as large as what is in it.
+ */
+#ifndef _MM_DEMETER_RANK_H
+#define _MM_DEMETER_RANK_H
+
+#include "heat.h"
+
+#define RANK_STEPS   8 /* classes per power of two */
+#define RANK_CLASSES (30 * RANK_STEPS)
+
+enum demeter_tier { DEMETER_SLOW, DEMETER_FAST, NR_DEMETER_TIERS };
+
+/**
+ * struct demeter_ranking - All pages by tier and class
+ * @pages:	Pages that may be moved.
+ * @total:	All pages, with those that are left alone.
+ */
+struct demeter_ranking {
+	u64 pages[NR_DEMETER_TIERS][RANK_CLASSES];
+	u64 total[NR_DEMETER_TIERS];
+};
+
+/**
+ * struct demeter_plan - What is to change tiers
+ * @hot:	Pages of the slow tier of this class or above are promoted.
+ * @cold:	Pages of the fast tier of this class or below are demoted.
+ * @hot_part:	How many pages of class @hot; of those above, all.
+ * @cold_part:	How many pages of class @cold; of those below, all.
+ * @exchange:	How many pages trade places.
+ * @promote:	How many pages move to free memory of the fast tier.
+ */
+struct demeter_plan {
+	unsigned int hot;
+	unsigned int cold;
+	u64 hot_part;
+	u64 cold_part;
+	u64 exchange;
+	u64 promote;
+};
+
+/**
+ * struct demeter_worth - When an exchange is worth it
+ * @margin:	Classes by which heats must differ.
+ * @least:	Heat by which they must differ.
+ */
+struct demeter_worth {
+	unsigned int margin;
+	u32 least;
+};
+
+unsigned int demeter_rank_class(u32 heat);
+u32 demeter_class_heat(unsigned int class);
+void demeter_ranking_add(struct demeter_ranking *ranking, const struct demeter_granule *g);
+struct demeter_plan demeter_ranking_plan(const struct demeter_ranking *ranking,
+					 const struct demeter_worth *worth, u64 most, u64 free);
+
+#endif /* _MM_DEMETER_RANK_H */

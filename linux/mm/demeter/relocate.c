@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Relocation: pages that rank.c has planned to change tiers do so.
+ *
+ * Hot pages of the slow tier and cold pages of the fast one are gathered in the
+ * order of their addresses, so that pairs share page tables, and trade places
+ * (exchange.c). As long as the fast tier has free memory, hot pages move there.
+ * Room for a batch is allocated once, in the beginning: relocation allocates
+ * nothing but what migration takes from free memory of the fast tier.
+ */
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/page_exchange.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
+
+#include "demeter.h"
+
+/* Pages that are handed on at once. */
+#define CHUNK 512
+
+struct gathered {
+	struct demeter_candidate *pages;
+	u64 n;
+	u64 part; /* pages left to take of the class at the plan's end */
+};
+
+static struct demeter_candidate *hot_pages, *cold_pages;
+static unsigned int batch; /* candidates for which there is room */
+static struct page_exchange *pairs;
+static unsigned long *addresses;
+static u8 *results;
+
+/**
+ * demeter_relocate_init() - Allocate what a batch needs
+ *
+ * Return: 0 or -ENOMEM. demeter_relocate_exit() frees it.
+ */
+int demeter_relocate_init(void)
+{
+	batch = demeter_params.batch_pages;
+	hot_pages = kvmalloc_array(batch, sizeof(*hot_pages), GFP_KERNEL);
+	cold_pages = kvmalloc_array(batch, sizeof(*cold_pages), GFP_KERNEL);
+	pairs = kvmalloc_array(CHUNK, sizeof(*pairs), GFP_KERNEL);
+	addresses = kvmalloc_array(CHUNK, sizeof(*addresses), GFP_KERNEL);
+	results = kvmalloc_array(CHUNK, sizeof(*results), GFP_KERNEL);
+	if (hot_pages && cold_pages && pairs && addresses && results)
+		return 0;
+	demeter_relocate_exit();
+	return -ENOMEM;
+}
+
+/**
+ * demeter_relocate_exit() - Free what demeter_relocate_init() has allocated
+ */
+void demeter_relocate_exit(void)
+{
+	kvfree(hot_pages);
+	kvfree(cold_pages);
+	kvfree(pairs);
+	kvfree(addresses);
+	kvfree(results);
+	hot_pages = NULL;
+	cold_pages = NULL;
+	pairs = NULL;
+	addresses = NULL;
+	results = NULL;
+}
+
+/**
+ * demeter_free_fast_pages() - Free memory of the fast tier that may be filled
+ *
+ * What reclaim would defend, and as much again for allocations of others, stays
+ * free: nothing that is done here wakes kswapd.
+ *
+ * Return: pages.
+ */
+u64 demeter_free_fast_pages(void)
+{
+	u64 all = 0;
+	int nid;
+
+	for_each_node_mask(nid, demeter_fast_nodes) {
+		struct zone *zones = NODE_DATA(nid)->node_zones;
+
+		for (int i = 0; i < MAX_NR_ZONES; i++) {
+			struct zone *zone = &zones[i];
+			const unsigned long keep = 2 * high_wmark_pages(zone) + SWAP_CLUSTER_MAX;
+			const unsigned long unused = zone_page_state(zone, NR_FREE_PAGES);
+
+			if (managed_zone(zone) && unused > keep)
+				all += unused - keep;
+		}
+	}
+	return all;
+}
+
+static void take(struct gathered *to, struct demeter_target *t, struct demeter_granule *g,
+		 unsigned int page)
+{
+	if (to->n == batch)
+		return;
+	to->pages[to->n++] = (struct demeter_candidate){
+		.target = t,
+		.granule = g,
+		.addr = g->start + ((unsigned long)page << PAGE_SHIFT),
+	};
+}
+
+/*
+ * The pages of a plan by their heat: hot ones from all_hot on, and some from some_hot
+ * on; cold ones below all_cold, and some below some_cold.
+ */
+struct bounds {
+	u32 all_hot, some_hot;
+	u32 all_cold, some_cold;
+};
+
+static bool chosen(struct gathered *to, bool all, bool some)
+{
+	if (all)
+		return true;
+	if (!some || !to->part)
+		return false;
+	to->part--;
+	return true;
+}
+
+static void gather_granule(const struct bounds *b, struct demeter_target *t,
+			   struct demeter_granule *g, struct gathered *hot, struct gathered *cold)
+{
+	/* pages of which nothing is known are all alike, and mostly of no interest */
+	if (!g->weight && g->mean < b->some_hot && g->mean >= b->some_cold)
+		return;
+	for (unsigned int word = 0; word < BITS_TO_LONGS(GRANULE_PAGES); word++) {
+		unsigned long movable = g->present[word] & ~g->stuck[word];
+
+		for (; movable; movable &= movable - 1) {
+			const unsigned int bit = __ffs(movable);
+			const unsigned int page = word * BITS_PER_LONG + bit;
+			const u32 heat = demeter_page_heat(g, page);
+
+			if (g->fast[word] >> bit & 1) {
+				if (chosen(cold, heat < b->all_cold, heat < b->some_cold))
+					take(cold, t, g, page);
+			} else if (chosen(hot, heat >= b->all_hot, heat >= b->some_hot)) {
+				take(hot, t, g, page);
+			}
+			/* the address of a huge page stands for all of it */
+			if (g->huge)
+				return;
+		}
+	}
+}
+
+static void leave_alone(const struct demeter_candidate *c)
+{
+	set_bit((c->addr - c->granule->start) >> PAGE_SHIFT, c->granule->stuck);
+}
+
+/* Count what became of a page, and do not try again soon what did not work. */
+static void note(const struct demeter_candidate *c, u8 result)
+{
+	switch (result) {
+	case PAGE_EXCHANGE_BUSY:
+		demeter_stats.busy++;
+		leave_alone(c);
+		break;
+	case PAGE_EXCHANGE_REFUSED:
+		demeter_stats.refused++;
+		leave_alone(c);
+		break;
+	case PAGE_EXCHANGE_GONE:
+		demeter_stats.gone++;
+		break;
+	}
+}
+
+static void note_exchange(const struct demeter_candidate *hot, const struct demeter_candidate *cold,
+			  const struct page_exchange *pair)
+{
+	const unsigned int pages = hot->granule->huge ? GRANULE_PAGES : 1;
+
+	note(hot, pair->result_a);
+	note(cold, pair->result_b);
+	if (pair->result_a || pair->result_b)
+		return;
+	demeter_stats.exchanged++;
+	demeter_stats.promoted += pages;
+	demeter_stats.demoted += pages;
+	hot->target->promoted += pages;
+	cold->target->demoted += pages;
+}
+
+/* Pairs of the same two targets. */
+static void exchange(const struct demeter_candidate *hot, const struct demeter_candidate *cold,
+		     unsigned int n)
+{
+	struct mm_struct *hot_mm = hot->target->mm, *cold_mm = cold->target->mm;
+
+	if (!mmget_not_zero(hot_mm))
+		return;
+	if (!mmget_not_zero(cold_mm)) {
+		mmput(hot_mm);
+		return;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		pairs[i] = (struct page_exchange){ .a = hot[i].addr, .b = cold[i].addr };
+	exchange_user_pages(hot_mm, cold_mm, pairs, n);
+	mmput(cold_mm);
+	mmput(hot_mm);
+	for (unsigned int i = 0; i < n; i++)
+		note_exchange(&hot[i], &cold[i], &pairs[i]);
+}
+
+static void exchange_all(const struct demeter_candidate *hot, const struct demeter_candidate *cold,
+			 u64 n)
+{
+	while (n) {
+		unsigned int run = 1;
+
+		while (run < min(n, CHUNK) && hot[run].target == hot->target &&
+		       cold[run].target == cold->target)
+			run++;
+		exchange(hot, cold, run);
+		hot += run;
+		cold += run;
+		n -= run;
+	}
+}
+
+/* Pages of one target. */
+static void promote(const struct demeter_candidate *hot, unsigned int n)
+{
+	struct demeter_target *t = hot->target;
+	unsigned int moved;
+
+	if (!mmget_not_zero(t->mm))
+		return;
+	for (unsigned int i = 0; i < n; i++)
+		addresses[i] = hot[i].addr;
+	moved = migrate_user_pages(t->mm, addresses, results, n, first_node(demeter_fast_nodes));
+	mmput(t->mm);
+	for (unsigned int i = 0; i < n; i++)
+		note(&hot[i], results[i]);
+	demeter_stats.promoted += moved;
+	t->promoted += moved;
+}
+
+static void promote_all(const struct demeter_candidate *hot, u64 n)
+{
+	while (n) {
+		unsigned int run = 1;
+
+		while (run < min(n, CHUNK) && hot[run].target == hot->target)
+			run++;
+		promote(hot, run);
+		hot += run;
+		n -= run;
+	}
+}
+
+/**
+ * demeter_relocate() - Do what was planned
+ * @plan:	The plan; granules are as they were when it was made.
+ */
+void demeter_relocate(const struct demeter_plan *plan)
+{
+	struct gathered hot = { .pages = hot_pages, .part = plan->hot_part };
+	struct gathered cold = { .pages = cold_pages, .part = plan->cold_part };
+	const struct bounds bounds = {
+		.all_hot = demeter_class_heat(plan->hot + 1),
+		.some_hot = demeter_class_heat(plan->hot),
+		.all_cold = plan->exchange ? demeter_class_heat(plan->cold) : 0,
+		.some_cold = plan->exchange ? demeter_class_heat(plan->cold + 1) : 0,
+	};
+	struct demeter_granule *g;
+	struct demeter_target *t;
+	unsigned long index;
+	u64 promoted;
+
+	if (!plan->promote && !plan->exchange)
+		return;
+	list_for_each_entry(t, &demeter_targets, list)
+		xa_for_each(&t->granules, index, g)
+			gather_granule(&bounds, t, g, &hot, &cold);
+	promoted = min(plan->promote, hot.n);
+	promote_all(hot.pages, promoted);
+	exchange_all(hot.pages + promoted, cold.pages, min(hot.n - promoted, cold.n));
+}

@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Targets: whose memory is managed, and where its pages are.
+ *
+ * Users name scopes: a process, a process and its descendants, a cgroup, or every
+ * process above a size. Each epoch looks for processes in them. A process may exit,
+ * fork or exec at any time: a target holds on to the mm, not to its users, and is
+ * dropped when there are none any more.
+ */
+#include <linux/cgroup.h>
+#include <linux/hashtable.h>
+#include <linux/mm.h>
+#include <linux/page_exchange.h>
+#include <linux/pid.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "demeter.h"
+
+/* New targets of one search; what is found beyond that is found by the next. */
+#define FOUND_MAX 64
+/* Areas of an address space that are further apart are covered by separate ranges. */
+#define AREA_GAP SZ_1G
+
+enum scope_kind { SCOPE_PID, SCOPE_TREE, SCOPE_CGROUP, SCOPE_ALL };
+
+struct scope {
+	struct list_head list;
+	enum scope_kind kind;
+	struct pid *pid;
+	struct cgroup *cgroup;
+	unsigned long min_pages;
+	u64 id;
+	char text[128];
+};
+
+LIST_HEAD(demeter_targets);
+static unsigned int nr_targets;
+static DEFINE_HASHTABLE(targets_by_mm, 8);
+static LIST_HEAD(scopes);
+
+static void put_scope(struct scope *s)
+{
+	put_pid(s->pid);
+	if (s->cgroup)
+		cgroup_put(s->cgroup);
+	kfree(s);
+}
+
+/* Parse @text; an error pointer when it names nothing that could have memory. */
+static struct scope *parse_scope(const char *text)
+{
+	struct scope *s = kzalloc(sizeof(*s), GFP_KERNEL);
+	char *words, *kind, *what;
+	int ret = -EINVAL;
+	pid_t pid;
+	u64 mb;
+
+	if (!s)
+		return ERR_PTR(-ENOMEM);
+	if (strscpy(s->text, text) < 0)
+		goto error;
+	words = strim(s->text);
+	memmove(s->text, words, strlen(words) + 1);
+	what = kstrdup(s->text, GFP_KERNEL);
+	if (!what) {
+		ret = -ENOMEM;
+		goto error;
+	}
+	words = what;
+	kind = strsep(&words, " ");
+	if (!strcmp(kind, "pid") || !strcmp(kind, "tree")) {
+		s->kind = *kind == 'p' ? SCOPE_PID : SCOPE_TREE;
+		if (words && !kstrtoint(words, 10, &pid) && pid > 0) {
+			s->pid = find_get_pid(pid);
+			ret = s->pid ? 0 : -ESRCH;
+		}
+	} else if (!strcmp(kind, "cgroup") && words) {
+		s->kind = SCOPE_CGROUP;
+		s->cgroup = cgroup_get_from_path(words);
+		ret = PTR_ERR_OR_ZERO(s->cgroup);
+		if (ret)
+			s->cgroup = NULL;
+	} else if (!strcmp(kind, "all")) {
+		s->kind = SCOPE_ALL;
+		mb = 64;
+		if ((!words || !kstrtou64(words, 10, &mb)) && mb < ULONG_MAX >> 20) {
+			s->min_pages = mb << (20 - PAGE_SHIFT);
+			ret = 0;
+		}
+	}
+	kfree(what);
+	if (!ret)
+		return s;
+error:
+	put_scope(s);
+	return ERR_PTR(ret);
+}
+
+static struct scope *find_scope(const char *text)
+{
+	struct scope *s;
+
+	list_for_each_entry(s, &scopes, list)
+		if (!strcmp(s->text, text))
+			return s;
+	return NULL;
+}
+
+/* A process that will never have memory of its own is refused at once. */
+static int check_process(struct scope *s)
+{
+	struct task_struct *task;
+	int ret = 0;
+
+	if (!s->pid)
+		return 0;
+	task = get_pid_task(s->pid, PIDTYPE_TGID);
+	if (!task)
+		return -ESRCH;
+	if (task->flags & PF_KTHREAD)
+		ret = -EINVAL;
+	put_task_struct(task);
+	return ret;
+}
+
+/**
+ * demeter_scope_add() - Manage the memory of more processes
+ * @text:	"pid N", "tree N" (with descendants), "cgroup PATH" (of the unified
+ *		hierarchy) or "all [MIB]" (every process of at least so much memory).
+ *
+ * Return: 0, -EINVAL if @text is none of these or a kernel thread, -ESRCH or -ENOENT
+ * if there is no such process or cgroup, -EEXIST if it is managed already.
+ */
+int demeter_scope_add(const char *text)
+{
+	struct scope *s = parse_scope(text);
+	static u64 last_id;
+	int ret;
+
+	if (IS_ERR(s))
+		return PTR_ERR(s);
+	ret = check_process(s);
+	if (!ret && find_scope(s->text))
+		ret = -EEXIST;
+	if (ret) {
+		put_scope(s);
+		return ret;
+	}
+	s->id = ++last_id;
+	list_add_tail(&s->list, &scopes);
+	return 0;
+}
+
+/**
+ * demeter_scope_remove() - Leave memory alone again
+ * @text:	As it was given to demeter_scope_add().
+ *
+ * Return: 0, -ENOENT if that is not managed.
+ */
+int demeter_scope_remove(const char *text)
+{
+	char *copy = kstrdup(text, GFP_KERNEL);
+	struct demeter_target *t;
+	struct scope *s;
+
+	if (!copy)
+		return -ENOMEM;
+	s = find_scope(strim(copy));
+	kfree(copy);
+	if (!s)
+		return -ENOENT;
+	list_for_each_entry(t, &demeter_targets, list)
+		if (t->scope == s->id)
+			t->scope = 0;
+	list_del(&s->list);
+	put_scope(s);
+	demeter_targets_find();
+	return 0;
+}
+
+/**
+ * demeter_scope_show() - What is to be managed
+ * @buf:	Of a page; gets a line each.
+ *
+ * Return: how many characters.
+ */
+ssize_t demeter_scope_show(char *buf)
+{
+	struct scope *s;
+	int len = 0;
+
+	list_for_each_entry(s, &scopes, list)
+		len += sysfs_emit_at(buf, len, "%s\n", s->text);
+	return len;
+}
+
+static bool is_descendant(struct task_struct *task, const struct pid *pid)
+{
+	while (task_tgid(task) != pid) {
+		struct task_struct *parent = rcu_dereference(task->real_parent);
+
+		if (parent == task || is_global_init(task))
+			return false;
+		task = parent;
+	}
+	return true;
+}
+
+static bool is_in_scope(struct task_struct *task, struct mm_struct *mm, const struct scope *s)
+{
+	switch (s->kind) {
+	case SCOPE_PID:
+		return task_tgid(task) == s->pid;
+	case SCOPE_TREE:
+		return is_descendant(task, s->pid);
+	case SCOPE_CGROUP:
+		return task_under_cgroup_hierarchy(task, s->cgroup);
+	case SCOPE_ALL:
+		return get_mm_rss(mm) >= s->min_pages;
+	}
+	return false;
+}
+
+/**
+ * demeter_target_of() - The target that has a given mm
+ * @mm:		The mm, which is not dereferenced.
+ *
+ * Return: the target or NULL.
+ */
+struct demeter_target *demeter_target_of(const void *mm)
+{
+	struct demeter_target *t;
+
+	hash_for_each_possible(targets_by_mm, t, by_mm, (unsigned long)mm)
+		if (t->mm == mm)
+			return t;
+	return NULL;
+}
+
+struct found {
+	struct mm_struct *mm;
+	u64 scope;
+	pid_t pid;
+	char comm[TASK_COMM_LEN];
+};
+
+/* Whether @task is in a scope and not a target yet; with a hold on its mm. */
+static bool is_new(struct task_struct *task, struct found *found)
+{
+	struct mm_struct *mm;
+	struct scope *s;
+	bool is = false;
+
+	task_lock(task);
+	mm = task->mm;
+	if (mm && !(task->flags & (PF_KTHREAD | PF_EXITING)) && !demeter_target_of(mm)) {
+		list_for_each_entry(s, &scopes, list) {
+			if (!is_in_scope(task, mm, s))
+				continue;
+			mmgrab(mm);
+			found->mm = mm;
+			found->scope = s->id;
+			found->pid = task_tgid_nr(task);
+			strscpy(found->comm, task->comm);
+			is = true;
+			break;
+		}
+	}
+	task_unlock(task);
+	return is;
+}
+
+static struct demeter_target *make_target(const struct found *found)
+{
+	struct demeter_target *t = kzalloc(sizeof(*t), GFP_KERNEL);
+
+	if (!t)
+		return NULL;
+	if (demeter_ranges_init(&t->ranges, demeter_params.max_ranges, GRANULE_SIZE)) {
+		kfree(t);
+		return NULL;
+	}
+	xa_init(&t->granules);
+	mutex_init(&t->lock);
+	t->mm = found->mm;
+	t->pid = found->pid;
+	t->scope = found->scope;
+	memcpy(t->comm, found->comm, sizeof(t->comm));
+	return t;
+}
+
+static void clear_granules(struct demeter_target *t)
+{
+	struct demeter_granule *g;
+	unsigned long index;
+
+	xa_for_each(&t->granules, index, g)
+		kfree(g);
+	xa_destroy(&t->granules);
+}
+
+static void drop(struct demeter_target *t)
+{
+	list_del(&t->list);
+	hash_del(&t->by_mm);
+	nr_targets--;
+	clear_granules(t);
+	mmdrop(t->mm);
+	t->mm = NULL;
+	demeter_sysfs_remove_target(t);
+}
+
+/* Takes over the hold on the mm. */
+static void add(const struct found *found)
+{
+	struct demeter_target *t = NULL;
+
+	/* threads of a process have been found one by one */
+	if (!demeter_target_of(found->mm) && nr_targets < DEMETER_MAX_TARGETS)
+		t = make_target(found);
+	if (!t) {
+		mmdrop(found->mm);
+		return;
+	}
+	list_add_tail(&t->list, &demeter_targets);
+	hash_add(targets_by_mm, &t->by_mm, (unsigned long)t->mm);
+	nr_targets++;
+	demeter_sysfs_add_target(t);
+}
+
+/**
+ * demeter_targets_find() - Drop targets that are gone, find new ones
+ */
+void demeter_targets_find(void)
+{
+	struct demeter_target *t, *next;
+	struct task_struct *process, *task;
+	struct found *found;
+	unsigned int n = 0;
+
+	list_for_each_entry_safe(t, next, &demeter_targets, list)
+		if (!t->scope || !atomic_read(&t->mm->mm_users))
+			drop(t);
+	if (list_empty(&scopes))
+		return;
+	found = kmalloc_array(FOUND_MAX, sizeof(*found), GFP_KERNEL);
+	if (!found)
+		return;
+	rcu_read_lock();
+	for_each_process(process) {
+		for_each_thread(process, task) {
+			if (n == FOUND_MAX)
+				goto enough;
+			if (is_new(task, &found[n])) {
+				n++;
+				break;
+			}
+		}
+	}
+enough:
+	rcu_read_unlock();
+	for (unsigned int i = 0; i < n; i++)
+		add(&found[i]);
+	kfree(found);
+}
+
+/**
+ * demeter_targets_clear() - Forget all scopes and targets
+ */
+void demeter_targets_clear(void)
+{
+	struct demeter_target *t, *next;
+	struct scope *s, *s_next;
+
+	list_for_each_entry_safe(s, s_next, &scopes, list) {
+		list_del(&s->list);
+		put_scope(s);
+	}
+	list_for_each_entry_safe(t, next, &demeter_targets, list)
+		drop(t);
+}
+
+/**
+ * demeter_target_granule() - The granule of an address, made if need be
+ * @t:		The target.
+ * @addr:	User address.
+ *
+ * Return: the granule, which is the target's, or NULL without memory.
+ */
+struct demeter_granule *demeter_target_granule(struct demeter_target *t, unsigned long addr)
+{
+	const unsigned long index = addr / GRANULE_SIZE;
+	struct demeter_granule *g = xa_load(&t->granules, index);
+
+	if (g)
+		return g;
+	g = kzalloc(sizeof(*g), GFP_KERNEL | __GFP_NOWARN);
+	if (!g)
+		return NULL;
+	g->start = index * GRANULE_SIZE;
+	if (xa_err(xa_store(&t->granules, index, g, GFP_KERNEL | __GFP_NOWARN))) {
+		kfree(g);
+		return NULL;
+	}
+	return g;
+}
+
+struct target_scan {
+	struct user_page_scan scan; /* first */
+	struct demeter_target *target;
+	unsigned long area_start, area_end;
+	u8 tiers[MAX_NUMNODES]; /* enum demeter_tier, or NR_DEMETER_TIERS */
+};
+
+static void note_pages(struct demeter_granule *g, const struct target_scan *s)
+{
+	g->nr_present = 0;
+	g->nr_fast = 0;
+	g->huge = s->scan.nids[0] != USER_PAGE_NONE && s->scan.nids[0] & USER_PAGE_HUGE;
+	for (unsigned int word = 0; word < BITS_TO_LONGS(GRANULE_PAGES); word++) {
+		unsigned long present = 0, fast = 0;
+
+		for (unsigned int bit = 0; bit < BITS_PER_LONG; bit++) {
+			const unsigned int i = word * BITS_PER_LONG + bit;
+			const s16 nid = s->scan.nids[i];
+			u8 tier = NR_DEMETER_TIERS;
+
+			if (nid != USER_PAGE_NONE)
+				tier = s->tiers[nid & ~USER_PAGE_HUGE];
+			if (tier < NR_DEMETER_TIERS) {
+				present |= 1ul << bit;
+				fast |= (unsigned long)tier << bit;
+			} else if (g->count[i]) {
+				demeter_granule_set(g, i, 0);
+			}
+		}
+		g->present[word] = present;
+		g->fast[word] = fast;
+		g->nr_present += hweight_long(present);
+		g->nr_fast += hweight_long(fast);
+	}
+}
+
+static void cover_area(struct target_scan *s)
+{
+	if (!s->area_end)
+		return;
+	mutex_lock(&s->target->lock);
+	demeter_ranges_cover(&s->target->ranges, s->area_start, s->area_end);
+	mutex_unlock(&s->target->lock);
+}
+
+static int on_found(struct user_page_scan *scan, unsigned long at)
+{
+	struct target_scan *s = container_of(scan, struct target_scan, scan);
+	struct demeter_granule *g = demeter_target_granule(s->target, at);
+
+	/* without memory the granule stays unmanaged this time */
+	if (!g)
+		return 0;
+	g->scan = s->target->scan;
+	note_pages(g, s);
+	if (!s->area_end || at > s->area_end + AREA_GAP) {
+		cover_area(s);
+		s->area_start = at;
+	}
+	s->area_end = at + GRANULE_SIZE;
+	return 0;
+}
+
+static void scan_target(struct demeter_target *t, struct target_scan *s)
+{
+	struct demeter_granule *g;
+	unsigned long index;
+	int ret;
+
+	if (!mmget_not_zero(t->mm))
+		return;
+	t->scan++;
+	s->target = t;
+	s->area_end = 0;
+	ret = scan_user_pages(t->mm, 0, &s->scan);
+	mmput(t->mm);
+	if (ret)
+		return;
+	cover_area(s);
+	t->pages[DEMETER_FAST] = 0;
+	t->pages[DEMETER_SLOW] = 0;
+	xa_for_each(&t->granules, index, g) {
+		if (g->scan != t->scan) {
+			xa_erase(&t->granules, index);
+			kfree(g);
+			continue;
+		}
+		t->pages[DEMETER_FAST] += g->nr_fast;
+		t->pages[DEMETER_SLOW] += g->nr_present - g->nr_fast;
+	}
+}
+
+/**
+ * demeter_targets_scan() - See where the pages of all targets are
+ *
+ * A target whose memory is being changed right now keeps what was seen last.
+ */
+void demeter_targets_scan(void)
+{
+	struct target_scan *s = kmalloc(sizeof(*s), GFP_KERNEL);
+	struct demeter_target *t;
+
+	if (!s)
+		return;
+	s->scan.found = on_found;
+	for (int nid = 0; nid < MAX_NUMNODES; nid++)
+		s->tiers[nid] = node_isset(nid, demeter_fast_nodes)   ? DEMETER_FAST
+				: node_isset(nid, demeter_slow_nodes) ? DEMETER_SLOW
+								      : NR_DEMETER_TIERS;
+	list_for_each_entry(t, &demeter_targets, list)
+		scan_target(t, s);
+	kfree(s);
+}

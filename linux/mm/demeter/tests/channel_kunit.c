@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Tests of the ring of samples: nothing is invented, and what is lost is counted. */
+#include <linux/delay.h>
+#include <linux/kthread.h>
+
+#include "../channel.h"
+#include "kunit.h"
+
+#define SIZE 64
+
+static void write_n(struct demeter_ring *ring, unsigned long first, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		demeter_ring_write(ring, (void *)(first + i), first + i);
+}
+
+/* Samples were numbered as they were written. */
+static void overwrites_the_oldest(struct kunit *test)
+{
+	struct demeter_sample samples[SIZE];
+	struct demeter_ring ring;
+	u64 lost = 0;
+
+	KUNIT_ASSERT_EQ(test, demeter_ring_init(&ring, SIZE, NUMA_NO_NODE), 0);
+	KUNIT_EXPECT_EQ(test, demeter_ring_read(&ring, samples, SIZE, &lost), 0u);
+	write_n(&ring, 0, 10);
+	KUNIT_EXPECT_EQ(test, demeter_ring_read(&ring, samples, 4, &lost), 4u);
+	KUNIT_EXPECT_EQ(test, samples[3].addr, 3ul);
+	KUNIT_EXPECT_EQ(test, demeter_ring_read(&ring, samples, SIZE, &lost), 6u);
+	KUNIT_EXPECT_EQ(test, lost, 0ull);
+	write_n(&ring, 10, 3 * SIZE);
+	/* one slot may be in the making */
+	KUNIT_EXPECT_EQ(test, demeter_ring_read(&ring, samples, SIZE, &lost), SIZE - 1u);
+	KUNIT_EXPECT_EQ(test, lost, 2ull * SIZE + 1);
+	KUNIT_EXPECT_EQ(test, samples[SIZE - 2].addr, 10 + 3ul * SIZE - 1);
+	demeter_ring_free(&ring);
+}
+
+struct race {
+	struct demeter_ring ring;
+	u64 written;
+};
+
+static int writer(void *data)
+{
+	struct race *race = data;
+
+	while (!kthread_should_stop()) {
+		for (unsigned int i = 0; i < 1000; i++, race->written++)
+			demeter_ring_write(&race->ring, (void *)(race->written * 3), race->written);
+		cond_resched();
+	}
+	return 0;
+}
+
+static void reads_while_it_is_written(struct kunit *test)
+{
+	struct race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
+	struct demeter_sample samples[SIZE];
+	const unsigned long end = jiffies + HZ / 5;
+	u64 lost = 0, read = 0, next = 0, wrong = 0;
+	struct task_struct *task;
+	u32 n;
+
+	KUNIT_ASSERT_NOT_NULL(test, race);
+	KUNIT_ASSERT_EQ(test, demeter_ring_init(&race->ring, SIZE, NUMA_NO_NODE), 0);
+	task = kthread_run(writer, race, "ring-writer");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	while (time_before(jiffies, end)) {
+		n = demeter_ring_read(&race->ring, samples, SIZE, &lost);
+		for (u32 i = 0; i < n; i++) {
+			wrong += (unsigned long)samples[i].owner != samples[i].addr * 3 ||
+				 samples[i].addr < next;
+			next = samples[i].addr + 1;
+		}
+		read += n;
+		wrong += n && next != read + lost;
+		cond_resched();
+	}
+	kthread_stop(task);
+	while ((n = demeter_ring_read(&race->ring, samples, SIZE, &lost)))
+		read += n;
+	KUNIT_EXPECT_EQ(test, wrong, 0ull);
+	KUNIT_EXPECT_GT(test, read, 0ull);
+	KUNIT_EXPECT_EQ(test, read + lost, race->written);
+	demeter_ring_free(&race->ring);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(overwrites_the_oldest),
+	KUNIT_CASE(reads_while_it_is_written),
+	{},
+};
+
+struct kunit_suite demeter_channel_suite = {
+	.name = "demeter-channel",
+	.test_cases = cases,
+};

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tests of exchange.c on memory of a process, and its speed against migration of the
+ * same pages there and back. They need two nodes with memory and are skipped
+ * elsewhere.
+ */
+#include <linux/highmem.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/page_exchange.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "kunit.h"
+
+#define PAGES  2048
+#define ROUNDS 4
+
+/* Two nodes, and memory of which the first half is on one and the second on the other. */
+struct memory {
+	struct mm_struct *mm;
+	unsigned long at;
+	int near, far;
+	unsigned long *addrs;
+	u8 *results;
+	struct page_exchange *pairs;
+};
+
+static unsigned long address(const struct memory *m, unsigned int page)
+{
+	return m->at + (unsigned long)page * PAGE_SIZE;
+}
+
+/* Returns how many pages of [@first, @first + @n) are not on @nid. */
+static unsigned int place(struct memory *m, unsigned int first, unsigned int n, int nid)
+{
+	unsigned int moved = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		m->addrs[i] = address(m, first + i);
+	for (unsigned int i = 0; i < n; i += 512)
+		moved += migrate_user_pages(m->mm, m->addrs + i, m->results + i, min(n - i, 512u),
+					    nid);
+	for (unsigned int i = 0; i < n; i++)
+		moved += m->results[i] == PAGE_EXCHANGE_REFUSED;
+	return n - min(moved, n);
+}
+
+static u64 word_of(unsigned int page, unsigned int i)
+{
+	return (page * 0x9e3779b97f4a7c15ull) ^ i;
+}
+
+static int fill(struct memory *m)
+{
+	for (unsigned int page = 0; page < PAGES; page++)
+		for (unsigned int i = 0; i < PAGE_SIZE / sizeof(u64); i++)
+			if (put_user(word_of(page, i), (u64 __user *)address(m, page) + i))
+				return -EFAULT;
+	return 0;
+}
+
+static unsigned int wrong_words(struct memory *m)
+{
+	unsigned int wrong = 0;
+	u64 word;
+
+	for (unsigned int page = 0; page < PAGES; page++)
+		for (unsigned int i = 0; i < PAGE_SIZE / sizeof(u64); i++)
+			wrong += get_user(word, (u64 __user *)address(m, page) + i) ||
+				 word != word_of(page, i);
+	return wrong;
+}
+
+static int node_of(struct memory *m, unsigned int page)
+{
+	struct page *p;
+	int nid = NUMA_NO_NODE;
+
+	if (get_user_pages_fast(address(m, page), 1, 0, &p) == 1) {
+		nid = page_to_nid(p);
+		put_page(p);
+	}
+	return nid;
+}
+
+static struct memory *make_memory(struct kunit *test)
+{
+	struct memory *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	m->near = first_node(node_states[N_MEMORY]);
+	m->far = next_node(m->near, node_states[N_MEMORY]);
+	if (m->far == MAX_NUMNODES)
+		kunit_skip(test, "needs two nodes with memory");
+	m->at = kunit_vm_mmap(test, NULL, 0, PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			      MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(m->at));
+	m->mm = current->mm;
+	m->addrs = kunit_kmalloc_array(test, PAGES, sizeof(*m->addrs), GFP_KERNEL);
+	m->results = kunit_kmalloc_array(test, PAGES, sizeof(*m->results), GFP_KERNEL);
+	m->pairs = kunit_kmalloc_array(test, PAGES / 2, sizeof(*m->pairs), GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(test, m->addrs && m->results && m->pairs);
+	KUNIT_ASSERT_EQ(test, fill(m), 0);
+	KUNIT_ASSERT_EQ(test, place(m, 0, PAGES / 2, m->near), 0u);
+	KUNIT_ASSERT_EQ(test, place(m, PAGES / 2, PAGES / 2, m->far), 0u);
+	for (unsigned int i = 0; i < PAGES / 2; i++)
+		m->pairs[i] = (struct page_exchange){ .a = address(m, i),
+						      .b = address(m, PAGES / 2 + i) };
+	return m;
+}
+
+static unsigned int exchange(struct memory *m, unsigned int n)
+{
+	return exchange_user_pages(m->mm, m->mm, m->pairs, n);
+}
+
+static void pages_trade_places(struct kunit *test)
+{
+	struct memory *m = make_memory(test);
+
+	KUNIT_EXPECT_EQ(test, exchange(m, PAGES / 2), PAGES / 2);
+	for (unsigned int i = 0; i < PAGES / 2; i += 37) {
+		KUNIT_EXPECT_EQ(test, node_of(m, i), m->far);
+		KUNIT_EXPECT_EQ(test, node_of(m, PAGES / 2 + i), m->near);
+		KUNIT_EXPECT_EQ(test, m->pairs[i].result_a, PAGE_EXCHANGED);
+	}
+	KUNIT_EXPECT_EQ(test, wrong_words(m), 0u);
+	KUNIT_EXPECT_EQ(test, exchange(m, PAGES / 2), PAGES / 2);
+	KUNIT_EXPECT_EQ(test, node_of(m, 0), m->near);
+	KUNIT_EXPECT_EQ(test, wrong_words(m), 0u);
+}
+
+/* A page that somebody holds stays, and so does its partner. */
+static void pinned_pages_stay(struct kunit *test)
+{
+	struct memory *m = make_memory(test);
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(test, pin_user_pages_fast(address(m, 5), 1, FOLL_WRITE, &page), 1);
+	KUNIT_EXPECT_EQ(test, exchange(m, 10), 9u);
+	KUNIT_EXPECT_EQ(test, m->pairs[5].result_a, PAGE_EXCHANGE_BUSY);
+	unpin_user_page(page);
+	KUNIT_EXPECT_EQ(test, node_of(m, 5), m->near);
+	KUNIT_EXPECT_EQ(test, wrong_words(m), 0u);
+}
+
+static void what_cannot_move_is_refused(struct kunit *test)
+{
+	struct memory *m = make_memory(test);
+	unsigned long zero;
+	u64 word;
+
+	/* the zero page, nothing at all, no mapping, and itself */
+	zero = kunit_vm_mmap(test, NULL, 0, 2 * PAGE_SIZE, PROT_READ, MAP_ANONYMOUS | MAP_PRIVATE,
+			     0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(zero));
+	KUNIT_ASSERT_EQ(test, get_user(word, (u64 __user *)zero), 0);
+	m->pairs[0].a = zero;
+	m->pairs[1].a = zero + PAGE_SIZE;
+	m->pairs[2].a = PAGE_SIZE;
+	m->pairs[3].a = m->pairs[3].b;
+	KUNIT_EXPECT_EQ(test, exchange(m, 4), 0u);
+	KUNIT_EXPECT_EQ(test, m->pairs[0].result_a, PAGE_EXCHANGE_REFUSED);
+	KUNIT_EXPECT_EQ(test, m->pairs[1].result_a, PAGE_EXCHANGE_GONE);
+	KUNIT_EXPECT_NE(test, m->pairs[2].result_a, PAGE_EXCHANGED);
+	KUNIT_EXPECT_EQ(test, m->pairs[3].result_b, PAGE_EXCHANGE_REFUSED);
+	KUNIT_EXPECT_EQ(test, wrong_words(m), 0u);
+}
+
+/* The same pages there and back again, in both ways. */
+static void speed_against_migration(struct kunit *test)
+{
+	struct memory *m = make_memory(test);
+	u64 exchange_ns = 0, migrate_ns = 0;
+
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		u64 begin = ktime_get_ns();
+
+		KUNIT_ASSERT_EQ(test, exchange(m, PAGES / 2), PAGES / 2);
+		exchange_ns += ktime_get_ns() - begin;
+		begin = ktime_get_ns();
+		KUNIT_ASSERT_EQ(test, place(m, PAGES / 2, PAGES / 2, m->far), 0u);
+		KUNIT_ASSERT_EQ(test, place(m, 0, PAGES / 2, m->near), 0u);
+		migrate_ns += ktime_get_ns() - begin;
+	}
+	KUNIT_EXPECT_EQ(test, wrong_words(m), 0u);
+	kunit_info(test, "exchange_ns=%llu migrate_ns=%llu pairs=%u", exchange_ns, migrate_ns,
+		   ROUNDS * PAGES / 2);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(pages_trade_places),
+	KUNIT_CASE(pinned_pages_stay),
+	KUNIT_CASE(what_cannot_move_is_refused),
+	KUNIT_CASE(speed_against_migration),
+	{},
+};
+
+struct kunit_suite demeter_exchange_suite = {
+	.name = "demeter-exchange",
+	.test_cases = cases,
+};

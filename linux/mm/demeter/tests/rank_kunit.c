@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Tests of heat and ranking: what samples say about pages, and what pays. */
+#include "../rank.h"
+#include "kunit.h"
+
+#define GRANULES 64
+
+static struct demeter_granule *make_granules(struct kunit *test)
+{
+	struct demeter_granule *g = kunit_kcalloc(test, GRANULES, sizeof(*g), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, g);
+	for (unsigned int i = 0; i < GRANULES; i++) {
+		bitmap_fill(g[i].present, GRANULE_PAGES);
+		g[i].nr_present = GRANULE_PAGES;
+		/* every fourth page is in the fast tier */
+		for (unsigned int page = 0; page < GRANULE_PAGES; page += 4)
+			set_bit(page, g[i].fast);
+		g[i].nr_fast = GRANULE_PAGES / 4;
+	}
+	return g;
+}
+
+static void estimate_all(struct demeter_granule *g, struct demeter_ranking *ranking)
+{
+	struct demeter_group group = {};
+
+	for (unsigned int i = 0; i < GRANULES; i++)
+		demeter_group_add(&group, g[i].nr_present, g[i].sum);
+	demeter_group_estimate(&group);
+	for (unsigned int i = 0; i < GRANULES; i++) {
+		demeter_granule_estimate(
+			&g[i], demeter_group_member(&group, g[i].nr_present, g[i].sum, group.mean));
+		demeter_ranking_add(ranking, &g[i]);
+	}
+}
+
+static const struct demeter_worth worth = { .margin = 2, .least = 800 };
+
+/* Chance makes counts of equal pages differ; nothing must be moved for it. */
+static void equal_pages_stay(struct kunit *test)
+{
+	static const unsigned int samples[] = { 0, 300, 3000, 30000, 300000 };
+
+	for (unsigned int k = 0; k < ARRAY_SIZE(samples); k++) {
+		struct demeter_ranking *ranking = kunit_kzalloc(test, sizeof(*ranking), GFP_KERNEL);
+		struct demeter_granule *g = make_granules(test);
+		struct demeter_plan plan;
+		struct rnd_state rnd;
+
+		KUNIT_ASSERT_NOT_NULL(test, ranking);
+		prandom_seed_state(&rnd, k);
+		for (unsigned int i = 0; i < samples[k]; i++)
+			demeter_granule_sample(&g[below(&rnd, GRANULES)],
+					       below(&rnd, GRANULE_PAGES));
+		estimate_all(g, ranking);
+		plan = demeter_ranking_plan(ranking, &worth, 1 << 20, 0);
+		KUNIT_EXPECT_EQ(test, plan.promote, 0ull);
+		/* a percent may look different */
+		KUNIT_EXPECT_LE(test, plan.exchange, (u64)GRANULES * GRANULE_PAGES / 100);
+	}
+}
+
+/* Hot pages scattered over all granules are found, though ranges cannot see them. */
+static void scattered_hot_pages_are_found(struct kunit *test)
+{
+	struct demeter_ranking *ranking = kunit_kzalloc(test, sizeof(*ranking), GFP_KERNEL);
+	struct demeter_granule *g = make_granules(test);
+	unsigned int hot = 0, found = 0, wrong = 0;
+	struct demeter_plan plan;
+	struct rnd_state rnd;
+
+	KUNIT_ASSERT_NOT_NULL(test, ranking);
+	prandom_seed_state(&rnd, 3);
+	/* one page in 32 gets half of all samples, four on average */
+	for (unsigned int i = 0; i < GRANULES * GRANULE_PAGES / 32 * 8; i++) {
+		const unsigned int page = below(&rnd, GRANULE_PAGES / 32) * 32 + 7;
+
+		demeter_granule_sample(&g[below(&rnd, GRANULES)],
+				       below(&rnd, 2) ? page : below(&rnd, GRANULE_PAGES));
+	}
+	estimate_all(g, ranking);
+	plan = demeter_ranking_plan(ranking, &worth, GRANULES * GRANULE_PAGES / 32, 0);
+	KUNIT_EXPECT_GT(test, plan.exchange, 0ull);
+	for (unsigned int i = 0; i < GRANULES; i++) {
+		for (unsigned int page = 0; page < GRANULE_PAGES; page++) {
+			const unsigned int class =
+				demeter_rank_class(demeter_page_heat(&g[i], page));
+			const bool is_hot = page % 32 == 7;
+
+			hot += is_hot;
+			if (test_bit(page, g[i].fast) || class < plan.hot)
+				continue;
+			found += is_hot;
+			wrong += !is_hot;
+		}
+	}
+	KUNIT_EXPECT_GT(test, found, hot * 8 / 10);
+	KUNIT_EXPECT_LT(test, wrong, found / 2);
+}
+
+static void classes_are_in_order(struct kunit *test)
+{
+	unsigned int wrong = 0, last = 0;
+
+	for (u64 heat = 0; heat <= U32_MAX; heat += 1 + heat / 100) {
+		const unsigned int class = demeter_rank_class(heat);
+
+		wrong += class < last || class >= RANK_CLASSES;
+		wrong += demeter_class_heat(class) > heat;
+		wrong += class + 1 < RANK_CLASSES && demeter_class_heat(class + 1) &&
+			 demeter_class_heat(class + 1) <= heat;
+		last = class;
+	}
+	KUNIT_EXPECT_EQ(test, wrong, 0u);
+	KUNIT_EXPECT_EQ(test, demeter_rank_class(U32_MAX), 30u * RANK_STEPS - 1);
+}
+
+static void plan_takes_the_best(struct kunit *test)
+{
+	struct demeter_ranking *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
+	struct demeter_plan plan;
+
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	r->pages[DEMETER_SLOW][120] = 10;
+	r->pages[DEMETER_SLOW][100] = 100;
+	r->pages[DEMETER_FAST][50] = 30;
+	r->pages[DEMETER_FAST][99] = 50;
+	/* 99 and 100 are too close to one another */
+	plan = demeter_ranking_plan(r, &worth, 1000, 0);
+	KUNIT_EXPECT_EQ(test, plan.exchange, 30ull);
+	KUNIT_EXPECT_EQ(test, plan.hot, 100u);
+	KUNIT_EXPECT_EQ(test, plan.hot_part, 20ull);
+	KUNIT_EXPECT_EQ(test, plan.cold, 50u);
+	KUNIT_EXPECT_EQ(test, plan.cold_part, 30ull);
+	/* no more than there is to be done in an epoch */
+	plan = demeter_ranking_plan(r, &worth, 15, 0);
+	KUNIT_EXPECT_EQ(test, plan.exchange, 15ull);
+	KUNIT_EXPECT_EQ(test, plan.hot_part, 5ull);
+	KUNIT_EXPECT_EQ(test, plan.cold_part, 15ull);
+	/* free memory first, by the hottest */
+	plan = demeter_ranking_plan(r, &worth, 1000, 12);
+	KUNIT_EXPECT_EQ(test, plan.promote, 12ull);
+	KUNIT_EXPECT_EQ(test, plan.exchange, 30ull);
+	/* nothing is hot */
+	memset(r, 0, sizeof(*r));
+	r->pages[DEMETER_SLOW][0] = 100;
+	r->pages[DEMETER_FAST][0] = 100;
+	plan = demeter_ranking_plan(r, &worth, 1000, 50);
+	KUNIT_EXPECT_EQ(test, plan.promote + plan.exchange, 0ull);
+}
+
+/* Counts as large as they get, in as many granules as a large machine has. */
+static void large_counts_do_not_overflow(struct kunit *test)
+{
+	struct demeter_granule *g = make_granules(test);
+	struct demeter_group group = {};
+
+	for (unsigned int page = 0; page < GRANULE_PAGES; page++)
+		demeter_granule_set(g, page, page & 1 ? U16_MAX : 0);
+	demeter_granule_estimate(g, (U16_MAX / 2) << HEAT_SHIFT);
+	KUNIT_EXPECT_GT(test, g->weight, 65000u);
+	KUNIT_EXPECT_LE(test, g->weight, 65536u);
+	for (unsigned int i = 0; i < 1 << 18; i++)
+		demeter_group_add(&group, GRANULE_PAGES, i & 1 ? GRANULE_PAGES * U16_MAX : 0);
+	demeter_group_estimate(&group);
+	KUNIT_EXPECT_EQ(test, group.mean, (u32)(U16_MAX << (HEAT_SHIFT - 1)));
+	KUNIT_EXPECT_GT(test, demeter_group_weight(&group, GRANULE_PAGES), 65000u);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(equal_pages_stay),
+	KUNIT_CASE(scattered_hot_pages_are_found),
+	KUNIT_CASE(classes_are_in_order),
+	KUNIT_CASE(plan_takes_the_best),
+	KUNIT_CASE(large_counts_do_not_overflow),
+	{},
+};
+
+struct kunit_suite demeter_heat_suite = {
+	.name = "demeter-heat",
+	.test_cases = cases,
+};
