@@ -32,7 +32,7 @@ export CCACHE_BASEDIR := $(TOP)
 export CCACHE_NOHASHDIR := 1
 
 # Targets that must work without a configuration or anything installed.
-simple := help clean distclean deps lint bench bench-emulator run check %config
+simple := help clean distclean deps lint bench bench-emulator run check stress %config
 ifneq ($(filter-out $(simple),$(or $(MAKECMDGOALS),all)),)
 include $(KCONFIG_CONFIG)
 endif
@@ -43,10 +43,11 @@ include scripts/setup.mk
 include linux/linux.mk
 include qemu/qemu.mk
 include workloads/workloads.mk
+include linux/tools.mk
 include image/image.mk
 include bench/bench.mk
 
-.PHONY: all help clean distclean check lint
+.PHONY: all help clean distclean check stress lint
 all: linux qemu workloads image
 	@:
 
@@ -60,7 +61,7 @@ built := [ ! -e $(BUILD) ] || [ -e $(BUILD)/.deps ] || [ -e $(BUILD)/.lock ] || 
 clean:
 	@$(built)
 	rm -rf $(BUILD)/linux $(BUILD)/qemu $(BUILD)/workloads $(BUILD)/liblinear $(BUILD)/image \
-		$(BUILD)/plugins $(BUILD)/tests $(BUILD)/log $(BUILD)/check
+		$(BUILD)/tools $(BUILD)/plugins $(BUILD)/tests $(BUILD)/log $(BUILD)/check
 
 distclean:
 	@$(built)
@@ -68,8 +69,16 @@ distclean:
 
 check:
 	@mkdir -p $(BUILD)
-	@$(locked) all guest-tests workload-tests
+	@$(locked) all guest-tests workload-tests tools-tests
 	@scripts/check $(BUILD)
+
+# Hours rather than minutes, on a kernel that finds its own mistakes
+STRESS_SECONDS ?= 120
+stress:
+	@mkdir -p $(BUILD)
+	@$(locked) all linux-debug tools-tests
+	@STRESS_SECONDS=$(STRESS_SECONDS) BUILD=$(BUILD) PYTHONPATH=bench $(PYTHON) -m pytest -q -s \
+		-p no:cacheprovider bench/tests/test_stress.py
 
 # checkpatch comes with the sources of Linux and QEMU
 lint:

@@ -4,7 +4,7 @@
 # at once share one build.
 
 VM ?= 1
-DESIGNS ?= all-fast all-slow first-touch tpp
+DESIGNS ?= all-fast all-slow first-touch tpp demeter
 WORKLOADS ?= gups
 GUEST ?= tpp
 bench := PYTHONPATH=$(TOP)/bench $(PYTHON) -m demeter_bench --build $(BUILD)

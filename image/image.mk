@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The guest image: an initramfs with busybox, our init and the workloads. It
-# serves every guest kernel; a job is appended to it as a second archive. A larger
-# one has perf too.
+# The guest image: an initramfs with busybox, our init, the workloads, demeterctl and
+# the module demeter. It serves every guest kernel; a job is appended to it as a second
+# archive. A larger one has perf too.
 
 image_dir := $(BUILD)/image
 image := $(image_dir)/initramfs.cpio
 image_perf := $(image_dir)/initramfs-perf.cpio
 busybox := $(image_dir)/busybox
 image_modules := $(if $(CONFIG_GUEST_DEMETER),$(linux_dir)/demeter/mm/demeter/demeter.ko)
-image_programs := $(workloads_bin) $(image_modules)
+image_programs := $(workloads_bin) $(demeterctl) $(image_modules)
 image_files := $(busybox) image/init image/run-job image/image.mk $(image_programs) \
 	scripts/make-initramfs
 

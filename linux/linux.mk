@@ -40,14 +40,17 @@ $(linux_dir)/.overlaid: $(linux_dir)/.unpacked $(linux_files)
 	@touch $@
 
 # $(1): variant
+linux_fragments = configs/linux/guest.config \
+	$(if $(filter debug,$(1)),configs/linux/demeter.config) configs/linux/$(1).config
+
+# $(1): variant
 define linux_variant
 .PHONY: linux-$(1)
 linux-$(1): $(linux_dir)/$(1)/.built
 
-$(linux_dir)/$(1)/.configured: configs/linux/guest.config \
-		configs/linux/$(1).config scripts/linux-config $(linux_dir)/.overlaid $(linux_dir)/.compiler
+$(linux_dir)/$(1)/.configured: $(linux_fragments) scripts/linux-config $(linux_dir)/.overlaid $(linux_dir)/.compiler
 	@$$(STAGE) linux-$(1)-config -- env $(linux_llvm) scripts/linux-config $(linux_src) \
-		$(linux_dir)/$(1) configs/linux/guest.config configs/linux/$(1).config
+		$(linux_dir)/$(1) $(linux_fragments)
 	@touch $$@
 
 $(linux_dir)/$(1)/.built: $(linux_dir)/$(1)/.configured
@@ -55,7 +58,8 @@ $(linux_dir)/$(1)/.built: $(linux_dir)/$(1)/.configured
 		-j$(NPROC) vmlinux modules
 	@touch $$@
 endef
-$(foreach v,vanilla tpp demeter,$(eval $(call linux_variant,$(v))))
+# debug is built for make stress only
+$(foreach v,vanilla tpp demeter debug,$(eval $(call linux_variant,$(v))))
 
 # perf for the guest; one for all variants
 $(perf): scripts/perf $(linux_dir)/.unpacked | $(VENV)/.installed

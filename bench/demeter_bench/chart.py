@@ -12,22 +12,10 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 from .designs import DESIGNS
-from .results import Group, mean_times, ratios
+from .results import Group, mean_times, rate_over_time, ratios
 from .settings import Settings
-from .stream import parse_line
-from .vm import Run, read_text
+from .vm import Run
 from .workloads import WORKLOADS
-
-
-def rate_over_time(folder: Path) -> tuple[list[float], list[float]]:
-    """The progress lines that a workload printed: seconds, rates."""
-    seconds, rates = [], []
-    for line in read_text(folder / "stdout").splitlines():
-        point = parse_line(line)
-        if "t_s" in point and "rate" in point:
-            seconds.append(point["t_s"])
-            rates.append(point["rate"])
-    return seconds, rates
 
 
 def draw_bars(axes: Axes, s: Settings, rows: list[dict], groups: list[Group]) -> None:

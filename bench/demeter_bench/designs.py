@@ -24,17 +24,37 @@ class Design:
     color: str
     memory: Memory = Memory.TIERED
     setup: str = ""  # shell, in the guest before the job
+    profiled: bool = False  # placed by the profile of a run before (oracle.py)
 
 
 DESIGNS = {
     "all-fast": Design("vanilla", "all fast", "#4daf4a", Memory.ALL_FAST),
     "all-slow": Design("vanilla", "all slow", "#999999", Memory.ALL_SLOW),
     "first-touch": Design("vanilla", "first touch", "#ff7f00"),
+    # Knows all accesses: the limit for placing pages once. Free memory that the
+    # kernel holds back, or has in lists per CPU, would not be filled.
+    "oracle": Design(
+        "vanilla",
+        "oracle",
+        "#984ea3",
+        setup="echo 0 >/proc/sys/vm/watermark_boost_factor\n"
+        "echo 1000 >/proc/sys/vm/percpu_pagelist_high_fraction\n",
+        profiled=True,
+    ),
     # The head-room of the paper's artifact: 10 % of the fast tier.
     "tpp": Design(
         "tpp",
         "TPP",
         "#377eb8",
         setup="echo 1000 >/proc/sys/vm/demote_scale_factor\n",
+    ),
+    "demeter": Design(
+        "demeter",
+        "Demeter",
+        "#e41a1c",
+        setup="insmod /lib/modules/demeter.ko\n"
+        "cd /sys/kernel/mm/demeter\n"
+        "echo all 16 >attach\n"
+        "echo 1 >enabled\n",
     ),
 }

@@ -7,6 +7,8 @@ import asyncio
 from pathlib import Path
 
 from .archive import Archive
+from .designs import DESIGNS
+from .oracle import Oracle
 from .platforms import Platform
 from .progress import Progress
 from .settings import Settings
@@ -40,7 +42,8 @@ async def execute(
         async with slots:
             parts = [run.workload, run.design, f"{run.vms}vms", f"r{run.repeat}", f"vm{run.vm}"]
             folder = archive.vm_folder(*parts)
-            await Vm(s, platform, image, run, job_files(s, run)).execute(folder, show.update)
+            machine = Oracle if DESIGNS[run.design].profiled else Vm
+            await machine(s, platform, image, run, job_files(s, run)).execute(folder, show.update)
             save_run(run)
 
     if together:

@@ -55,7 +55,7 @@ class Progress:
             return
         for i, run in enumerate(self.runs):
             if self._states.get(i, "waiting") != run.state and (
-                run.finished or run.state == "running"
+                run.finished or run.state in ("profiling", "running")
             ):
                 print(f"{self._clock()}  {label(run)}: {run.state}{self._details(run)}", flush=True)
             self._states[i] = run.state

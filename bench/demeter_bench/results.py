@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
+from itertools import accumulate
 from pathlib import Path
 from statistics import fmean, geometric_mean
 
@@ -16,16 +17,20 @@ from .vm import Run, read_text
 
 COLUMNS = (
     "workload", "design", "vms", "vm", "repeat", "platform", "preset", "elapsed_s",
-    "rate", "rate_unit", "promotions", "demotions", "tmm_cpu_s", "job_sys_s",
-    "fast_hit_ratio", "verified", "init_s", "wall_s", "simulated_s", "error",
+    "rate", "rate_unit", "promotions", "demotions", "tmm_cpu_s", "tmm_share", "job_sys_s",
+    "fast_hit_ratio", "converged_s", "verified", "init_s", "wall_s", "simulated_s", "error",
 )  # fmt: skip
 
-PROMOTIONS = ("pgpromote_success",)
-DEMOTIONS = ("pgdemote_kswapd", "pgdemote_direct", "pgdemote_khugepaged")
+PROMOTIONS = ("pgpromote_success", "demeter_promote")
+DEMOTIONS = ("pgdemote_kswapd", "pgdemote_direct", "pgdemote_khugepaged", "demeter_demote")
 # Kernel threads that manage memory placement. What a process does itself, hint
 # faults and page-table scans for TPP, is in its system time, job_sys_s.
 TMM_THREADS = ("kswapd", "kcompactd", "kdamond", "demeter", "ksampled", "kmigrated")
 TICKS_PER_S = 100
+# A rate has converged when means over a window stay this close to the final one.
+WINDOW_S = 1.0
+TOLERANCE = 0.05
+FINAL_SHARE = 4  # the last quarter of the progress lines is final
 
 
 def vmstat_delta(folder: Path, keys: tuple[str, ...]) -> int | None:
@@ -85,6 +90,47 @@ def hit_ratio(report: dict) -> float | None:
     return misses["fast"] / total if total else None
 
 
+def rate_over_time(folder: Path) -> tuple[list[float], list[float]]:
+    """The progress lines that a workload printed: seconds, rates."""
+    seconds, rates = [], []
+    for line in read_text(folder / "stdout").splitlines():
+        point = parse_line(line)
+        if "t_s" in point and "rate" in point:
+            seconds.append(point["t_s"])
+            rates.append(point["rate"])
+    return seconds, rates
+
+
+def converged_s(seconds: list[float], rates: list[float]) -> float | None:
+    """When, in the measured phase, the rate came close to its final mean for good.
+
+    None when the lines are too few for the last quarter to hold a whole window,
+    or when the rate is still changing at the end. A line's rate is that of the
+    time since the line before.
+    """
+    span = seconds[-1] - seconds[0] if seconds else 0
+    if span <= 0:
+        return None
+    width = max(1, round(WINDOW_S * (len(seconds) - 1) / span))
+    if len(rates) < FINAL_SHARE * width:
+        return None
+    final = fmean(rates[-(len(rates) // FINAL_SHARE) :])
+    sums = [0.0, *accumulate(rates)]
+    means = [(b - a) / width for a, b in zip(sums, sums[width:], strict=False)]
+    away = [i for i, mean in enumerate(means) if abs(mean - final) > TOLERANCE * final]
+    first = away[-1] + 1 if away else 0
+    if first == len(means):
+        return None
+    return round(seconds[first - 1], 3) if first else 0.0
+
+
+def share(part: float | None, *whole: float | None) -> float | None:
+    """Of what the whole adds up to; None when anything is unknown."""
+    if part is None or None in whole or not sum(whole):
+        return None
+    return round(part / sum(whole), 4)
+
+
 def make_row(s: Settings, run: Run) -> dict:
     """One row of the summary; what is unknown is None."""
     row = dict.fromkeys(COLUMNS)
@@ -97,6 +143,7 @@ def make_row(s: Settings, run: Run) -> dict:
         return row
     job, plugin = job_report(run.guest), plugin_report(run.folder)
     ratio = hit_ratio(plugin)
+    tmm_cpu_s = thread_cpu_s(run.guest, TMM_THREADS)
     row.update(
         elapsed_s=job.get("seconds"),
         rate=job.get("rate"),
@@ -104,9 +151,11 @@ def make_row(s: Settings, run: Run) -> dict:
         init_s=job.get("init_s"),
         promotions=vmstat_delta(run.guest, PROMOTIONS),
         demotions=vmstat_delta(run.guest, DEMOTIONS),
-        tmm_cpu_s=thread_cpu_s(run.guest, TMM_THREADS),
+        tmm_cpu_s=tmm_cpu_s,
+        tmm_share=share(tmm_cpu_s, job.get("init_s"), job.get("seconds")),
         job_sys_s=job.get("sys_s"),
         fast_hit_ratio=None if ratio is None else round(ratio, 4),
+        converged_s=converged_s(*rate_over_time(run.guest)),
         verified=job.get("verified") is True and run.state == "done" and job.get("seconds", 0) > 0,
         simulated_s=plugin.get("simulated_s"),
     )

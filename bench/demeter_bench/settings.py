@@ -226,6 +226,12 @@ def check(s: Settings) -> Settings:
             f"VM_MEMORY: {s.vm_memory // MIB} MiB are more than an emulated VM can have, "
             f"{MAX_EMULATED // MIB} MiB"
         )
+    for one in s.designs:
+        if s.platform != "emulated" and DESIGNS[one].profiled:
+            raise UserError(
+                f"DESIGNS: {one} needs the emulated platform, which knows every access: "
+                f"leave it out on {s.platform}"
+            )
     need = s.footprint + GUEST_RESERVE
     if s.vm_memory < need:
         raise UserError(

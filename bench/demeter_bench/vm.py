@@ -20,7 +20,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,8 @@ POLL_S = 0.5
 GRACE_S = 5.0
 CHUNK = 1 << 20
 MAX_OUTPUT = 1 << 30
+# Files of a job: the content, or the path of what is copied, mode and all.
+Job = Mapping[str, str | bytes | Path]
 PANIC = re.compile(r"Kernel panic[^\n]*|Out of memory: Killed process[^\n]*|BUG: [^\n]*|Oops[^\n]*")
 
 
@@ -47,7 +49,7 @@ class Run:
     vms: int  # at once, of which this is number vm
     repeat: int
     vm: int
-    state: str = "waiting"  # waiting, booting, running, done, failed
+    state: str = "waiting"  # waiting, profiling, booting, running, ending, done, failed
     error: str = ""
     simulated_s: float = 0.0
     rate: float = 0.0
@@ -84,16 +86,15 @@ def job_files(s: Settings, run: Run) -> dict[str, str]:
     }
 
 
-def write_initrd(image: Path, files: dict[str, str | Path], folder: Path) -> None:
-    """folder/initrd: the guest image followed by an archive of the job.
-
-    A file is its text, or the path of what is copied, mode and all.
-    """
+def write_initrd(image: Path, files: Job, folder: Path) -> None:
+    """folder/initrd: the guest image followed by an archive of the job."""
     job = folder / "job"
     job.mkdir()
     for name, content in files.items():
         if isinstance(content, Path):
             shutil.copy(content, job / name)
+        elif isinstance(content, bytes):
+            (job / name).write_bytes(content)
         else:
             (job / name).write_text(content)
     listing = "\n".join(["job", *(f"job/{name}" for name in files)]) + "\n"
@@ -132,9 +133,7 @@ def ask_plugin(folder: Path) -> dict | None:
 class Vm:
     """Drives one Run on a platform; execute() is the whole life."""
 
-    def __init__(
-        self, s: Settings, platform: Platform, image: Path, run: Run, job: dict[str, str | Path]
-    ) -> None:
+    def __init__(self, s: Settings, platform: Platform, image: Path, run: Run, job: Job) -> None:
         self.s, self.platform, self.image, self.run, self.job = s, platform, image, run, job
 
     async def execute(self, folder: Path, changed: Callable[[], None]) -> None:

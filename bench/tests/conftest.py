@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from demeter_bench.designs import Design
+from demeter_bench.designs import DESIGNS, Design
+from demeter_bench.oracle import Oracle
 from demeter_bench.platforms.emulated import Emulated
 from demeter_bench.settings import MIB, PRESETS, Settings
 from demeter_bench.vm import Run, Vm
@@ -62,7 +63,8 @@ def boot(settings: Settings, tmp_path: Path):
         job = {"env": "OMP_NUM_THREADS=1\n", "setup": setup, "run": command + "\n"}
         job |= {path.name: path for path in files}
         image = build / "image" / ("initramfs-perf.cpio" if perf else "initramfs.cpio")
-        vm = Vm(s, platform(build), image, run, job)
+        machine = Oracle if DESIGNS[design].profiled else Vm
+        vm = machine(s, platform(build), image, run, job)
         asyncio.run(vm.execute(folder, lambda: None))
         return run
 

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from demeter_bench.designs import DESIGNS
 from demeter_bench.results import DEMOTIONS, PROMOTIONS, hit_ratio, vmstat_delta
 from demeter_bench.settings import PRESETS, Tier, read_kconfig
 
@@ -112,6 +113,30 @@ def test_vanilla_does_not_migrate(boot):
     assert results(run)[0]["verified"]
     assert vmstat_delta(run.guest, PROMOTIONS) == 0
     assert vmstat_delta(run.guest, DEMOTIONS) == 0
+
+
+def test_the_oracle_puts_what_is_hot_in_the_fast_tier(boot):
+    """GUPS touches its hot set last, when the fast tier has long been full."""
+    ratios = {}
+    for design in ("first-touch", "oracle"):
+        run = boot(
+            "gups --mem 256M --updates 4M --reverse",
+            design=design,
+            setup=DESIGNS[design].setup,
+            fast_ratio=0.2,
+        )
+        assert results(run)[0]["verified"]
+        ratios[design] = hit_ratio(json.loads((run.folder / "tmem.json").read_text()))
+    assert ratios["first-touch"] < 0.1
+    assert ratios["oracle"] > 0.9
+    assert " 0 failed" in (run.guest / "stderr").read_text()
+
+
+def test_a_failing_profile_fails_the_run(boot):
+    run = boot("echo it broke >&2; exit 1", design="oracle")
+    assert run.state == "failed"
+    assert run.error == "profiling: the job exited with status 1: it broke"
+    assert leftovers(run.folder) == []
 
 
 def test_guest_clock_and_plugin_agree(boot):
@@ -243,15 +268,22 @@ def heed_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupt_leaves_nothing_running(tmp_path: Path, number: int):
+@pytest.mark.parametrize(
+    ("number", "designs", "state"),
+    [
+        (signal.SIGINT, "all-fast all-slow", "running"),
+        (signal.SIGTERM, "all-fast all-slow", "running"),
+        (signal.SIGINT, "oracle", "profiling"),
+    ],
+)
+def test_interrupt_leaves_nothing_running(tmp_path: Path, number: int, designs: str, state: str):
     process = subprocess.Popen(
-        bench(tmp_path, "--designs", "all-fast all-slow", "--workloads", "gups"),
+        bench(tmp_path, "--designs", designs, "--workloads", "gups"),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         preexec_fn=heed_interrupts,
     )  # fmt: skip
     for line in process.stdout:
-        if ": running" in line:
+        if f": {state}" in line:
             break
     os.killpg(process.pid, number)
     out, _ = process.communicate(timeout=60)

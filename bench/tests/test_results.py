@@ -14,10 +14,12 @@ from demeter_bench.chart import draw
 from demeter_bench.matrix import make_runs
 from demeter_bench.results import (
     COLUMNS,
+    converged_s,
     geometric_means,
     make_row,
     mean_times,
     ratios,
+    share,
     thread_cpu_s,
     write_summary,
 )
@@ -67,7 +69,61 @@ def test_row(settings: Settings, folder: Path):
     assert row["elapsed_s"] == 2.5 and row["rate"] == 4e6 and row["verified"] is True
     assert row["promotions"] == 100 and row["demotions"] == 25
     assert row["tmm_cpu_s"] == pytest.approx(0.6) and row["job_sys_s"] == 0.25
+    assert row["tmm_share"] == pytest.approx(0.2)
     assert row["fast_hit_ratio"] == 0.4 and row["simulated_s"] == 3.5
+    assert row["converged_s"] is None  # of two lines
+
+
+def lines(
+    *levels: tuple[int, float], period: float = 0.1, noise: float = 0.3
+) -> tuple[list[float], list[float]]:
+    """Progress lines: (how many, of what rate) one after the other."""
+    rates = [rate * (1 + noise * (-1) ** i) for n, rate in levels for i in range(n)]
+    return [round((i + 1) * period, 6) for i in range(len(rates))], rates
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (lines((100, 5e6)), 0.0),
+        (lines((30, 2e6), (170, 5e6)), 3.0),
+        (lines((30, 9e6), (170, 5e6)), 3.0),
+        # back in between
+        (lines((20, 5e6), (20, 2e6), (160, 5e6)), 4.0),
+        # a rise by 2 % is none
+        (lines((100, 4.9e6), (100, 5e6)), 0.0),
+        (lines((5, 2e6), (25, 5e6), period=1.0, noise=0), 5.0),
+    ],
+)
+def test_convergence(given: tuple[list[float], list[float]], expected: float):
+    # windows of a second average the noise, but for where they end
+    assert converged_s(*given) == pytest.approx(expected, abs=0.2)
+
+
+def test_no_convergence():
+    assert converged_s([], []) is None
+    assert converged_s([1.0], [5e6]) is None
+    assert converged_s(*lines((30, 5e6))) is None  # no quarter of it is a second
+    assert converged_s([0.0] * 50, [5e6] * 50) is None
+    rising = [1.02**i for i in range(200)]
+    assert converged_s([i / 10 for i in range(200)], rising) is None
+
+
+def test_convergence_in_a_row(settings: Settings, folder: Path):
+    seconds, rates = lines((30, 2e6), (100, 5e6))
+    printed = [{"t_s": t, "rate": r} for t, r in zip(seconds, rates, strict=True)]
+    text = "".join(json.dumps(line) + "\n" for line in [*printed, FINAL])
+    (folder / "guest/stdout").write_text(text)
+    row = make_row(settings, Run("gups", "tpp", 1, 0, 0, state="done", folder=folder))
+    assert row["converged_s"] == pytest.approx(3.0, abs=0.2)
+
+
+def test_share():
+    assert share(1.5, 1, 2) == 0.5
+    assert share(0.0, 1, 2) == 0
+    assert share(None, 1, 2) is None
+    assert share(1.5, None, 2) is None
+    assert share(1.5, 0, 0) is None
 
 
 def test_a_failed_run_is_not_verified(settings: Settings, folder: Path):

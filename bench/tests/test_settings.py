@@ -14,14 +14,14 @@ from demeter_bench.workloads import WORKLOADS
 
 KCONFIG = {
     "PRESET_DRAM_PMEM": "y", "VM_MEMORY_MB": "512", "VM_FAST_PERCENT": "20",
-    "QEMU_EMULATED": "y", "GUEST_VANILLA": "y", "GUEST_TPP": "y",
+    "QEMU_EMULATED": "y", "GUEST_VANILLA": "y", "GUEST_TPP": "y", "GUEST_DEMETER": "y",
     **{f"WORKLOAD_{name.upper()}": "y" for name in WORKLOADS},
 }  # fmt: skip
 
 
-def make(*args: str, kconfig: dict | None = None) -> Settings:
+def make(*args: str, kconfig: dict | None = None, platform: str = "emulated") -> Settings:
     parsed = parser().parse_args(["--build", "b", "bench", *args])
-    return from_kconfig(kconfig or KCONFIG, parsed, "emulated", cores=2)
+    return from_kconfig(kconfig or KCONFIG, parsed, platform, cores=2)
 
 
 def test_defaults():
@@ -30,7 +30,7 @@ def test_defaults():
     assert s.preset == "dram_pmem" and (s.fast, s.slow) == PRESETS["dram_pmem"]
     assert s.vm_memory == 512 * MIB and s.fast_memory == 102 * MIB
     assert s.footprint == 435 * MIB
-    assert s.designs == ("all-fast", "all-slow", "first-touch", "tpp")
+    assert s.designs == ("all-fast", "all-slow", "first-touch", "oracle", "tpp", "demeter")
 
 
 def test_given():
@@ -86,6 +86,12 @@ def test_not_selected():
     without = {k: v for k, v in KCONFIG.items() if k != "WORKLOAD_GUPS"}
     with pytest.raises(UserError, match="gups is not selected"):
         make(kconfig=without)
+
+
+def test_the_oracle_needs_the_emulator():
+    assert make("--designs", "tpp", platform="kvm").designs == ("tpp",)
+    with pytest.raises(UserError, match=r"oracle needs the emulated platform.* on kvm"):
+        make("--designs", "tpp oracle", platform="kvm")
 
 
 def test_custom_preset():

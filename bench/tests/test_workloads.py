@@ -194,6 +194,29 @@ def test_memlat():
     assert found["parameters"]["read_mbps"] > 0 and found["parameters"]["write_mbps"] > 0
 
 
+def test_placement_by_a_list(tmp_path: Path):
+    """Pages that do not exist are no error; without a list there is nothing to do."""
+    small = ["gups", "--mem", "1M", "--updates", "1000"]
+    paths = {name: tmp_path / name for name in ("list", "empty", "odd", "missing")}
+    paths["list"].write_bytes(b"".join(page.to_bytes(8, "little") for page in (4096, 1 << 46)))
+    paths["empty"].write_bytes(b"")
+    paths["odd"].write_bytes(b"123")
+    nodes = {"PLACEMENT_NODES": "0 1"}
+    done = run(*small, PLACEMENT=str(paths["empty"]), **nodes)
+    assert result(done)["verified"] and done.stderr == ""
+    for name, message in (("odd", "no list of addresses"), ("missing", "No such file")):
+        done = run(*small, PLACEMENT=str(paths[name]), **nodes)
+        assert done.returncode == 2 and message in done.stderr
+    done = run(*small, PLACEMENT=str(paths["list"]), PLACEMENT_NODES="0")
+    assert done.returncode == 2 and "PLACEMENT_NODES" in done.stderr
+    # before Linux 6.7, or without NUMA, nothing can be placed
+    done = run(*small, PLACEMENT=str(paths["list"]), **nodes)
+    if done.returncode:
+        assert done.returncode == 2 and done.stderr.startswith("gups: placement: ")
+    else:
+        assert done.stderr.startswith("placement: 0 pages") and "room for 2" in done.stderr
+
+
 def test_layout_is_left_in_job_out(tmp_path: Path):
     result(run("gups", "--mem", "1M", "--updates", "1000", JOB_OUT=str(tmp_path)))
     maps = tmp_path / "numa_maps"

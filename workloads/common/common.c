@@ -13,6 +13,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "place.h"
+
 _Noreturn void die(const char *format, ...)
 {
 	va_list args;
@@ -134,6 +136,7 @@ static struct {
 	const char *unit;
 	double begin_s;
 	unsigned int period_ms;
+	bool started;
 	bool stop;
 	uint64_t done; /* atomic */
 } progress_state;
@@ -172,19 +175,24 @@ static void *progress_thread(void *unused)
 
 void progress_begin(const char *unit, unsigned int period_ms)
 {
-	pthread_condattr_t attr;
-
 	progress_state.unit = unit;
 	progress_state.period_ms = period_ms;
-	progress_state.begin_s = now_s();
-	if (!period_ms)
+}
+
+static void progress_start(void)
+{
+	pthread_condattr_t attr;
+
+	if (!progress_state.period_ms)
 		return;
+	progress_state.begin_s = now_s();
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&progress_state.stop_cond, &attr);
 	pthread_mutex_init(&progress_state.lock, NULL);
 	if (pthread_create(&progress_state.thread, NULL, progress_thread, NULL))
 		die("cannot start the progress thread");
+	progress_state.started = true;
 }
 
 void progress(uint64_t done)
@@ -194,7 +202,7 @@ void progress(uint64_t done)
 
 void progress_end(void)
 {
-	if (!progress_state.period_ms)
+	if (!progress_state.started)
 		return;
 	pthread_mutex_lock(&progress_state.lock);
 	progress_state.stop = true;
@@ -222,6 +230,8 @@ static double sys_s(void)
 
 void roi_begin(void)
 {
+	place_pages();
+	progress_start();
 	roi_sys_s = sys_s();
 	MARK(1);
 }

@@ -87,8 +87,9 @@ static inline double rng_unit(struct rng *r)
 
 /*
  * Progress: a line {"t_s": ..., "rate": ...} on stdout every @period_ms (0:
- * never) from progress_begin() on. progress() adds @done units of work by the
- * calling thread; it is cheap enough to be called every thousand units.
+ * never) of the measured phase; progress_begin() comes right before that.
+ * progress() adds @done units of work by the calling thread; it is cheap enough
+ * to be called every thousand units.
  */
 void progress_begin(const char *unit, unsigned int period_ms);
 void progress(uint64_t done);
@@ -97,7 +98,8 @@ void progress_end(void);
 /*
  * The measured phase ("region of interest") begins and ends; the report gives
  * the system time that the process took in between. Each executes a no-op that
- * the emulator recognises (qemu/plugins/tmem/tmem.c).
+ * the emulator recognises (qemu/plugins/tmem/tmem.c). Before it begins, the
+ * process' pages are placed, if the environment asks for that (place.h).
  */
 void roi_begin(void);
 void roi_end(void);

@@ -103,7 +103,8 @@ class Emulated:
             "-bios", str(self.firmware),
             *machine.numa_args(s, design, [""] * len(nodes)),
             "-kernel", str(machine.kernel(self.build, design)),
-            "-append", machine.KERNEL_ARGS,
+            # the same addresses in every run
+            "-append", f"{machine.KERNEL_ARGS} norandmaps",
         ]  # fmt: skip
 
     def _plugin(self, s: Settings, design: Design, vms: int, extra: list[str]) -> list[str]:

@@ -55,6 +55,7 @@ static const struct demeter_source *running_source;
 static struct task_struct *thread;
 static struct demeter_sample *sample_buffer;
 static struct demeter_ranking *ranking;
+static struct demeter_sample_counts counted; /* since sampling began */
 
 /**
  * demeter_is_running() - Whether memory is managed
@@ -278,10 +279,22 @@ static void count_events(const struct demeter_stats *before)
 					div_u64(before->stage_ns[i], NSEC_PER_USEC));
 }
 
+/* Add what sampling has done since the last epoch. */
+static void count_samples(void)
+{
+	const struct demeter_sample_counts counts = demeter_sampling_counts();
+
+	demeter_stats.samples += counts.samples - counted.samples;
+	/* an estimate that may become smaller */
+	if (counts.cpu_ns > counted.cpu_ns) {
+		demeter_stats.stage_ns[DEMETER_SAMPLE] += counts.cpu_ns - counted.cpu_ns;
+		counted.cpu_ns = counts.cpu_ns;
+	}
+	counted.samples = counts.samples;
+}
+
 static void epoch(void)
 {
-	static struct demeter_sample_counts counted;
-	struct demeter_sample_counts counts;
 	struct demeter_stats before;
 	struct demeter_worth pays;
 	struct demeter_target *t;
@@ -291,14 +304,7 @@ static void epoch(void)
 	mutex_lock(&demeter_lock);
 	before = demeter_stats;
 	since = task_sched_runtime(current);
-	counts = demeter_sampling_counts();
-	if (counts.samples < counted.samples)
-		counted = (struct demeter_sample_counts){};
-	demeter_stats.samples += counts.samples - counted.samples;
-	if (counts.cpu_ns > counted.cpu_ns)
-		demeter_stats.stage_ns[DEMETER_SAMPLE] += counts.cpu_ns - counted.cpu_ns;
-	counted = counts;
-
+	count_samples();
 	demeter_stats.epochs++;
 	demeter_targets_find();
 	take_samples();
@@ -393,6 +399,7 @@ int demeter_start(void)
 	ret = find_tiers();
 	if (ret)
 		return ret;
+	counted = (struct demeter_sample_counts){};
 	sample_buffer = kmalloc_array(READ_SAMPLES, sizeof(*sample_buffer), GFP_KERNEL);
 	ranking = kmalloc(sizeof(*ranking), GFP_KERNEL);
 	ret = sample_buffer && ranking ? demeter_relocate_init() : -ENOMEM;

@@ -242,6 +242,11 @@ static struct attribute *root_attrs[] = {
 };
 static const struct attribute_group root_group = { .attrs = root_attrs };
 
+static ssize_t show_number(char *buf, u64 number)
+{
+	return sysfs_emit(buf, "%llu\n", number);
+}
+
 /* Counters, since the module was loaded. */
 
 struct counter {
@@ -253,7 +258,7 @@ static ssize_t stat_show(struct kobject *kobj, struct kobj_attribute *attr, char
 {
 	const struct counter *s = container_of(attr, struct counter, attr);
 
-	return sysfs_emit(buf, "%llu\n", READ_ONCE(*s->value));
+	return show_number(buf, READ_ONCE(*s->value));
 }
 
 #define STAT_OF(_name, _value)                                \
@@ -306,7 +311,7 @@ static struct kobj_attribute comm_attr = __ATTR_RO(comm);
 #define TARGET_STAT(_name, _value)                                                                \
 	static ssize_t _name##_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf) \
 	{                                                                                         \
-		return sysfs_emit(buf, "%llu\n", READ_ONCE(target_of(kobj)->_value));             \
+		return show_number(buf, READ_ONCE(target_of(kobj)->_value));                      \
 	}                                                                                         \
 	static struct kobj_attribute _name##_attr = __ATTR_RO(_name)
 
@@ -315,13 +320,16 @@ TARGET_STAT(fast_pages, pages[DEMETER_FAST]);
 TARGET_STAT(slow_pages, pages[DEMETER_SLOW]);
 TARGET_STAT(promoted, promoted);
 TARGET_STAT(demoted, demoted);
+TARGET_STAT(nr_ranges, ranges.nr);
 TARGET_STAT(splits, ranges.nr_splits);
 TARGET_STAT(merges, ranges.nr_merges);
 
 static struct attribute *target_attrs[] = {
-	&comm_attr.attr,       &samples_attr.attr,  &fast_pages_attr.attr,
-	&slow_pages_attr.attr, &promoted_attr.attr, &demoted_attr.attr,
-	&splits_attr.attr,     &merges_attr.attr,   NULL,
+	&comm_attr.attr,       &samples_attr.attr,
+	&fast_pages_attr.attr, &slow_pages_attr.attr,
+	&promoted_attr.attr,   &demoted_attr.attr,
+	&nr_ranges_attr.attr,  &splits_attr.attr,
+	&merges_attr.attr,     NULL,
 };
 
 /* A line per range: start, end, samples, epochs since the last one, and since its birth. */
@@ -355,8 +363,9 @@ static ssize_t ranges_read(struct file *file, struct kobject *kobj, struct bin_a
 	mutex_unlock(&t->lock);
 	return len;
 }
+/* addresses of a process are not for everybody */
 static struct bin_attribute ranges_attr = {
-	.attr = { .name = "ranges", .mode = 0444 },
+	.attr = { .name = "ranges", .mode = 0400 },
 	.read = ranges_read,
 };
 

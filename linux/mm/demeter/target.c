@@ -110,6 +110,13 @@ static struct scope *find_scope(const char *text)
 	return NULL;
 }
 
+/* Targets of it stay until they exit, unless they are dropped first. */
+static void remove_scope(struct scope *s)
+{
+	list_del(&s->list);
+	put_scope(s);
+}
+
 /* A process that will never have memory of its own is refused at once. */
 static int check_process(struct scope *s)
 {
@@ -176,8 +183,7 @@ int demeter_scope_remove(const char *text)
 	list_for_each_entry(t, &demeter_targets, list)
 		if (t->scope == s->id)
 			t->scope = 0;
-	list_del(&s->list);
-	put_scope(s);
+	remove_scope(s);
 	demeter_targets_find();
 	return 0;
 }
@@ -333,18 +339,22 @@ static void add(const struct found *found)
 }
 
 /**
- * demeter_targets_find() - Drop targets that are gone, find new ones
+ * demeter_targets_find() - Drop targets and scopes that are gone, find new targets
  */
 void demeter_targets_find(void)
 {
 	struct demeter_target *t, *next;
 	struct task_struct *process, *task;
+	struct scope *s, *s_next;
 	struct found *found;
 	unsigned int n = 0;
 
 	list_for_each_entry_safe(t, next, &demeter_targets, list)
 		if (!t->scope || !atomic_read(&t->mm->mm_users))
 			drop(t);
+	list_for_each_entry_safe(s, s_next, &scopes, list)
+		if (s->pid && !pid_has_task(s->pid, PIDTYPE_TGID))
+			remove_scope(s);
 	if (list_empty(&scopes))
 		return;
 	found = kmalloc_array(FOUND_MAX, sizeof(*found), GFP_KERNEL);
@@ -376,10 +386,8 @@ void demeter_targets_clear(void)
 	struct demeter_target *t, *next;
 	struct scope *s, *s_next;
 
-	list_for_each_entry_safe(s, s_next, &scopes, list) {
-		list_del(&s->list);
-		put_scope(s);
-	}
+	list_for_each_entry_safe(s, s_next, &scopes, list)
+		remove_scope(s);
 	list_for_each_entry_safe(t, next, &demeter_targets, list)
 		drop(t);
 }

@@ -211,6 +211,9 @@ static bool parse_option(struct tmem_options *o, const char *arg)
     if (!strcmp(key, "histogram")) {
         return parse_path(value, &o->histogram);
     }
+    if (!strcmp(key, "profile")) {
+        return parse_path(value, &o->profile);
+    }
     if (!strcmp(key, "trace")) {
         return parse_path(value, &o->trace);
     }

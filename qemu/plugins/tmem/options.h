@@ -20,6 +20,8 @@
  * series=FILE          CSV of the counters over simulated time
  * interval=MS          its interval in simulated ms (default 100)
  * histogram=FILE       misses per 4 KiB page, written at exit
+ * profile=FILE         stalls per virtual page of the guest's processes in the
+ *                      region of interest, written at exit (profile.h)
  * trace=FILE           accesses that the performance counters counted (trace.h)
  * control=SOCKET       Unix socket: each connection is sent the JSON report
  */
@@ -37,6 +39,7 @@ struct tmem_options {
     const char *report; /* paths, pointing into argv; NULL: none */
     const char *series;
     const char *histogram;
+    const char *profile;
     const char *trace;
     const char *control;
 };

@@ -12,8 +12,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PHASE_BEGIN 1
-#define PHASE_END 2
 #define MAX_MARKS 64
 
 struct mark {
@@ -284,11 +282,11 @@ void tmem_report_mark(struct tmem_report *r, unsigned int phase,
                       uint64_t now_ps)
 {
     pthread_mutex_lock(&r->lock);
-    if (phase == PHASE_BEGIN) {
+    if (phase == TMEM_PHASE_BEGIN) {
         r->begin = take(r, now_ps);
         r->begun = true;
         r->ended = false;
-    } else if (phase == PHASE_END && r->begun && !r->ended) {
+    } else if (phase == TMEM_PHASE_END && r->begun && !r->ended) {
         r->end = take(r, now_ps);
         r->ended = true;
     }

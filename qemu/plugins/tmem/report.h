@@ -12,6 +12,12 @@
 
 #include "options.h"
 
+/* Phases that a workload marks; others only have their time recorded. */
+enum tmem_phase {
+    TMEM_PHASE_BEGIN = 1, /* of the region of interest */
+    TMEM_PHASE_END = 2,
+};
+
 struct tmem_report;
 
 /*
@@ -27,9 +33,9 @@ struct tmem_report *tmem_report_new(const struct tmem_options *options,
 void tmem_report_tick(struct tmem_report *r, uint64_t now_ps);
 
 /*
- * The guest marked a phase: 1 begins the region of interest, 2 ends it. A
- * second begin starts it anew; other phases are recorded with their time, up
- * to a fixed number.
+ * The guest marked a phase (enum tmem_phase, or another). A second begin starts
+ * the region of interest anew. Up to a fixed number are recorded with their
+ * time.
  */
 void tmem_report_mark(struct tmem_report *r, unsigned int phase,
                       uint64_t now_ps);

@@ -20,6 +20,7 @@
 #include <qemu-plugin.h>
 
 #include "options.h"
+#include "profile.h"
 #include "report.h"
 #include "trace.h"
 
@@ -35,6 +36,7 @@ static struct tmem_options options;
 static struct tmem_model *model;
 static struct tmem_report *report;
 static struct tmem_trace *trace; /* NULL: none is asked for */
+static struct tmem_profile *profile; /* likewise */
 
 /* What the guest's performance counters count at present. */
 static const struct qemu_plugin_mem_demand *demand;
@@ -117,6 +119,9 @@ static inline void on_access(qemu_plugin_meminfo_t info, uint64_t vaddr,
     outcome = tmem_access(model, &access);
     if (outcome.stall_ps) {
         qemu_plugin_stall_ps(outcome.stall_ps);
+        if (profile) {
+            tmem_profile_add(profile, vaddr, outcome.stall_ps);
+        }
     }
     if (outcome.miss) {
         tmem_report_tick(report, access.now_ps + outcome.stall_ps);
@@ -127,9 +132,16 @@ static inline void on_access(qemu_plugin_meminfo_t info, uint64_t vaddr,
     }
 }
 
-static void on_mark(unsigned int vcpu, void *phase)
+static void on_mark(unsigned int vcpu, void *data)
 {
-    tmem_report_mark(report, GPOINTER_TO_UINT(phase), qemu_plugin_virtual_ps());
+    const unsigned int phase = GPOINTER_TO_UINT(data);
+
+    tmem_report_mark(report, phase, qemu_plugin_virtual_ps());
+    if (profile && phase == TMEM_PHASE_BEGIN) {
+        tmem_profile_begin(profile);
+    } else if (profile && phase == TMEM_PHASE_END) {
+        tmem_profile_end(profile);
+    }
 }
 
 static void on_load(unsigned int vcpu, qemu_plugin_meminfo_t info,
@@ -202,6 +214,9 @@ static void on_machine_exit(qemu_plugin_id_t id, void *unused)
     if (!tmem_trace_close(trace)) {
         fprintf(stderr, "tmem: %s: not all could be written\n", options.trace);
     }
+    if (!tmem_profile_close(profile)) {
+        fprintf(stderr, "tmem: %s: cannot be written\n", options.profile);
+    }
     tmem_model_free(model);
 }
 
@@ -232,7 +247,10 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
     if (report && options.trace) {
         trace = tmem_trace_open(options.trace, error, sizeof(error));
     }
-    if (!report || (options.trace && !trace)) {
+    if (report && options.profile) {
+        profile = tmem_profile_open(options.profile, error, sizeof(error));
+    }
+    if (!report || (options.trace && !trace) || (options.profile && !profile)) {
         fprintf(stderr, "tmem: %s\n", error);
         return -1;
     }

@@ -18,11 +18,17 @@ static bool parse(struct tmem_options *o, char *error, size_t len,
 
 static void test_accepted(void)
 {
-    static const char *const argv[] = { TIERS,           MAPS,
-                                        "cache=4M",      "ways=8",
-                                        "mlp=2.5",       "streams=0",
-                                        "report=/tmp/x", "interval=10",
-                                        "l3=20.5",       NULL };
+    static const char *const argv[] = { TIERS,
+                                        MAPS,
+                                        "cache=4M",
+                                        "ways=8",
+                                        "mlp=2.5",
+                                        "streams=0",
+                                        "report=/tmp/x",
+                                        "interval=10",
+                                        "l3=20.5",
+                                        "profile=/tmp/y",
+                                        NULL };
     struct tmem_options o;
     char error[160];
 
@@ -43,6 +49,7 @@ static void test_accepted(void)
     g_assert_cmpuint(o.model.streams, ==, 0);
     g_assert_cmpuint(o.interval_ps, ==, 10000000000ull);
     g_assert_cmpstr(o.report, ==, "/tmp/x");
+    g_assert_cmpstr(o.profile, ==, "/tmp/y");
     g_assert_null(o.series);
 }
 
@@ -72,6 +79,7 @@ static void test_refused(void)
         "pause=2000",
         "l1=2000",
         "l3=-1",
+        "profile=",
         "trace=",
         "tier=",
         "tier=a:1:1:1",

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Demeter in a booted guest: its logic, its interface, memory that moves, and that it pays."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from demeter_bench.designs import DESIGNS
+from demeter_bench.results import hit_ratio, job_report, plugin_report
+from demeter_bench.settings import MIB, read_kconfig
+
+BUILD = Path(os.environ.get("BUILD", "."))
+pytestmark = [
+    pytest.mark.skipif("BUILD" not in os.environ, reason="run by make check"),
+    pytest.mark.skipif(
+        "BUILD" in os.environ and "GUEST_DEMETER" not in read_kconfig(BUILD / ".config"),
+        reason="the demeter guest is not selected",
+    ),
+]
+
+LOAD = "insmod /lib/modules/demeter.ko\ncd /sys/kernel/mm/demeter\n"
+# moves as much as it can, whether that pays or not
+RESTLESS = LOAD + (
+    "echo 20 >epoch_ms; echo 1 >margin; echo 0 >exchange_ns; echo 2 >backoff_epochs\n"
+    "echo 64 >sample_period; echo all 8 >attach; echo 1 >enabled\n"
+)
+STATS = "grep -H . /sys/kernel/mm/demeter/stats/*\n"
+
+
+def text(run) -> str:
+    assert run.state == "done", run.error
+    return (run.guest / "stdout").read_text()
+
+
+def stats(out: str) -> dict[str, int]:
+    return {k: int(v) for k, v in re.findall(r"/stats/(\w+):(\d+)", out)}
+
+
+def no_complaint(run) -> None:
+    log = (run.guest / "dmesg").read_text()
+    for word in ("BUG", "WARNING", "Oops", "Call Trace", "leak", "refcount"):
+        assert word not in log, log[-4000:]
+
+
+def test_kunit(boot):
+    linux = BUILD / "linux/demeter"
+    modules = [linux / "lib/kunit/kunit.ko", linux / "mm/demeter/demeter_kunit.ko"]
+    run = boot(
+        "insmod /job/kunit.ko enable=1; insmod /job/demeter_kunit.ko; dmesg",
+        design="demeter", files=modules,
+    )  # fmt: skip
+    log = text(run)
+    passed = re.findall(r"# (demeter-\w+): pass:(\d+) fail:0 skip:0 total:(\d+)", log)
+    assert {name for name, *_ in passed} == {
+        "demeter-range", "demeter-heat", "demeter-channel", "demeter-exchange",
+    }, log[-4000:]  # fmt: skip
+    assert all(ok == total for _, ok, total in passed)
+    assert "not ok" not in log
+
+
+def test_exchange_is_faster_than_migration(boot):
+    """In simulated time, so it does not depend on the machine."""
+    linux = BUILD / "linux/demeter"
+    modules = [linux / "lib/kunit/kunit.ko", linux / "mm/demeter/demeter_kunit.ko"]
+    run = boot(
+        "insmod /job/kunit.ko enable=1 filter_glob=demeter-exchange.speed*\n"
+        "insmod /job/demeter_kunit.ko; dmesg",
+        design="demeter", files=modules,
+    )  # fmt: skip
+    found = re.search(r"exchange_ns=(\d+) migrate_ns=(\d+)", text(run))
+    assert found and int(found[2]) > 1.5 * int(found[1]), found
+
+
+@pytest.mark.parametrize("thp", ["", "--thp"])
+def test_memory_is_intact_while_it_moves(boot, thp: str):
+    run = boot(
+        f"/job/churn --processes 3 --mem 48 --seconds 5 {thp}; {STATS}",
+        design="demeter", setup=RESTLESS, files=[BUILD / "tests/churn"],
+        vm_memory=384 * MIB, fast_ratio=0.25,
+    )  # fmt: skip
+    out = text(run)
+    assert out.count("\nok ") == 3 and "not ok" not in out, out
+    assert stats(out)["exchanged"] > 1000
+    no_complaint(run)
+
+
+def test_module_goes_while_memory_moves(boot):
+    """Ten times, with targets attached, and each time it comes back."""
+    again = "".join(f"{line}\n" for line in RESTLESS.splitlines())
+    run = boot(
+        "/job/churn --processes 2 --mem 48 --seconds 8 & p=$!\n"
+        f"for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.3; rmmod demeter; (\n{again})\ndone\n"
+        f"wait $p; echo churn $?; {STATS}",
+        design="demeter", setup=RESTLESS, files=[BUILD / "tests/churn"],
+        vm_memory=384 * MIB, fast_ratio=0.25,
+    )  # fmt: skip
+    out = text(run)
+    assert "churn 0" in out and stats(out)["epochs"] > 0, out
+    no_complaint(run)
+
+
+def test_refuses_what_it_cannot_do(boot):
+    run = boot(
+        "cd /sys/kernel/mm/demeter\n"
+        "try() { echo \"$1\" >$2 2>/tmp/e && echo accepted $1 $2 || cat /tmp/e; }\n"
+        "try 'pid 99999' attach; try 'pid 2' attach; try 'pid x' attach; try 'all' attach\n"
+        "try 'all' attach; try nothing detach; try 5 epoch_ms; try 1e3 epoch_ms\n"
+        "try ibs source; try 1 enabled; try nonsense source; try 99 fast_nodes\n"
+        "cat scopes; dmesg | grep demeter:\n",
+        design="demeter", setup=LOAD,
+    )  # fmt: skip
+    out = text(run)
+    said = re.findall(
+        r"(accepted \w+ \w+|No such process|Invalid argument|File exists|No such file)", out
+    )
+    assert said[:4] == ["No such process", "Invalid argument", "Invalid argument",
+                        "accepted all attach"], out  # fmt: skip
+    assert said[4] == "File exists" and said[5] == "No such file", out
+    assert "accepted ibs source" in out and "no PMU that samples data addresses: ibs" in out
+    assert "accepted 1 enabled" not in out and "accepted 99" not in out
+    assert out.rstrip().splitlines()[-2].strip() == "all" or "\nall\n" in out
+
+
+def test_needs_two_tiers(boot):
+    run = boot(
+        "echo 1 >/sys/kernel/mm/demeter/enabled; dmesg | grep demeter:",
+        design="demeter", setup=LOAD, fast_ratio=1.0,
+    )  # fmt: skip
+    assert "needs nodes of two memory tiers" in text(run)
+
+
+def test_demeterctl(boot):
+    run = boot(
+        "demeterctl run -- gups --mem 100M --updates 20000000 --reverse &\n"
+        "sleep 1; demeterctl status --json >/out/status.json; demeterctl top --count 1\n"
+        "wait; demeterctl status",
+        design="demeter", setup=LOAD,
+    )  # fmt: skip
+    out = text(run)
+    found = json.loads((run.guest / "status.json").read_text())
+    assert [t["comm"] for t in found["targets"]] == ["gups"], found
+    assert '"verified": true' in out
+
+
+def test_gups_is_faster_than_under_tpp(boot):
+    """The hot set lies last, so it begins in the slow tier."""
+    command = "gups --mem 200M --updates 30000000 --hot 20M --hot-weight 0.9 --reverse"
+    found = {}
+    for design in ("tpp", "demeter"):
+        run = boot(command, design=design, setup=DESIGNS[design].setup, fast_ratio=0.25)
+        assert run.state == "done", run.error
+        job = job_report(run.guest)
+        assert job["verified"]
+        found[design] = job["rate"]
+        if design == "demeter":
+            assert hit_ratio(plugin_report(run.folder)) > 0.7
+            no_complaint(run)
+    assert found["demeter"] > found["tpp"], found

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Programs of users' side that belong to the kernel: demeterctl, which goes into
+# guest images, and what tests run in a guest.
+
+demeterctl := $(BUILD)/tools/demeterctl
+demeterctl_files := $(wildcard linux/tools/mm/demeterctl/*.[ch])
+tools_flags := -std=gnu11 -Wall -Wextra -Werror
+tools_tests := $(BUILD)/tests/demeterctl $(BUILD)/tests/churn
+
+.PHONY: tools tools-tests
+tools: $(demeterctl)
+tools-tests: $(tools_tests)
+
+$(demeterctl): $(demeterctl_files) linux/tools.mk | $(DEPS)
+	@mkdir -p $(@D)
+	@$(STAGE) demeterctl -- gcc $(tools_flags) -O2 -g -static $(filter %.c,$^) -o $@
+
+$(BUILD)/tests/demeterctl: $(demeterctl_files) linux/tools.mk | $(DEPS)
+	@mkdir -p $(@D)
+	@$(STAGE) demeterctl-asan -- gcc $(tools_flags) $(sanitize) -fsanitize=address$(comma)undefined \
+		$(filter %.c,$^) -o $@
+
+$(BUILD)/tests/churn: linux/tools/testing/selftests/demeter/churn.c linux/tools.mk | $(DEPS)
+	@mkdir -p $(@D)
+	@$(STAGE) churn -- gcc $(tools_flags) -O2 -g -static $(filter %.c,$^) -o $@

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/* demeterctl enable, disable, attach, detach: what is managed, and whether. */
+#define _GNU_SOURCE
+#include "demeterctl.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "demeter.h"
+#include "sysfs.h"
+
+/* What the kernel accepts, with the null character. */
+#define SCOPE_MAX 128
+
+static const char enable_doc[] =
+	"Begin to sample accesses and to move hot pages to the fast tier.\v"
+	"Does nothing when Demeter runs already. It manages what is attached, before or "
+	"after.\n";
+
+static const char disable_doc[] =
+	"Stop sampling and moving pages.\v"
+	"Pages stay where they are, and what is attached stays attached.\n";
+
+#define SCOPES_DOC                                                              \
+	"Scopes:\n"                                                             \
+	"  pid N        the process N\n"                                        \
+	"  tree N       the process N and its descendants, those to come too\n" \
+	"  cgroup PATH  all processes of a cgroup, by its path below\n"         \
+	"               /sys/fs/cgroup, and of those below it\n"                \
+	"  all [MIB]    all processes of at least so much memory (64)\n"        \
+	"\n"
+
+static const char attach_doc[] = "Manage the memory of processes.\v" SCOPES_DOC
+				 "Takes effect while Demeter is enabled.\n"
+				 "\n"
+				 "Examples:\n"
+				 "  demeterctl attach tree 1234\n"
+				 "  demeterctl attach cgroup /system.slice/db.service\n"
+				 "  demeterctl attach all 256\n";
+
+static const char detach_doc[] =
+	"Leave the memory of processes alone again.\v" SCOPES_DOC
+	"Give the scope as it was attached; demeterctl status lists them.\n"
+	"\n"
+	"Example:\n"
+	"  demeterctl detach tree 1234\n";
+
+static int set_running(int argc, char **argv, const char *doc, bool on)
+{
+	const struct argp argp = { .parser = parse_nothing, .doc = doc };
+
+	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	sysfs_require();
+	return demeter_set_running(on) ? 0 : EXIT_FAILED;
+}
+
+int enable_command(int argc, char **argv)
+{
+	return set_running(argc, argv, enable_doc, true);
+}
+
+int disable_command(int argc, char **argv)
+{
+	return set_running(argc, argv, disable_doc, false);
+}
+
+/* Print the scope that @words name as the kernel reads it, whatever way they are written. */
+static void parse_scope(char scope[SCOPE_MAX], const char *command, char **words, int nr)
+{
+	const char *kind = nr ? words[0] : "";
+	int length;
+
+	if ((!strcmp(kind, "pid") || !strcmp(kind, "tree")) && nr == 2) {
+		const uint64_t pid = parse_integer("a process", words[1], 1, INT_MAX);
+
+		length = snprintf(scope, SCOPE_MAX, "%s %d", kind, (int)pid);
+	} else if (!strcmp(kind, "cgroup") && nr == 2 && *words[1]) {
+		length = snprintf(scope, SCOPE_MAX, "cgroup %s", words[1]);
+	} else if (!strcmp(kind, "all") && nr == 1) {
+		length = snprintf(scope, SCOPE_MAX, "all");
+	} else if (!strcmp(kind, "all") && nr == 2) {
+		const uint64_t mib = parse_integer("MIB", words[1], 0, (UINT64_MAX >> 20) - 1);
+
+		length = snprintf(scope, SCOPE_MAX, "all %llu", (unsigned long long)mib);
+	} else {
+		refuse("give a scope: pid N, tree N, cgroup PATH or all [MIB]; see %s --help",
+		       command);
+	}
+	if (length >= SCOPE_MAX)
+		refuse("the path of the cgroup is too long, it may have %zu characters",
+		       SCOPE_MAX - sizeof("cgroup "));
+}
+
+static error_t take_scope(int key, char *arg, struct argp_state *state)
+{
+	(void)arg;
+	switch (key) {
+	case ARGP_KEY_ARGS:
+		parse_scope(state->input, state->name, state->argv + state->next,
+			    state->argc - state->next);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		parse_scope(state->input, state->name, NULL, 0);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static void read_scope(int argc, char **argv, const char *doc, char scope[SCOPE_MAX])
+{
+	const struct argp argp = {
+		.parser = take_scope,
+		.args_doc = "pid N\ntree N\ncgroup PATH\nall [MIB]",
+		.doc = doc,
+	};
+
+	argp_parse(&argp, argc, argv, 0, NULL, scope);
+	sysfs_require();
+}
+
+int attach_command(int argc, char **argv)
+{
+	char scope[SCOPE_MAX];
+
+	read_scope(argc, argv, attach_doc, scope);
+	return demeter_attach(scope) ? 0 : EXIT_FAILED;
+}
+
+int detach_command(int argc, char **argv)
+{
+	char scope[SCOPE_MAX];
+
+	read_scope(argc, argv, detach_doc, scope);
+	return demeter_detach(scope) ? 0 : EXIT_FAILED;
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Demeter as a whole; see demeter.h. */
+#define _GNU_SOURCE
+#include "demeter.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "demeterctl.h"
+#include "sysfs.h"
+
+const char *const stage_names[NR_STAGES] = {
+	[STAGE_SAMPLE] = "sample",
+	[STAGE_CLASSIFY] = "classify",
+	[STAGE_RANK] = "rank",
+	[STAGE_RELOCATE] = "relocate",
+};
+
+static uint64_t read_number(const char *file)
+{
+	uint64_t value;
+	const int error = sysfs_read_number(file, &value);
+
+	if (error)
+		sysfs_fail(file, error);
+	return value;
+}
+
+bool demeter_is_running(void)
+{
+	return read_number("enabled");
+}
+
+bool demeter_set_running(bool on)
+{
+	const char *verb = on ? "enable" : "disable";
+	const int error = sysfs_write("enabled", on ? "1" : "0");
+
+	if (error == -ENODEV)
+		warn("cannot %s Demeter: it needs two memory tiers (NUMA nodes of different speed) "
+		     "and a PMU that samples data addresses, dmesg tells what is missing",
+		     verb);
+	else if (error)
+		warn("cannot %s Demeter: %s (dmesg may tell more)", verb, sysfs_reason(error));
+	return !error;
+}
+
+struct source demeter_source(void)
+{
+	struct source source = { 0 };
+	const char *open, *close;
+	char line[512] = "";
+	int error;
+
+	error = sysfs_read("source", line, sizeof(line));
+	open = strchr(line, '[');
+	close = open ? strchr(open, ']') : NULL;
+	if (!error && (!close || (size_t)(close - open) > sizeof(source.chosen)))
+		error = -EBADMSG;
+	if (error)
+		sysfs_fail("source", error);
+	memcpy(source.chosen, open + 1, close - open - 1);
+	for (size_t i = 0, n = 0; line[i]; i++)
+		if (!strchr("[]", line[i]))
+			source.all[n++] = line[i];
+	return source;
+}
+
+bool demeter_choose_source(const char *name)
+{
+	const int error = sysfs_write("source", name);
+
+	if (error == -EBUSY)
+		warn("the source can only be changed while Demeter is stopped: demeterctl disable");
+	else if (error)
+		warn("cannot choose the source %s: %s", name, sysfs_reason(error));
+	return !error;
+}
+
+uint64_t demeter_stat(const char *name)
+{
+	char file[64];
+
+	snprintf(file, sizeof(file), "stats/%s", name);
+	return read_number(file);
+}
+
+uint64_t demeter_stage_ns(enum stage stage)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s_ns", stage_names[stage]);
+	return demeter_stat(name);
+}
+
+bool demeter_attach(const char *scope)
+{
+	const bool is_cgroup = !strncmp(scope, "cgroup ", strlen("cgroup "));
+	const int error = sysfs_write("attach", scope);
+
+	if (error == -ESRCH)
+		warn("cannot attach %s: there is no such process (threads are attached with it)",
+		     scope);
+	else if (error == -EINVAL && !is_cgroup)
+		warn("cannot attach %s: kernel threads have no memory of their own", scope);
+	else if (error == -EEXIST)
+		warn("%s is attached already: if that was an earlier process, demeterctl detach %s "
+		     "first",
+		     scope, scope);
+	else if (is_cgroup && (error == -ENOENT || error == -ENOTDIR))
+		warn("cannot attach %s: there is no such cgroup, give its path below "
+		     "/sys/fs/cgroup",
+		     scope);
+	else if (error)
+		warn("cannot attach %s: %s", scope, sysfs_reason(error));
+	return !error;
+}
+
+bool demeter_detach(const char *scope)
+{
+	const int error = sysfs_write("detach", scope);
+
+	if (error == -ENOENT)
+		warn("%s is not attached: demeterctl status lists the scopes that are", scope);
+	else if (error)
+		warn("cannot detach %s: %s", scope, sysfs_reason(error));
+	return !error;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Demeter as a whole: whether it runs, what it samples, what it has counted, and
+ * whose memory it manages.
+ *
+ * What reads fails when it cannot. What changes something prints why it could not,
+ * and returns whether it could: the caller may have something to undo.
+ */
+#ifndef DEMETERCTL_DEMETER_H
+#define DEMETERCTL_DEMETER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum stage { STAGE_SAMPLE, STAGE_CLASSIFY, STAGE_RANK, STAGE_RELOCATE, NR_STAGES };
+
+extern const char *const stage_names[NR_STAGES];
+
+struct source {
+	char chosen[64]; /* in use, or to be used */
+	char all[512]; /* separated by spaces */
+};
+
+bool demeter_is_running(void);
+bool demeter_set_running(bool on);
+
+struct source demeter_source(void);
+bool demeter_choose_source(const char *name);
+
+/* A counter of stats/. */
+uint64_t demeter_stat(const char *name);
+uint64_t demeter_stage_ns(enum stage stage);
+
+/* @scope: "pid N", "tree N", "cgroup PATH" or "all [MIB]". */
+bool demeter_attach(const char *scope);
+bool demeter_detach(const char *scope);
+
+#endif

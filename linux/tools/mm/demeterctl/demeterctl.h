@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * demeterctl: the commands, and how they read their arguments and report errors.
+ *
+ * Exit status: 0, EXIT_FAILED when something went wrong, EXIT_INPUT when the
+ * arguments are wrong; then nothing has been changed. Always with one line on stderr.
+ */
+#ifndef DEMETERCTL_H
+#define DEMETERCTL_H
+
+#include <argp.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EXIT_FAILED 1
+#define EXIT_INPUT  2
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Each gets its own name as argv[0] and returns the exit status. */
+int run_command(int argc, char **argv);
+int enable_command(int argc, char **argv);
+int disable_command(int argc, char **argv);
+int attach_command(int argc, char **argv);
+int detach_command(int argc, char **argv);
+int status_command(int argc, char **argv);
+int top_command(int argc, char **argv);
+int heatmap_command(int argc, char **argv);
+int tune_command(int argc, char **argv);
+
+/* Print "demeterctl: <message>" to stderr. */
+void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same, and exit with EXIT_FAILED or EXIT_INPUT. */
+_Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The value of @text, which @name asks for, in [@min, @max]; refused when it is not. */
+uint64_t parse_integer(const char *name, const char *text, uint64_t min, uint64_t max);
+double parse_seconds(const char *name, const char *text, double min, double max);
+
+/* A parser for commands without arguments, and maybe without options. */
+error_t parse_nothing(int key, char *arg, struct argp_state *state);
+
+/* realloc() to @nr elements of @size that does not return without memory. */
+void *resize(void *list, size_t nr, size_t size);
+
+#endif

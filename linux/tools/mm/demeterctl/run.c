@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * demeterctl run: a command with its memory managed from its first page on, and
+ * everything as before when it has ended.
+ *
+ * Signals that would end this process are blocked throughout, and taken while the
+ * command runs: nothing is left attached or enabled.
+ */
+#define _GNU_SOURCE
+#include "demeterctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "demeter.h"
+#include "sysfs.h"
+
+/* As shells have it. */
+#define EXIT_NOT_EXECUTABLE 126
+#define EXIT_NOT_FOUND	    127
+#define EXIT_SIGNAL	    128
+
+static const char doc[] =
+	"Run a command with its memory, and that of its descendants, managed.\v"
+	"Demeter is enabled for the time being if it is not running, and the command is "
+	"attached before it begins. Afterwards all is as it was before.\n"
+	"\n"
+	"The exit status is the command's, or 128 + the number of the signal that ended it; 127 "
+	"when it was not found, 126 when it could not be run. SIGINT, SIGTERM, SIGHUP and SIGQUIT "
+	"are passed on to it.\n"
+	"\n"
+	"Examples:\n"
+	"  demeterctl run ./gups --mem 8G\n"
+	"  demeterctl run --source pebs -- ./server --threads 4\n";
+
+static const struct argp_option options[] = {
+	{ "source", 's', "NAME", 0,
+	  "what to sample with: \"auto\" or one of those that "
+	  "/sys/kernel/mm/demeter/source lists",
+	  0 },
+	{ 0 },
+};
+
+struct arguments {
+	const char *source;
+	char **command;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+
+	switch (key) {
+	case 's':
+		arguments->source = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		/* all that follows is the command's */
+		arguments->command = state->argv + state->next - 1;
+		state->next = state->argc;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		refuse("a command to run is missing: see demeterctl run --help");
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static void check_source(const char *name, const struct source *source)
+{
+	struct source words = *source;
+
+	for (char *s = strtok(words.all, " "); s; s = strtok(NULL, " "))
+		if (!strcmp(s, name))
+			return;
+	refuse("there is no source \"%s\", this kernel has: %s", name, source->all);
+}
+
+/* In the child: wait until it is attached, then become the command. */
+static _Noreturn void become(char **command, int go, const sigset_t *mask)
+{
+	char byte;
+	int error;
+
+	if (read(go, &byte, 1) != 1)
+		_exit(EXIT_FAILED);
+	sigprocmask(SIG_SETMASK, mask, NULL);
+	execvp(command[0], command);
+	error = errno;
+	warn("cannot run %s: %s", command[0], strerror(error));
+	_exit(error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
+}
+
+/* Pass @signals on to the child until it ends; its exit status. */
+static int wait_for(pid_t child, const sigset_t *signals)
+{
+	int status;
+
+	while (waitpid(child, &status, WNOHANG) != child) {
+		siginfo_t info;
+		const int signal = sigwaitinfo(signals, &info);
+
+		/* what the terminal sends the child has got, too */
+		if (signal > 0 && signal != SIGCHLD && info.si_code != SI_KERNEL)
+			kill(child, signal);
+	}
+	return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int run_attached(char **command, const sigset_t *signals, const sigset_t *mask)
+{
+	char scope[32];
+	bool attached;
+	pid_t child;
+	int status;
+	int go[2];
+
+	if (pipe2(go, O_CLOEXEC)) {
+		warn("cannot make a pipe: %s", strerror(errno));
+		return EXIT_FAILED;
+	}
+	child = fork();
+	if (!child) {
+		close(go[1]);
+		become(command, go[0], mask);
+	}
+	close(go[0]);
+	if (child < 0) {
+		warn("cannot fork: %s", strerror(errno));
+		close(go[1]);
+		return EXIT_FAILED;
+	}
+	snprintf(scope, sizeof(scope), "tree %d", child);
+	attached = demeter_attach(scope);
+	/* a child that is not told to go ends when the pipe is closed */
+	if (attached && write(go[1], "", 1) != 1)
+		warn("cannot start %s: %s", command[0], strerror(errno));
+	close(go[1]);
+	status = wait_for(child, signals);
+	if (attached && !demeter_detach(scope) && !status)
+		status = EXIT_FAILED;
+	return status;
+}
+
+int run_command(int argc, char **argv)
+{
+	static const int taken[] = { SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.args_doc = "COMMAND [ARG...]",
+		.doc = doc,
+	};
+	struct arguments arguments = { 0 };
+	struct source source;
+	sigset_t signals, mask;
+	bool running, chosen;
+	int status;
+
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
+	sysfs_require();
+	source = demeter_source();
+	running = demeter_is_running();
+	if (arguments.source)
+		check_source(arguments.source, &source);
+	chosen = arguments.source && strcmp(arguments.source, source.chosen);
+	if (chosen && running && strcmp(arguments.source, "auto"))
+		fail("Demeter runs already and samples with %s: demeterctl disable first",
+		     source.chosen);
+
+	sigemptyset(&signals);
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
+		sigaddset(&signals, taken[i]);
+	sigprocmask(SIG_BLOCK, &signals, &mask);
+	signal(SIGCHLD, SIG_DFL); /* ignored, it would take the exit status away */
+
+	if (running)
+		return run_attached(arguments.command, &signals, &mask);
+	if (chosen && !demeter_choose_source(arguments.source))
+		return EXIT_FAILED;
+	status = EXIT_FAILED;
+	if (demeter_set_running(true)) {
+		status = run_attached(arguments.command, &signals, &mask);
+		if (!demeter_set_running(false) && !status)
+			status = EXIT_FAILED;
+	}
+	if (chosen && !demeter_choose_source(source.chosen) && !status)
+		status = EXIT_FAILED;
+	return status;
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The files of the kernel's interface; see sysfs.h. */
+#define _GNU_SOURCE
+#include "sysfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "demeterctl.h"
+
+static const char *path_of(char path[PATH_MAX], const char *file)
+{
+	const char *folder = getenv("DEMETER_SYSFS");
+
+	if (!folder)
+		folder = "/sys/kernel/mm/demeter";
+	if (snprintf(path, PATH_MAX, "%s/%s", folder, file) >= PATH_MAX)
+		refuse("DEMETER_SYSFS is too long");
+	return path;
+}
+
+void sysfs_require(void)
+{
+	char path[PATH_MAX];
+	struct stat found;
+
+	if (stat(path_of(path, "."), &found))
+		fail("this kernel has no Demeter: boot the demeter guest, and load its module "
+		     "(insmod /lib/modules/demeter.ko)");
+}
+
+ssize_t sysfs_load(const char *file, char **data)
+{
+	char path[PATH_MAX];
+	size_t size = 0;
+	ssize_t length;
+	FILE *in;
+
+	*data = NULL;
+	in = fopen(path_of(path, file), "re");
+	if (!in)
+		return -errno;
+	errno = 0;
+	length = getdelim(data, &size, '\0', in);
+	if (length < 0)
+		length = -errno; /* 0 for a file that is empty */
+	fclose(in);
+	return length;
+}
+
+int sysfs_read(const char *file, char *text, size_t size)
+{
+	ssize_t length;
+	int ret = 0;
+	char *data;
+
+	length = sysfs_load(file, &data);
+	if (length > 0 && data[length - 1] == '\n')
+		length--;
+	if (length < 0) {
+		ret = length;
+	} else if ((size_t)length >= size) {
+		ret = -EBADMSG;
+	} else {
+		memcpy(text, data, length);
+		text[length] = '\0';
+	}
+	free(data);
+	return ret;
+}
+
+int sysfs_read_number(const char *file, uint64_t *value)
+{
+	char text[32], *end;
+	int ret;
+
+	ret = sysfs_read(file, text, sizeof(text));
+	if (ret)
+		return ret;
+	errno = 0;
+	*value = strtoull(text, &end, 10);
+	return text[0] >= '0' && text[0] <= '9' && !*end && !errno ? 0 : -EBADMSG;
+}
+
+int sysfs_write(const char *file, const char *text)
+{
+	const ssize_t length = strlen(text);
+	char path[PATH_MAX];
+	ssize_t written;
+	int fd, ret = 0;
+
+	/* truncating is for the files of tests: sysfs knows no length */
+	fd = open(path_of(path, file), O_WRONLY | O_TRUNC | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	written = write(fd, text, length);
+	if (written != length)
+		ret = written < 0 ? -errno : -EIO;
+	close(fd);
+	return ret;
+}
+
+DIR *sysfs_open_folder(const char *folder)
+{
+	char path[PATH_MAX];
+	DIR *dir;
+
+	dir = opendir(path_of(path, folder));
+	if (!dir)
+		sysfs_fail(folder, -errno);
+	return dir;
+}
+
+const char *sysfs_reason(int error)
+{
+	switch (-error) {
+	case EACCES:
+	case EPERM:
+		return "you must be root, try sudo";
+	case ENOENT:
+		return "this Demeter has no such file, use the demeterctl of this kernel";
+	case EBADMSG:
+		return "it is not as expected, use the demeterctl of this kernel";
+	default:
+		return strerror(-error);
+	}
+}
+
+_Noreturn void sysfs_fail(const char *file, int error)
+{
+	sysfs_require(); /* its module may have been unloaded meanwhile */
+	fail("cannot read %s: %s", file, sysfs_reason(error));
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * demeterctl tune: the parameters. All that is asked for is checked before anything
+ * is written, and either all of it is set or nothing.
+ */
+#define _GNU_SOURCE
+#include "demeterctl.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sysfs.h"
+
+#define VALUE_MAX 32
+
+static const char doc[] =
+	"Show and set parameters.\v"
+	"Without arguments all parameters are listed. NAME prints a value, NAME=VALUE sets it. "
+	"Names and values are checked before anything is set; if something cannot be set, what "
+	"has been set before is set back.\n"
+	"\n"
+	"Examples:\n"
+	"  demeterctl tune\n"
+	"  demeterctl tune epoch_ms\n"
+	"  demeterctl tune epoch_ms=250 split_threshold=15\n";
+
+/* As in mm/demeter/sysfs.c, which has the last word. */
+static const struct parameter {
+	const char *name;
+	const char *unit;
+	unsigned int min, max;
+	bool only_stopped;
+	const char *meaning;
+} parameters[] = {
+	{ "epoch_ms", "ms", 10, 60000, false, "length of an epoch" },
+	{ "sample_period", "events", 16, 1 << 30, true, "events for each sample" },
+	{ "latency_threshold", "cycles", 3, 65535, true, "least latency of loads to sample" },
+	{ "split_threshold", "samples", 1, 1 << 20, false,
+	  "more than a neighbour's, per CPU: a range is split" },
+	{ "merge_epochs", "epochs", 1, 1 << 20, false, "without samples: ranges are merged" },
+	{ "max_ranges", "ranges", 2, 65536, true, "of a target, at most" },
+	{ "cool_epochs", "epochs", 1, 1 << 20, false, "until the counts of pages are halved" },
+	{ "backoff_epochs", "epochs", 1, 1 << 20, false, "to leave pages alone that cannot move" },
+	{ "batch_pages", "pages", 512, 1 << 20, true, "promoted in an epoch, at most" },
+	{ "margin", "classes", 1, 64, false, "of heat by which pages differ to trade places" },
+	{ "exchange_ns", "ns", 0, 1 << 30, false, "what moving a pair of pages takes" },
+	{ "tier_ns", "ns", 1, 1 << 30, false, "what an access to the slow tier takes more" },
+	{ "page_counters", "0 or 1", 0, 1, false, "tell pages apart, or only 2 MiB at a time" },
+};
+
+/* An argument: to be shown, or with a value to be set. */
+struct request {
+	const struct parameter *parameter;
+	const char *value;
+	char before[VALUE_MAX];
+};
+
+struct requests {
+	struct request *list;
+	int nr;
+};
+
+static struct request parse_request(char *arg)
+{
+	char *equals = strchrnul(arg, '=');
+	struct request request = { .value = *equals ? equals + 1 : NULL };
+
+	*equals = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(parameters); i++) {
+		const struct parameter *p = &parameters[i];
+
+		if (strcmp(arg, p->name))
+			continue;
+		request.parameter = p;
+		if (request.value)
+			parse_integer(p->name, request.value, p->min, p->max);
+		return request;
+	}
+	refuse("there is no parameter \"%s\": demeterctl tune lists them", arg);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct requests *requests = state->input;
+
+	if (key != ARGP_KEY_ARG)
+		return ARGP_ERR_UNKNOWN;
+	requests->list = resize(requests->list, requests->nr + 1, sizeof(*requests->list));
+	requests->list[requests->nr++] = parse_request(arg);
+	return 0;
+}
+
+static void read_value(const struct parameter *p, char value[VALUE_MAX])
+{
+	const int error = sysfs_read(p->name, value, VALUE_MAX);
+
+	if (error)
+		sysfs_fail(p->name, error);
+}
+
+static void list_all(void)
+{
+	printf("%-18s %10s  %-8s %-16s %s\n", "NAME", "VALUE", "UNIT", "RANGE", "MEANING");
+	for (size_t i = 0; i < ARRAY_SIZE(parameters); i++) {
+		const struct parameter *p = &parameters[i];
+		char value[VALUE_MAX], range[32];
+
+		read_value(p, value);
+		snprintf(range, sizeof(range), "%u-%u", p->min, p->max);
+		printf("%-18s %10s%s %-8s %-16s %s\n", p->name, value, p->only_stopped ? "*" : " ",
+		       p->unit, range, p->meaning);
+	}
+	printf("* can only be set while Demeter is stopped\n");
+}
+
+/* Returns whether it was set. */
+static bool write_value(const struct request *r)
+{
+	const char *name = r->parameter->name;
+	const int error = sysfs_write(name, r->value);
+
+	if (error == -EBUSY)
+		warn("%s can only be set while Demeter is stopped: demeterctl disable, set it, "
+		     "demeterctl enable",
+		     name);
+	else if (error)
+		warn("cannot set %s to %s: %s", name, r->value, sysfs_reason(error));
+	return !error;
+}
+
+/* All values or none. Returns the exit status. */
+static int write_all(struct requests *requests)
+{
+	int nr;
+
+	for (nr = 0; nr < requests->nr; nr++)
+		read_value(requests->list[nr].parameter, requests->list[nr].before);
+	for (nr = 0; nr < requests->nr; nr++)
+		if (requests->list[nr].value && !write_value(&requests->list[nr]))
+			break;
+	if (nr == requests->nr)
+		return 0;
+	while (nr--) {
+		const struct request *r = &requests->list[nr];
+
+		if (r->value && sysfs_write(r->parameter->name, r->before))
+			warn("%s could not be set back: it is %s, and was %s", r->parameter->name,
+			     r->value, r->before);
+	}
+	return EXIT_FAILED;
+}
+
+int tune_command(int argc, char **argv)
+{
+	const struct argp argp = { .parser = parse, .args_doc = "[NAME[=VALUE]...]", .doc = doc };
+	struct requests requests = { 0 };
+	int status;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &requests);
+	sysfs_require();
+	if (!requests.nr)
+		list_all();
+	status = write_all(&requests);
+	for (int i = 0; !status && i < requests.nr; i++) {
+		char value[VALUE_MAX];
+
+		if (requests.list[i].value)
+			continue;
+		read_value(requests.list[i].parameter, value);
+		puts(value);
+	}
+	free(requests.list);
+	return status;
+}
