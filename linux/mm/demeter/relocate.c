@@ -202,14 +202,14 @@ static void exchange(const struct demeter_candidate *hot, const struct demeter_c
 	if (!mmget_not_zero(hot_mm))
 		return;
 	if (!mmget_not_zero(cold_mm)) {
-		mmput(hot_mm);
+		mmput_async(hot_mm);
 		return;
 	}
 	for (unsigned int i = 0; i < n; i++)
 		pairs[i] = (struct page_exchange){ .a = hot[i].addr, .b = cold[i].addr };
 	exchange_user_pages(hot_mm, cold_mm, pairs, n);
-	mmput(cold_mm);
-	mmput(hot_mm);
+	mmput_async(cold_mm);
+	mmput_async(hot_mm);
 	for (unsigned int i = 0; i < n; i++)
 		note_exchange(&hot[i], &cold[i], &pairs[i]);
 }
@@ -241,7 +241,7 @@ static void promote(const struct demeter_candidate *hot, unsigned int n)
 	for (unsigned int i = 0; i < n; i++)
 		addresses[i] = hot[i].addr;
 	moved = migrate_user_pages(t->mm, addresses, results, n, first_node(demeter_fast_nodes));
-	mmput(t->mm);
+	mmput_async(t->mm);
 	for (unsigned int i = 0; i < n; i++)
 		note(&hot[i], results[i]);
 	demeter_stats.promoted += moved;

@@ -22,6 +22,8 @@
 
 /* New targets of one search; what is found beyond that is found by the next. */
 #define FOUND_MAX 64
+/* Granules that are looked at in one hold of the mmap lock. */
+#define SCAN_GRANULES 64
 /* Areas of an address space that are further apart are covered by separate ranges. */
 #define AREA_GAP SZ_1G
 
@@ -254,8 +256,11 @@ struct found {
 	char comm[TASK_COMM_LEN];
 };
 
-/* Whether @task is in a scope and not a target yet; with a hold on its mm. */
-static bool is_new(struct task_struct *task, struct found *found)
+/*
+ * Whether @task is in a scope and not a target yet; with a hold on its mm. *@has_mm
+ * says whether it has one at all: all threads of a process that have one share it.
+ */
+static bool is_new(struct task_struct *task, struct found *found, bool *has_mm)
 {
 	struct mm_struct *mm;
 	struct scope *s;
@@ -263,6 +268,7 @@ static bool is_new(struct task_struct *task, struct found *found)
 
 	task_lock(task);
 	mm = task->mm;
+	*has_mm = mm;
 	if (mm && !(task->flags & (PF_KTHREAD | PF_EXITING)) && !demeter_target_of(mm)) {
 		list_for_each_entry(s, &scopes, list) {
 			if (!is_in_scope(task, mm, s))
@@ -363,12 +369,13 @@ void demeter_targets_find(void)
 	rcu_read_lock();
 	for_each_process(process) {
 		for_each_thread(process, task) {
+			bool has_mm;
+
 			if (n == FOUND_MAX)
 				goto enough;
-			if (is_new(task, &found[n])) {
-				n++;
+			n += is_new(task, &found[n], &has_mm);
+			if (has_mm)
 				break;
-			}
 		}
 	}
 enough:
@@ -421,6 +428,7 @@ struct target_scan {
 	struct user_page_scan scan; /* first */
 	struct demeter_target *target;
 	unsigned long area_start, area_end;
+	unsigned int left; /* granules until the mmap lock is let go */
 	u8 tiers[MAX_NUMNODES]; /* enum demeter_tier, or NR_DEMETER_TIERS */
 };
 
@@ -469,7 +477,7 @@ static int on_found(struct user_page_scan *scan, unsigned long at)
 
 	/* without memory the granule stays unmanaged this time */
 	if (!g)
-		return 0;
+		return !--s->left;
 	g->scan = s->target->scan;
 	note_pages(g, s);
 	if (!s->area_end || at > s->area_end + AREA_GAP) {
@@ -477,13 +485,13 @@ static int on_found(struct user_page_scan *scan, unsigned long at)
 		s->area_start = at;
 	}
 	s->area_end = at + GRANULE_SIZE;
-	return 0;
+	return !--s->left;
 }
 
 static void scan_target(struct demeter_target *t, struct target_scan *s)
 {
 	struct demeter_granule *g;
-	unsigned long index;
+	unsigned long index, start = 0;
 	int ret;
 
 	if (!mmget_not_zero(t->mm))
@@ -491,9 +499,14 @@ static void scan_target(struct demeter_target *t, struct target_scan *s)
 	t->scan++;
 	s->target = t;
 	s->area_end = 0;
-	ret = scan_user_pages(t->mm, 0, &s->scan);
-	mmput(t->mm);
-	if (ret)
+	do {
+		s->left = SCAN_GRANULES;
+		ret = scan_user_pages(t->mm, start, &s->scan);
+		/* again from the last one, of which there may be more */
+		start = s->scan.at;
+	} while (ret > 0);
+	mmput_async(t->mm);
+	if (ret < 0)
 		return;
 	cover_area(s);
 	t->pages[DEMETER_FAST] = 0;
