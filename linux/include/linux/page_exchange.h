@@ -22,8 +22,8 @@ struct mm_struct;
  * @PAGE_EXCHANGE_BUSY:	A page is pinned, locked, shared or in the swap cache
  *			at present.
  * @PAGE_EXCHANGE_REFUSED: A page is of a kind that is never moved: of a file,
- *			locked in memory, special, or of another size than
- *			its partner.
+ *			locked in memory, huge or special, or its partner is of
+ *			another memory cgroup.
  */
 enum page_exchange_result {
 	PAGE_EXCHANGED,

@@ -57,7 +57,7 @@ u32 demeter_ring_read(struct demeter_ring *ring, struct demeter_sample *samples,
 	/* whatever was published is there: see demeter_ring_write() */
 	u64 written = smp_load_acquire(&ring->written);
 	u64 first = max(ring->read, oldest(ring, written));
-	u32 n = min_t(u64, written - first, max), spoiled;
+	u32 n = (s64)(written - first) > 0 ? min_t(u64, written - first, max) : 0, spoiled;
 
 	for (u32 i = 0; i < n; i++) {
 		const struct demeter_sample *slot = &ring->slots[(first + i) & (ring->size - 1)];

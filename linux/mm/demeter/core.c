@@ -115,9 +115,12 @@ static void take_sample(struct demeter_target *t, unsigned long addr)
 	struct demeter_granule *g = t->last_sampled;
 
 	if (!g || addr - g->start >= GRANULE_SIZE)
-		g = demeter_target_granule(t, addr);
-	if (!g)
+		g = xa_load(&t->granules, addr / GRANULE_SIZE);
+	/* memory that is not managed, or came after the scan */
+	if (!g) {
+		demeter_stats.strays++;
 		return;
+	}
 	t->last_sampled = g;
 	t->samples++;
 	demeter_granule_sample(g, (addr >> PAGE_SHIFT) % GRANULE_PAGES);
@@ -221,6 +224,8 @@ static u64 sum_of_range(struct demeter_target *t, const struct demeter_range *r,
 
 	*pages = 0;
 	xa_for_each_range(&t->granules, index, g, first, last) {
+		if (!g->nr_present)
+			continue;
 		*pages += g->nr_present;
 		sum += g->sum;
 	}
@@ -307,8 +312,8 @@ static void epoch(void)
 	count_samples();
 	demeter_stats.epochs++;
 	demeter_targets_find();
-	take_samples();
 	demeter_targets_scan();
+	take_samples();
 	list_for_each_entry(t, &demeter_targets, list)
 		age(t);
 	demeter_stats.stage_ns[DEMETER_CLASSIFY] += lap(&since);
@@ -337,8 +342,10 @@ static int run(void *unused)
 {
 	while (!kthread_should_stop()) {
 		epoch();
-		schedule_timeout_interruptible(
-			msecs_to_jiffies(READ_ONCE(demeter_params.epoch_ms)));
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (!kthread_should_stop())
+			schedule_timeout(msecs_to_jiffies(READ_ONCE(demeter_params.epoch_ms)));
+		__set_current_state(TASK_RUNNING);
 	}
 	return 0;
 }

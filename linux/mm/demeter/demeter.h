@@ -76,7 +76,7 @@ enum demeter_stage {
  * @epochs:	Epochs.
  * @samples:	Samples taken, of targets and others.
  * @lost:	Samples that were overwritten before they were read.
- * @strays:	Samples of no target.
+ * @strays:	Samples of no target, or of memory that is not managed.
  * @promoted:	Pages that went to the fast tier, by exchange or migration.
  * @demoted:	Pages that went to the slow tier.
  * @exchanged:	Pairs of pages that traded places.
@@ -112,6 +112,7 @@ struct demeter_stats {
  * @granules:	struct demeter_granule by start / GRANULE_SIZE.
  * @last_sampled: Granule of the last sample, while samples are taken.
  * @scan:	Number of the last scan of its pages.
+ * @scan_from:	Where the next scan goes on; 0: at the beginning.
  * @scope:	Number of the scope that it is in; 0: it is to be dropped.
  * @samples:	Samples.
  * @pages:	Pages by tier, as of the last scan.
@@ -130,6 +131,7 @@ struct demeter_target {
 	struct xarray granules;
 	struct demeter_granule *last_sampled;
 	u32 scan;
+	unsigned long scan_from;
 	u64 scope;
 	u64 samples;
 	u64 pages[NR_DEMETER_TIERS];
@@ -166,7 +168,6 @@ void demeter_targets_find(void);
 void demeter_targets_clear(void);
 void demeter_targets_scan(void);
 struct demeter_target *demeter_target_of(const void *mm);
-struct demeter_granule *demeter_target_granule(struct demeter_target *t, unsigned long addr);
 
 /* relocate.c */
 int demeter_relocate_init(void);

@@ -16,8 +16,8 @@
  * charges and counters stay with the frames, which is why the pages of a pair
  * must belong to the same memory cgroup.
  *
- * Huge pages are isolated and unmapped as in migration, since copying them
- * takes too long for a page table lock.
+ * Huge pages are left where they are: copying them takes too long for a page table
+ * lock.
  *
  * Everything here may race with anything the owner of the memory does. What
  * cannot be moved is left as it was, with a reason.
@@ -35,6 +35,7 @@
 #include <linux/pagewalk.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
+#include <linux/uaccess.h>
 
 #include <asm/tlbflush.h>
 
@@ -152,20 +153,24 @@ static void swap_identity(struct folio *a, struct folio *b)
  */
 static DEFINE_PER_CPU(u64[PAGE_SIZE / sizeof(u64)], spare_page);
 
-static void swap_contents(struct page *a, struct page *b)
+/* False and nothing changed when memory has lost what it held. */
+static bool swap_contents(struct page *a, struct page *b)
 {
 	void *x = kmap_local_page(a);
 	void *y = kmap_local_page(b);
+	bool done = false;
 	void *spare;
 
 	preempt_disable();
 	spare = this_cpu_ptr(spare_page);
-	memcpy(spare, x, PAGE_SIZE);
-	memcpy(x, y, PAGE_SIZE);
-	memcpy(y, spare, PAGE_SIZE);
+	if (!copy_mc_to_kernel(spare, x, PAGE_SIZE)) {
+		done = !copy_mc_to_kernel(x, y, PAGE_SIZE);
+		memcpy(done ? y : x, spare, PAGE_SIZE);
+	}
 	preempt_enable();
 	kunmap_local(y);
 	kunmap_local(x);
+	return done;
 }
 
 /* The two frames are off their page tables and no CPU can reach them. */
@@ -181,10 +186,10 @@ static bool swap_frames(struct folio *a, struct folio *b)
 	if (!folio_ref_freeze(a, 1))
 		goto unlock_b;
 	if (folio_ref_freeze(b, 1)) {
-		swap_contents(&a->page, &b->page);
-		swap_identity(a, b);
+		done = swap_contents(&a->page, &b->page);
+		if (done)
+			swap_identity(a, b);
 		folio_ref_unfreeze(b, 1);
-		done = true;
 	}
 	folio_ref_unfreeze(a, 1);
 unlock_b:
@@ -295,7 +300,7 @@ static void notify_start(struct mmu_notifier_range *range, struct mm_struct *mm,
 }
 
 /*
- * Nobody else holds two of these locks at once but under an mmap lock for writing.
+ * In the order of their addresses, as everybody who takes two at once.
  * A table may have become a huge page before it was locked.
  */
 static bool lock_tables(struct mm_struct *mm_a, pmd_t *pmd_a, spinlock_t *a, struct mm_struct *mm_b,
@@ -356,134 +361,6 @@ end:
 	return done;
 }
 
-/* Take the huge page that is mapped at @addr off the LRU, with a reference. */
-static enum page_exchange_result isolate_huge(struct mm_struct *mm, unsigned long addr,
-					      struct folio **folio)
-{
-	struct vm_area_struct *vma = movable_vma(mm, addr, NULL);
-	enum page_exchange_result result = PAGE_EXCHANGE_GONE;
-	struct folio_walk fw;
-
-	if (!vma)
-		return PAGE_EXCHANGE_REFUSED;
-	*folio = folio_walk_start(&fw, vma, addr, 0);
-	if (!*folio)
-		return PAGE_EXCHANGE_GONE;
-	if (fw.level != FW_LEVEL_PMD || !folio_test_anon(*folio) || folio_test_ksm(*folio) ||
-	    folio_test_mlocked(*folio) || folio_test_unevictable(*folio) ||
-	    folio_test_has_hwpoisoned(*folio))
-		result = PAGE_EXCHANGE_REFUSED;
-	else if (folio_test_swapcache(*folio) || !folio_test_swapbacked(*folio) ||
-		 folio_mapcount(*folio) != 1 || folio_ref_count(*folio) != 1 ||
-		 !folio_isolate_lru(*folio))
-		result = PAGE_EXCHANGE_BUSY;
-	else
-		result = PAGE_EXCHANGED;
-	folio_walk_end(&fw, vma);
-	if (result == PAGE_EXCHANGED)
-		node_stat_mod_folio(*folio, NR_ISOLATED_ANON, folio_nr_pages(*folio));
-	return result;
-}
-
-static void put_back(struct folio *folio)
-{
-	node_stat_mod_folio(folio, NR_ISOLATED_ANON, -folio_nr_pages(folio));
-	folio_putback_lru(folio);
-}
-
-static void swap_huge(struct folio *a, struct folio *b)
-{
-	const bool queued_a = folio_unqueue_deferred_split(a);
-	const bool queued_b = folio_unqueue_deferred_split(b);
-	const long nr = folio_nr_pages(a);
-
-	/* unmapped, unlisted and frozen: charges of equal size may change hands */
-#ifdef CONFIG_MEMCG
-	swap(a->memcg_data, b->memcg_data);
-#endif
-	for (long i = 0; i < nr; i++) {
-		swap_contents(folio_page(a, i), folio_page(b, i));
-		cond_resched();
-	}
-	swap_identity(a, b);
-	folio_ref_unfreeze(a, 1);
-	folio_ref_unfreeze(b, 1);
-	if (queued_a)
-		deferred_split_folio(b, false);
-	if (queued_b)
-		deferred_split_folio(a, false);
-}
-
-/* Both are isolated, mapped once and of the same size. */
-static bool exchange_huge_folios(struct folio *a, struct folio *b)
-{
-	struct anon_vma *anon_vma_a = NULL, *anon_vma_b = NULL;
-	bool done = false;
-
-	if (!folio_trylock(a))
-		return false;
-	if (!folio_trylock(b))
-		goto unlock_a;
-	anon_vma_a = folio_get_anon_vma(a);
-	anon_vma_b = folio_get_anon_vma(b);
-	if (!anon_vma_a || !anon_vma_b || folio_test_partially_mapped(a) ||
-	    folio_test_partially_mapped(b))
-		goto unlock_b;
-	try_to_migrate(a, 0);
-	try_to_migrate(b, 0);
-	if (!folio_mapped(a) && !folio_mapped(b) && folio_ref_freeze(a, 1)) {
-		if (folio_ref_freeze(b, 1)) {
-			swap_huge(a, b);
-			done = true;
-		} else {
-			folio_ref_unfreeze(a, 1);
-		}
-	}
-	/* whose migration entries name the first gets mapped the second */
-	remove_migration_ptes(a, done ? b : a, 0);
-	remove_migration_ptes(b, done ? a : b, 0);
-unlock_b:
-	folio_unlock(b);
-unlock_a:
-	folio_unlock(a);
-	if (anon_vma_a)
-		put_anon_vma(anon_vma_a);
-	if (anon_vma_b)
-		put_anon_vma(anon_vma_b);
-	return done;
-}
-
-static unsigned int exchange_huge(struct mm_struct *mm_a, struct mm_struct *mm_b,
-				  struct page_exchange *pair)
-{
-	struct folio *a, *b;
-	bool done = false;
-
-	pair->result_a = isolate_huge(mm_a, pair->a, &a);
-	if (pair->result_a)
-		return 0;
-	pair->result_b = isolate_huge(mm_b, pair->b, &b);
-	if (!pair->result_b) {
-		if (a != b && folio_order(a) == folio_order(b))
-			done = exchange_huge_folios(a, b);
-		if (!done) {
-			pair->result_a = PAGE_EXCHANGE_BUSY;
-			pair->result_b = PAGE_EXCHANGE_BUSY;
-		}
-		put_back(b);
-	}
-	put_back(a);
-	return done;
-}
-
-static bool is_huge(struct mm_struct *mm, unsigned long addr)
-{
-	const pmd_t *pmd = pmd_of(mm, addr);
-	const pmd_t value = pmd ? pmdp_get_lockless((pmd_t *)pmd) : __pmd(0);
-
-	return pmd_present(value) && pmd_leaf(value);
-}
-
 static bool lock_both(struct mm_struct *a, struct mm_struct *b)
 {
 	if (!mmap_read_trylock(a))
@@ -504,8 +381,7 @@ static bool lock_both(struct mm_struct *a, struct mm_struct *b)
  * @n:		How many.
  *
  * The caller holds a reference on the users of both (mmget()) and no locks. It
- * may sleep, but does not wait for an mmap lock. For huge pages an address is
- * that of the huge page.
+ * may sleep, but does not wait for an mmap lock.
  *
  * Return: how many pairs were exchanged.
  */
@@ -521,24 +397,21 @@ unsigned int exchange_user_pages(struct mm_struct *mm_a, struct mm_struct *mm_b,
 	/* pages that were touched just now wait to get onto a list */
 	lru_add_drain();
 	for (unsigned int i = 0; i < n;) {
+		struct page_exchange *pair = &pairs[i];
 		unsigned int run = 1;
-		bool huge_a, huge_b;
 
 		if (!lock_both(mm_a, mm_b))
 			break;
-		huge_a = is_huge(mm_a, pairs[i].a);
-		huge_b = is_huge(mm_b, pairs[i].b);
-		if (huge_a && huge_b) {
-			done += exchange_huge(mm_a, mm_b, &pairs[i]);
-		} else if (huge_a != huge_b) {
-			pairs[i].result_a = PAGE_EXCHANGE_REFUSED;
-			pairs[i].result_b = PAGE_EXCHANGE_REFUSED;
+		/* what lies below other mappings may be no page table */
+		if (!movable_vma(mm_a, pair->a, NULL) || !movable_vma(mm_b, pair->b, NULL)) {
+			pair->result_a = PAGE_EXCHANGE_REFUSED;
+			pair->result_b = PAGE_EXCHANGE_REFUSED;
 		} else {
 			while (run < BATCH && i + run < n &&
-			       same_table(pairs[i].a, pairs[i + run].a) &&
-			       same_table(pairs[i].b, pairs[i + run].b))
+			       same_table(pair->a, pairs[i + run].a) &&
+			       same_table(pair->b, pairs[i + run].b))
 				run++;
-			done += exchange_run(mm_a, mm_b, &pairs[i], run);
+			done += exchange_run(mm_a, mm_b, pair, run);
 		}
 		if (mm_b != mm_a)
 			mmap_read_unlock(mm_b);
@@ -567,7 +440,8 @@ static enum page_exchange_result isolate_page(struct mm_struct *mm, unsigned lon
 	folio = folio_walk_start(&fw, vma, addr, 0);
 	if (!folio)
 		return PAGE_EXCHANGE_GONE;
-	if (!folio_test_anon(folio) || folio_test_hugetlb(folio) || folio_is_zone_device(folio) ||
+	/* a large one would be allocated with reclaim */
+	if (!folio_test_anon(folio) || folio_test_large(folio) || folio_is_zone_device(folio) ||
 	    folio_test_unevictable(folio) || folio_nid(folio) == nid)
 		result = PAGE_EXCHANGE_REFUSED;
 	else if (folio_likely_mapped_shared(folio) || !isolate_folio_to_list(folio, list))
@@ -581,7 +455,7 @@ static enum page_exchange_result isolate_page(struct mm_struct *mm, unsigned lon
 /**
  * migrate_user_pages() - Move pages of user memory to a node with free memory
  * @mm:		Whose memory it is.
- * @addrs:	Their addresses; for a huge page that of the huge page.
+ * @addrs:	Their addresses.
  * @results:	Per address, what came of it: enum page_exchange_result.
  * @n:		How many.
  * @nid:	Where to.

@@ -6,6 +6,12 @@
 
 #include "heat.h"
 
+/* a * b / c, or U64_MAX where that does not fit, which the instruction would not survive. */
+static u64 mul_div(u64 a, u64 b, u64 c)
+{
+	return mul_u64_u64_shr(a, b, 64) >= c ? U64_MAX : mul_u64_u64_div_u64(a, b, c);
+}
+
 /**
  * demeter_group_add() - Add a member's count to a group
  * @group:	The group, zeroed in the beginning.
@@ -18,7 +24,7 @@ void demeter_group_add(struct demeter_group *group, u32 pages, u64 count)
 	group->pages += pages;
 	group->pages_sq += (u64)pages * pages;
 	group->sum += count;
-	group->sum_sq += mul_u64_u64_div_u64(count << GROUP_SHIFT, count, pages);
+	group->sum_sq += mul_div(count << GROUP_SHIFT, count, pages);
 }
 
 /**
@@ -39,12 +45,11 @@ void demeter_group_estimate(struct demeter_group *group)
 	group->real = 0;
 	if (!group->pages || !group->sum)
 		return;
-	group->mean =
-		min_t(u64, mul_u64_u64_div_u64(group->sum, 1 << HEAT_SHIFT, group->pages), U32_MAX);
-	group->noise = mul_u64_u64_div_u64(group->sum, HEAT_SAMPLE << GROUP_SHIFT, group->pages);
+	group->mean = min_t(u64, mul_div(group->sum, 1 << HEAT_SHIFT, group->pages), U32_MAX);
+	group->noise = mul_div(group->sum, HEAT_SAMPLE << GROUP_SHIFT, group->pages);
 	if (k < 2)
 		return;
-	expected = mul_u64_u64_div_u64(group->sum << GROUP_SHIFT, group->sum, group->pages);
+	expected = mul_div(group->sum << GROUP_SHIFT, group->sum, group->pages);
 	found = group->sum_sq - min(expected, group->sum_sq);
 	/* in units of the noise: 2 * members, and more when members have few samples */
 	deviation = 2ull * k + div64_u64((u64)k * k * HEAT_SAMPLE, group->sum);
@@ -66,7 +71,7 @@ u32 demeter_group_weight(const struct demeter_group *group, u32 pages)
 {
 	const u64 all = group->real + group->noise / pages;
 
-	return group->real ? mul_u64_u64_div_u64(group->real, 1 << 16, all) : 0;
+	return group->real ? mul_div(group->real, 1 << 16, all) : 0;
 }
 
 /**
@@ -80,7 +85,7 @@ u32 demeter_group_weight(const struct demeter_group *group, u32 pages)
  */
 u32 demeter_group_member(const struct demeter_group *group, u32 pages, u64 count, u32 prior)
 {
-	const s64 own = min_t(u64, mul_u64_u64_div_u64(count, 1 << HEAT_SHIFT, pages), U32_MAX);
+	const s64 own = min_t(u64, mul_div(count, 1 << HEAT_SHIFT, pages), U32_MAX);
 
 	return prior + (((own - prior) * demeter_group_weight(group, pages)) >> 16);
 }
@@ -139,9 +144,6 @@ void demeter_granule_estimate(struct demeter_granule *g, u32 mean)
 
 	g->mean = mean;
 	g->weight = 0;
-	/* a huge page moves as one */
-	if (g->huge)
-		return;
 	demeter_group_estimate(&pages);
 	g->weight = demeter_group_weight(&pages, 1);
 }

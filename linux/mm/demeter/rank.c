@@ -64,6 +64,9 @@ void demeter_ranking_add(struct demeter_ranking *ranking, const struct demeter_g
 
 	ranking->total[DEMETER_FAST] += g->nr_fast;
 	ranking->total[DEMETER_SLOW] += g->nr_present - g->nr_fast;
+	/* not moved yet */
+	if (g->huge)
+		return;
 	for (unsigned int word = 0; word < BITS_TO_LONGS(GRANULE_PAGES); word++) {
 		const unsigned long movable = g->present[word] & ~g->stuck[word];
 

@@ -130,6 +130,8 @@ static bool chosen(struct gathered *to, bool all, bool some)
 static void gather_granule(const struct bounds *b, struct demeter_target *t,
 			   struct demeter_granule *g, struct gathered *hot, struct gathered *cold)
 {
+	if (g->huge)
+		return;
 	/* pages of which nothing is known are all alike, and mostly of no interest */
 	if (!g->weight && g->mean < b->some_hot && g->mean >= b->some_cold)
 		return;
@@ -147,9 +149,6 @@ static void gather_granule(const struct bounds *b, struct demeter_target *t,
 			} else if (chosen(hot, heat >= b->all_hot, heat >= b->some_hot)) {
 				take(hot, t, g, page);
 			}
-			/* the address of a huge page stands for all of it */
-			if (g->huge)
-				return;
 		}
 	}
 }
@@ -180,17 +179,15 @@ static void note(const struct demeter_candidate *c, u8 result)
 static void note_exchange(const struct demeter_candidate *hot, const struct demeter_candidate *cold,
 			  const struct page_exchange *pair)
 {
-	const unsigned int pages = hot->granule->huge ? GRANULE_PAGES : 1;
-
 	note(hot, pair->result_a);
 	note(cold, pair->result_b);
 	if (pair->result_a || pair->result_b)
 		return;
 	demeter_stats.exchanged++;
-	demeter_stats.promoted += pages;
-	demeter_stats.demoted += pages;
-	hot->target->promoted += pages;
-	cold->target->demoted += pages;
+	demeter_stats.promoted++;
+	demeter_stats.demoted++;
+	hot->target->promoted++;
+	cold->target->demoted++;
 }
 
 /* Pairs of the same two targets. */

@@ -401,8 +401,21 @@ static const struct kobj_type target_type = {
  */
 void demeter_sysfs_add_target(struct demeter_target *t)
 {
+	static u64 serial;
+	bool taken = false;
+	struct demeter_target *other;
+	int ret;
+
+	/* a process that has called exec, while others still use its old memory */
+	list_for_each_entry(other, &demeter_targets, list)
+		taken |= other != t && other->pid == t->pid;
 	atomic_inc(&nr_folders);
-	if (kobject_init_and_add(&t->kobj, &target_type, targets_folder, "%d", t->pid))
+	kobject_init(&t->kobj, &target_type);
+	if (taken)
+		ret = kobject_add(&t->kobj, targets_folder, "%d.%llu", t->pid, ++serial);
+	else
+		ret = kobject_add(&t->kobj, targets_folder, "%d", t->pid);
+	if (ret)
 		pr_warn_ratelimited("demeter: process %d is not shown in sysfs\n", t->pid);
 }
 
@@ -412,7 +425,8 @@ void demeter_sysfs_add_target(struct demeter_target *t)
  */
 void demeter_sysfs_remove_target(struct demeter_target *t)
 {
-	kobject_del(&t->kobj);
+	if (t->kobj.state_in_sysfs)
+		kobject_del(&t->kobj);
 	kobject_put(&t->kobj);
 }
 

@@ -22,6 +22,8 @@
 
 /* New targets of one search; what is found beyond that is found by the next. */
 #define FOUND_MAX 64
+/* Ancestors that are asked for: others cannot make a search long by many of them. */
+#define TREE_DEPTH 64
 /* Granules that are looked at in one hold of the mmap lock. */
 #define SCAN_GRANULES 64
 /* Areas of an address space that are further apart are covered by separate ranges. */
@@ -208,10 +210,10 @@ ssize_t demeter_scope_show(char *buf)
 
 static bool is_descendant(struct task_struct *task, const struct pid *pid)
 {
-	while (task_tgid(task) != pid) {
+	for (unsigned int depth = 0; task_tgid(task) != pid; depth++) {
 		struct task_struct *parent = rcu_dereference(task->real_parent);
 
-		if (parent == task || is_global_init(task))
+		if (parent == task || is_global_init(task) || depth == TREE_DEPTH)
 			return false;
 		task = parent;
 	}
@@ -399,14 +401,8 @@ void demeter_targets_clear(void)
 		drop(t);
 }
 
-/**
- * demeter_target_granule() - The granule of an address, made if need be
- * @t:		The target.
- * @addr:	User address.
- *
- * Return: the granule, which is the target's, or NULL without memory.
- */
-struct demeter_granule *demeter_target_granule(struct demeter_target *t, unsigned long addr)
+/* The granule of an address, made if need be; NULL without memory. */
+static struct demeter_granule *granule_of(struct demeter_target *t, unsigned long addr)
 {
 	const unsigned long index = addr / GRANULE_SIZE;
 	struct demeter_granule *g = xa_load(&t->granules, index);
@@ -429,6 +425,7 @@ struct target_scan {
 	struct demeter_target *target;
 	unsigned long area_start, area_end;
 	unsigned int left; /* granules until the mmap lock is let go */
+	unsigned long last_at; /* granule */
 	u8 tiers[MAX_NUMNODES]; /* enum demeter_tier, or NR_DEMETER_TIERS */
 };
 
@@ -470,14 +467,28 @@ static void cover_area(struct target_scan *s)
 	mutex_unlock(&s->target->lock);
 }
 
+/*
+ * Called for each vma that has a part of a granule. Ends the scan before the granule
+ * that would be one too many, so that it goes on from there.
+ */
 static int on_found(struct user_page_scan *scan, unsigned long at)
 {
 	struct target_scan *s = container_of(scan, struct target_scan, scan);
-	struct demeter_granule *g = demeter_target_granule(s->target, at);
+	struct demeter_granule *g;
 
+	if (at != s->last_at) {
+		if (!s->left)
+			return 1;
+		s->left--;
+		s->last_at = at;
+	}
+	/* a page table in which there is nothing left */
+	if (!memchr_inv(scan->nids, 0xff, sizeof(scan->nids)))
+		return 0;
 	/* without memory the granule stays unmanaged this time */
+	g = granule_of(s->target, at);
 	if (!g)
-		return !--s->left;
+		return 0;
 	g->scan = s->target->scan;
 	note_pages(g, s);
 	if (!s->area_end || at > s->area_end + AREA_GAP) {
@@ -485,30 +496,34 @@ static int on_found(struct user_page_scan *scan, unsigned long at)
 		s->area_start = at;
 	}
 	s->area_end = at + GRANULE_SIZE;
-	return !--s->left;
+	return 0;
 }
 
 static void scan_target(struct demeter_target *t, struct target_scan *s)
 {
 	struct demeter_granule *g;
-	unsigned long index, start = 0;
+	unsigned long index;
 	int ret;
 
 	if (!mmget_not_zero(t->mm))
 		return;
-	t->scan++;
+	/* goes on where the last one met a process that was changing its memory */
+	if (!t->scan_from)
+		t->scan++;
 	s->target = t;
 	s->area_end = 0;
 	do {
 		s->left = SCAN_GRANULES;
-		ret = scan_user_pages(t->mm, start, &s->scan);
-		/* again from the last one, of which there may be more */
-		start = s->scan.at;
+		s->last_at = ULONG_MAX;
+		ret = scan_user_pages(t->mm, t->scan_from, &s->scan);
+		if (ret > 0)
+			t->scan_from = s->scan.at;
 	} while (ret > 0);
 	mmput_async(t->mm);
+	cover_area(s);
 	if (ret < 0)
 		return;
-	cover_area(s);
+	t->scan_from = 0;
 	t->pages[DEMETER_FAST] = 0;
 	t->pages[DEMETER_SLOW] = 0;
 	xa_for_each(&t->granules, index, g) {
