@@ -7,10 +7,10 @@ image_dir := $(BUILD)/image
 image := $(image_dir)/initramfs.cpio
 image_perf := $(image_dir)/initramfs-perf.cpio
 busybox := $(image_dir)/busybox
+image_programs := $(workloads_bin) $(demeterctl)
 image_modules := $(if $(CONFIG_GUEST_DEMETER),$(linux_dir)/demeter/mm/demeter/demeter.ko)
-image_programs := $(workloads_bin) $(demeterctl) $(image_modules)
 image_files := $(busybox) image/init image/run-job image/image.mk $(image_programs) \
-	scripts/make-initramfs
+	$(if $(CONFIG_GUEST_DEMETER),$(linux_dir)/demeter/.built) scripts/make-initramfs
 
 .PHONY: image images
 image images: $(image) $(if $(CONFIG_IMAGE_PERF),$(image_perf))
@@ -18,10 +18,10 @@ image images: $(image) $(if $(CONFIG_IMAGE_PERF),$(image_perf))
 $(busybox): scripts/debian-source | $(DEPS)
 	@$(STAGE) busybox -- scripts/busybox $@
 
-$(image_modules): $(linux_dir)/demeter/.built ;
-
 $(image): $(image_files)
-	@$(STAGE) image -- scripts/make-initramfs $@ image $(busybox) $(image_programs)
+	@$(STAGE) image -- scripts/make-initramfs $@ image $(busybox) $(image_programs) \
+		$(image_modules)
 
 $(image_perf): $(image_files) $(perf)
-	@$(STAGE) image-perf -- scripts/make-initramfs $@ image $(busybox) $(image_programs) $(perf)
+	@$(STAGE) image-perf -- scripts/make-initramfs $@ image $(busybox) $(image_programs) \
+		$(image_modules) $(perf)

@@ -13,10 +13,10 @@
  * PLACEMENT=FILE		addresses of pages, 64 bits each, most wanted first
  * PLACEMENT_NODES="FAST SLOW"	NUMA nodes of the tiers
  *
- * For pages of the list that do not exist yet the fast tier is left room, which
- * the kernel takes for the next ones of any that come. Pages that cannot be moved
- * stay. Says on stderr what came of it. Dies when the list cannot be read or no
- * page be moved on this machine.
+ * The fast tier keeps room for pages of the list that do not exist yet; the kernel
+ * gives it to whatever pages come next. Pages that cannot be moved stay. Says on
+ * stderr what came of it. Dies when the list cannot be read or no page be moved on
+ * this machine.
  */
 void place_pages(void);
 
