@@ -43,13 +43,6 @@ struct demeter_params demeter_params = {
 struct demeter_stats demeter_stats;
 nodemask_t demeter_fast_nodes, demeter_slow_nodes;
 
-const char *const demeter_stage_names[NR_DEMETER_STAGES] = {
-	[DEMETER_SAMPLE] = "sample",
-	[DEMETER_CLASSIFY] = "classify",
-	[DEMETER_RANK] = "rank",
-	[DEMETER_RELOCATE] = "relocate",
-};
-
 static const struct demeter_source *source; /* NULL: the first that works */
 static const struct demeter_source *running_source;
 static struct task_struct *thread;

@@ -151,7 +151,6 @@ extern struct demeter_params demeter_params;
 extern struct demeter_stats demeter_stats;
 extern struct list_head demeter_targets;
 extern nodemask_t demeter_fast_nodes, demeter_slow_nodes;
-extern const char *const demeter_stage_names[NR_DEMETER_STAGES];
 
 /* core.c */
 int demeter_start(void);
