@@ -33,10 +33,12 @@ $(linux_dir)/.tarball: FORCE
 $(linux_dir)/.compiler: FORCE
 	$(call remember,$(linux_llvm))
 
-# Our own files lie at the path that they have in the kernel.
+# Our own files lie at the path that they have in the kernel. Those that differ become
+# new there, also if they were changed while an object was made of what was there before.
 $(linux_dir)/.overlaid: $(linux_dir)/.unpacked $(linux_files)
 	@for f in $(linux_files:linux/%=%); do \
-		install -D -p -m 644 linux/$$f $(linux_src)/$$f || exit 1; done
+		cmp -s linux/$$f $(linux_src)/$$f || \
+		install -D -m 644 linux/$$f $(linux_src)/$$f || exit 1; done
 	@touch $@
 
 # $(1): variant

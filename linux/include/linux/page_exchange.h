@@ -22,8 +22,8 @@ struct mm_struct;
  * @PAGE_EXCHANGE_BUSY:	A page is pinned, locked, shared or in the swap cache
  *			at present.
  * @PAGE_EXCHANGE_REFUSED: A page is of a kind that is never moved: of a file,
- *			locked in memory, huge or special, or its partner is of
- *			another memory cgroup.
+ *			locked in memory, special, or with a place given to it by
+ *			a policy.
  */
 enum page_exchange_result {
 	PAGE_EXCHANGED,
@@ -37,7 +37,8 @@ enum page_exchange_result {
  * @a:		User address of a page in the first mm.
  * @b:		User address of a page in the second mm.
  * @result_a:	What came of it, by the page at @a; see enum page_exchange_result.
- * @result_b:	Likewise by the page at @b. Both are PAGE_EXCHANGED, or none is.
+ * @result_b:	Likewise by the page at @b. They were exchanged if both are
+ *		PAGE_EXCHANGED. If one is, it was the other that could not be moved.
  */
 struct page_exchange {
 	unsigned long a;
@@ -50,6 +51,8 @@ unsigned int exchange_user_pages(struct mm_struct *mm_a, struct mm_struct *mm_b,
 				 struct page_exchange *pairs, unsigned int n);
 unsigned int migrate_user_pages(struct mm_struct *mm, const unsigned long *addrs, u8 *results,
 				unsigned int n, int nid);
+
+bool split_user_page(struct mm_struct *mm, unsigned long addr);
 
 /* What scan_user_pages() reports: a node, with this flag if the page is huge. */
 #define USER_PAGE_HUGE 0x4000
@@ -79,6 +82,7 @@ struct user_page_scan {
 };
 
 int scan_user_pages(struct mm_struct *mm, unsigned long start, struct user_page_scan *scan);
+void forget_user_translations(struct mm_struct *mm);
 bool node_is_fast(int nid);
 
 #endif /* _LINUX_PAGE_EXCHANGE_H */

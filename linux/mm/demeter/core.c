@@ -47,7 +47,7 @@ static const struct demeter_source *source; /* NULL: the first that works */
 static const struct demeter_source *running_source;
 static struct task_struct *thread;
 static struct demeter_sample *sample_buffer;
-static struct demeter_ranking *ranking;
+static struct demeter_ranking *rankings; /* by size */
 static struct demeter_sample_counts counted; /* since sampling began */
 
 /**
@@ -119,15 +119,30 @@ static void take_sample(struct demeter_target *t, unsigned long addr)
 	demeter_granule_sample(g, (addr >> PAGE_SHIFT) % GRANULE_PAGES);
 }
 
-static void take_samples(void)
+/* Samples of accessed bits, by target. */
+static void take_watched(void)
+{
+	struct demeter_target *t;
+	u32 n;
+
+	list_for_each_entry(t, &demeter_targets, list) {
+		if (!t->watch)
+			continue;
+		while ((n = demeter_watch_read(t->watch, sample_buffer, READ_SAMPLES,
+					       &demeter_stats.lost)))
+			for (u32 i = 0; i < n; i++)
+				take_sample(t, sample_buffer[i].addr);
+		cond_resched();
+	}
+}
+
+/* Samples of a PMU, by CPU. */
+static void take_sampled(void)
 {
 	struct demeter_target *t = NULL;
 	int cpu = -1;
 	u32 n;
 
-	list_for_each_entry(t, &demeter_targets, list)
-		t->last_sampled = NULL;
-	t = NULL;
 	while ((n = demeter_sampling_read(&cpu, sample_buffer, READ_SAMPLES,
 					  &demeter_stats.lost))) {
 		for (u32 i = 0; i < n; i++) {
@@ -142,6 +157,18 @@ static void take_samples(void)
 		}
 		cond_resched();
 	}
+}
+
+static void take_samples(void)
+{
+	struct demeter_target *t;
+
+	list_for_each_entry(t, &demeter_targets, list)
+		t->last_sampled = NULL;
+	if (running_source->accessed_bits)
+		take_watched();
+	else
+		take_sampled();
 }
 
 static bool is_due(unsigned int epochs)
@@ -204,7 +231,7 @@ static void estimate_range(struct demeter_target *t, const struct demeter_range 
 			g, demeter_group_member(&granules, g->nr_present, g->sum, mean));
 		if (!demeter_params.page_counters)
 			g->weight = 0;
-		demeter_ranking_add(ranking, g);
+		demeter_ranking_add(&rankings[demeter_granule_size(g)], g);
 	}
 }
 
@@ -230,7 +257,7 @@ static void rank(void)
 	struct demeter_group ranges = {};
 	struct demeter_target *t;
 
-	memset(ranking, 0, sizeof(*ranking));
+	memset(rankings, 0, NR_DEMETER_SIZES * sizeof(*rankings));
 	list_for_each_entry(t, &demeter_targets, list) {
 		for (unsigned int i = 0; i < t->ranges.nr; i++) {
 			u32 pages;
@@ -262,6 +289,29 @@ static struct demeter_worth worth(void)
 	};
 }
 
+/* Huge pages first: what is left of a batch is for base pages. */
+static struct demeter_split plan(struct demeter_plan plans[NR_DEMETER_SIZES])
+{
+	const struct demeter_worth pays = worth();
+	u64 most = demeter_params.batch_pages;
+	u64 free = demeter_free_fast_pages();
+
+	for (int size = NR_DEMETER_SIZES - 1; size >= 0; size--) {
+		const struct demeter_ranking *r = &rankings[size];
+		const unsigned int pages = demeter_pages_of(size);
+		struct demeter_plan *p = &plans[size];
+
+		*p = demeter_ranking_plan(r, &pays, most / pages, free / pages);
+		most -= pages * (p->promote + p->exchange);
+		free -= pages * p->promote;
+		trace_demeter_rank(pages, r->total[DEMETER_FAST], r->total[DEMETER_SLOW], p);
+	}
+	if (plans[DEMETER_HUGE].exchange || plans[DEMETER_HUGE].promote ||
+	    plans[DEMETER_BASE].promote)
+		return (struct demeter_split){};
+	return demeter_ranking_split(rankings, &pays, plans[DEMETER_BASE].exchange, most);
+}
+
 static void count_events(const struct demeter_stats *before)
 {
 	const struct demeter_stats *now = &demeter_stats;
@@ -277,8 +327,17 @@ static void count_events(const struct demeter_stats *before)
 					div_u64(before->stage_ns[i], NSEC_PER_USEC));
 }
 
-/* Add what sampling has done since the last epoch. */
-static void count_samples(void)
+static void count_watched(void)
+{
+	struct demeter_target *t;
+
+	list_for_each_entry(t, &demeter_targets, list)
+		if (t->watch)
+			demeter_watch_counts(t->watch, &demeter_stats.samples,
+					     &demeter_stats.stage_ns[DEMETER_SAMPLE]);
+}
+
+static void count_sampled(void)
 {
 	const struct demeter_sample_counts counts = demeter_sampling_counts();
 
@@ -291,12 +350,38 @@ static void count_samples(void)
 	counted.samples = counts.samples;
 }
 
+/* Add what sampling has done since the last epoch. */
+static void count_samples(void)
+{
+	if (running_source->accessed_bits)
+		count_watched();
+	else
+		count_sampled();
+}
+
+/* Accessed bits are sampled by target: let new ones be. */
+static void watch_targets(void)
+{
+	struct demeter_target *t;
+	unsigned int n = 0;
+
+	list_for_each_entry(t, &demeter_targets, list) {
+		if (n == DEMETER_MAX_WATCHED) {
+			pr_warn_once("demeter: more than %u processes: not all are watched\n", n);
+			return;
+		}
+		if (!t->watch)
+			t->watch = demeter_watch_start(t->pid, t->mm, demeter_params.epoch_ms);
+		n++;
+	}
+}
+
 static void epoch(void)
 {
+	struct demeter_plan plans[NR_DEMETER_SIZES];
+	struct demeter_split split;
 	struct demeter_stats before;
-	struct demeter_worth pays;
 	struct demeter_target *t;
-	struct demeter_plan plan;
 	u64 since;
 
 	mutex_lock(&demeter_lock);
@@ -305,6 +390,8 @@ static void epoch(void)
 	count_samples();
 	demeter_stats.epochs++;
 	demeter_targets_find();
+	if (running_source->accessed_bits)
+		watch_targets();
 	demeter_targets_scan();
 	take_samples();
 	list_for_each_entry(t, &demeter_targets, list)
@@ -312,13 +399,12 @@ static void epoch(void)
 	demeter_stats.stage_ns[DEMETER_CLASSIFY] += lap(&since);
 
 	rank();
-	pays = worth();
-	plan = demeter_ranking_plan(ranking, &pays, demeter_params.batch_pages,
-				    demeter_free_fast_pages());
-	trace_demeter_rank(ranking->total[DEMETER_FAST], ranking->total[DEMETER_SLOW], &plan);
+	split = plan(plans);
 	demeter_stats.stage_ns[DEMETER_RANK] += lap(&since);
 
-	demeter_relocate(&plan);
+	for (int size = NR_DEMETER_SIZES - 1; size >= 0; size--)
+		demeter_relocate(size, &plans[size]);
+	demeter_split(&split);
 	if (is_due(demeter_params.cool_epochs))
 		list_for_each_entry(t, &demeter_targets, list)
 			cool(t);
@@ -366,6 +452,29 @@ static int find_tiers(void)
 	return 0;
 }
 
+static int try_source(const struct demeter_source *s)
+{
+	if (s->accessed_bits)
+		return demeter_watch_check();
+	return demeter_sampling_start(s, demeter_params.sample_period,
+				      demeter_params.latency_threshold);
+}
+
+static void stop_sampling(void)
+{
+	struct demeter_target *t;
+
+	if (!running_source->accessed_bits) {
+		demeter_sampling_stop();
+		return;
+	}
+	list_for_each_entry(t, &demeter_targets, list) {
+		if (t->watch)
+			demeter_watch_stop(t->watch);
+		t->watch = NULL;
+	}
+}
+
 static int start_sampling(void)
 {
 	int ret = -ENODEV;
@@ -374,10 +483,11 @@ static int start_sampling(void)
 		if (source && source != &demeter_sources[i])
 			continue;
 		running_source = &demeter_sources[i];
-		ret = demeter_sampling_start(running_source, demeter_params.sample_period,
-					     demeter_params.latency_threshold);
+		ret = try_source(running_source);
 	}
-	if (ret)
+	if (!ret)
+		pr_info("demeter: samples by %s\n", running_source->name);
+	else
 		pr_err("demeter: no PMU that samples data addresses%s%s (%d)\n", source ? ": " : "",
 		       source ? source->name : "", ret);
 	return ret;
@@ -401,8 +511,8 @@ int demeter_start(void)
 		return ret;
 	counted = (struct demeter_sample_counts){};
 	sample_buffer = kmalloc_array(READ_SAMPLES, sizeof(*sample_buffer), GFP_KERNEL);
-	ranking = kmalloc(sizeof(*ranking), GFP_KERNEL);
-	ret = sample_buffer && ranking ? demeter_relocate_init() : -ENOMEM;
+	rankings = kmalloc_array(NR_DEMETER_SIZES, sizeof(*rankings), GFP_KERNEL);
+	ret = sample_buffer && rankings ? demeter_relocate_init() : -ENOMEM;
 	if (ret)
 		goto free;
 	ret = start_sampling();
@@ -413,11 +523,11 @@ int demeter_start(void)
 		return 0;
 	ret = PTR_ERR(thread);
 	thread = NULL;
-	demeter_sampling_stop();
+	stop_sampling();
 exit_relocate:
 	demeter_relocate_exit();
 free:
-	kfree(ranking);
+	kfree(rankings);
 	kfree(sample_buffer);
 	return ret;
 }
@@ -439,9 +549,9 @@ void demeter_stop(void)
 	kthread_stop(ending);
 	mutex_lock(&demeter_lock);
 	thread = NULL;
-	demeter_sampling_stop();
+	stop_sampling();
 	demeter_relocate_exit();
-	kfree(ranking);
+	kfree(rankings);
 	kfree(sample_buffer);
 }
 

@@ -4,7 +4,8 @@
  *
  * Data flows one way, once per epoch, in one kernel thread (core.c):
  *
- *	sample.c	the PMU samples user addresses into per-CPU rings (channel.c)
+ *	sample.c	the PMU samples user addresses into per-CPU rings (channel.c);
+ *	accessed.c	without such a PMU, DAMON does by means of accessed bits
  *	target.c	whose memory is managed; samples find their target
  *	range.c, heat.c	classify: how hot ranges and pages are
  *	rank.c		which pages are to change tiers
@@ -23,6 +24,7 @@
 #include <linux/sched.h>
 #include <linux/xarray.h>
 
+#include "accessed.h"
 #include "heat.h"
 #include "range.h"
 #include "rank.h"
@@ -30,6 +32,8 @@
 
 #define DEMETER_MAX_RANGES  65536
 #define DEMETER_MAX_TARGETS 4096
+/* Of those, by a thread each, if accessed bits are the source. */
+#define DEMETER_MAX_WATCHED 64
 
 /**
  * struct demeter_params - What users can set; ranges and units in sysfs.c
@@ -79,7 +83,8 @@ enum demeter_stage {
  * @strays:	Samples of no target, or of memory that is not managed.
  * @promoted:	Pages that went to the fast tier, by exchange or migration.
  * @demoted:	Pages that went to the slow tier.
- * @exchanged:	Pairs of pages that traded places.
+ * @exchanged:	Pairs of base pages that traded places; a pair of huge pages is 512.
+ * @split:	Huge pages that were split for base pages to change tiers.
  * @busy:	Pages that could not be moved then.
  * @refused:	Pages that cannot be moved.
  * @gone:	Pages that were not there any more.
@@ -93,6 +98,7 @@ struct demeter_stats {
 	u64 promoted;
 	u64 demoted;
 	u64 exchanged;
+	u64 split;
 	u64 busy;
 	u64 refused;
 	u64 gone;
@@ -110,6 +116,7 @@ struct demeter_stats {
  * @lock:	Against changes of the order of @ranges while they are read in sysfs.
  * @ranges:	How hot which addresses are.
  * @granules:	struct demeter_granule by start / GRANULE_SIZE.
+ * @watch:	What samples it, if accessed bits are the source and it is one of them.
  * @last_sampled: Granule of the last sample, while samples are taken.
  * @scan:	Number of the last scan of its pages.
  * @scan_from:	Where the next scan goes on; 0: at the beginning.
@@ -129,6 +136,7 @@ struct demeter_target {
 	struct mutex lock; /* see above */
 	struct demeter_ranges ranges;
 	struct xarray granules;
+	struct demeter_watch *watch;
 	struct demeter_granule *last_sampled;
 	u32 scan;
 	unsigned long scan_from;
@@ -171,7 +179,8 @@ struct demeter_target *demeter_target_of(const void *mm);
 /* relocate.c */
 int demeter_relocate_init(void);
 void demeter_relocate_exit(void);
-void demeter_relocate(const struct demeter_plan *plan);
+void demeter_relocate(enum demeter_size size, const struct demeter_plan *plan);
+void demeter_split(const struct demeter_split *split);
 u64 demeter_free_fast_pages(void);
 
 /* sysfs.c */

@@ -13,36 +13,31 @@
  * batch, and with its only reference frozen nobody else can come across a page
  * while its contents and its metadata change. That takes no walk of the
  * reverse map, no isolation from the LRU and no migration entries; lists,
- * charges and counters stay with the frames, which is why the pages of a pair
- * must belong to the same memory cgroup.
- *
- * Huge pages are left where they are: copying them takes too long for a page table
- * lock.
+ * charges and counters stay with the frames. Huge pages, and pages of different
+ * memory cgroups, are exchanged in another way: see unmapped.c.
  *
  * Everything here may race with anything the owner of the memory does. What
  * cannot be moved is left as it was, with a reason.
  */
-#include <linux/highmem.h>
-#include <linux/huge_mm.h>
-#include <linux/ksm.h>
 #include <linux/memcontrol.h>
-#include <linux/memory-tiers.h>
-#include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/page_exchange.h>
-#include <linux/page_idle.h>
-#include <linux/pagewalk.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
-#include <linux/uaccess.h>
 
 #include <asm/tlbflush.h>
 
 #include "../internal.h"
+#include "frames.h"
+#include "unmapped.h"
+#include "user_pages.h"
 
 /* Pairs per hold of the page table locks: some 100 us of copying. */
 #define BATCH 32
+
+/* A result for a while: the pages are charged to different memory cgroups. */
+#define OTHER_CGROUP 0xff
 
 /* A pair whose entries have been cleared, and what they were. */
 struct cleared {
@@ -50,23 +45,6 @@ struct cleared {
 	struct folio *folio_a, *folio_b;
 	pte_t pte_a, pte_b;
 };
-
-static bool vma_is_movable(struct vm_area_struct *vma)
-{
-	return vma_is_anonymous(vma) &&
-	       !(vma->vm_flags & (VM_LOCKED | VM_PFNMAP | VM_MIXEDMAP | VM_IO | VM_HUGETLB));
-}
-
-/* The vma of @addr, @last if it is that one. */
-static struct vm_area_struct *movable_vma(struct mm_struct *mm, unsigned long addr,
-					  struct vm_area_struct *last)
-{
-	struct vm_area_struct *vma = last;
-
-	if (!vma || addr < vma->vm_start || addr >= vma->vm_end)
-		vma = vma_lookup(mm, addr);
-	return vma && vma_is_movable(vma) ? vma : NULL;
-}
 
 static pmd_t *pmd_of(struct mm_struct *mm, unsigned long addr)
 {
@@ -103,99 +81,46 @@ static enum page_exchange_result look_at(struct vm_area_struct *vma, unsigned lo
 	return PAGE_EXCHANGED;
 }
 
-/* What says something about the contents, not about the frame. */
-static void swap_flag(struct folio *a, struct folio *b, unsigned int flag)
+/* Locked, and nobody can take a reference: a pin that was taken earlier is seen. */
+static bool hold(struct folio *folio)
 {
-	const bool had_a = test_bit(flag, folio_flags(a, 0));
-	const bool had_b = test_bit(flag, folio_flags(b, 0));
-
-	/* others may change other bits of the word */
-	if (had_a == had_b)
-		return;
-	assign_bit(flag, folio_flags(a, 0), had_b);
-	assign_bit(flag, folio_flags(b, 0), had_a);
+	if (!folio_trylock(folio))
+		return false;
+	if (folio_ref_freeze(folio, 1))
+		return true;
+	folio_unlock(folio);
+	return false;
 }
 
-static void swap_identity(struct folio *a, struct folio *b)
+static void let_go(struct folio *folio)
 {
-	const bool exclusive_a = PageAnonExclusive(&a->page);
-	const bool exclusive_b = PageAnonExclusive(&b->page);
-
-	swap(a->mapping, b->mapping);
-	swap(a->index, b->index);
-	swap_flag(a, b, PG_dirty);
-	swap_flag(a, b, PG_referenced);
-	if (exclusive_a != exclusive_b) {
-		if (exclusive_b) {
-			SetPageAnonExclusive(&a->page);
-			ClearPageAnonExclusive(&b->page);
-		} else {
-			ClearPageAnonExclusive(&a->page);
-			SetPageAnonExclusive(&b->page);
-		}
-	}
-#ifdef CONFIG_PAGE_IDLE_FLAG
-	if (folio_test_idle(a) != folio_test_idle(b)) {
-		if (folio_test_idle(a)) {
-			folio_clear_idle(a);
-			folio_set_idle(b);
-		} else {
-			folio_set_idle(a);
-			folio_clear_idle(b);
-		}
-	}
-#endif
-}
-
-/*
- * A page at a time, through a third one that stays in the cache: two pages that are
- * read and written line by line in turns are too much for some prefetchers.
- */
-static DEFINE_PER_CPU(u64[PAGE_SIZE / sizeof(u64)], spare_page);
-
-/* False and nothing changed when memory has lost what it held. */
-static bool swap_contents(struct page *a, struct page *b)
-{
-	void *x = kmap_local_page(a);
-	void *y = kmap_local_page(b);
-	bool done = false;
-	void *spare;
-
-	preempt_disable();
-	spare = this_cpu_ptr(spare_page);
-	if (!copy_mc_to_kernel(spare, x, PAGE_SIZE)) {
-		done = !copy_mc_to_kernel(x, y, PAGE_SIZE);
-		memcpy(done ? y : x, spare, PAGE_SIZE);
-	}
-	preempt_enable();
-	kunmap_local(y);
-	kunmap_local(x);
-	return done;
+	folio_ref_unfreeze(folio, 1);
+	folio_unlock(folio);
 }
 
 /* The two frames are off their page tables and no CPU can reach them. */
-static bool swap_frames(struct folio *a, struct folio *b)
+static bool swap_frames(struct page_exchange *pair, struct folio *a, struct folio *b)
 {
-	bool done = false;
+	bool done;
 
-	if (!folio_trylock(a))
+	if (!hold(a)) {
+		pair->result_a = PAGE_EXCHANGE_BUSY;
 		return false;
-	if (!folio_trylock(b))
-		goto unlock_a;
-	/* from here on nobody can take a reference: a pin taken earlier is seen */
-	if (!folio_ref_freeze(a, 1))
-		goto unlock_b;
-	if (folio_ref_freeze(b, 1)) {
-		done = swap_contents(&a->page, &b->page);
-		if (done)
-			swap_identity(a, b);
-		folio_ref_unfreeze(b, 1);
 	}
-	folio_ref_unfreeze(a, 1);
-unlock_b:
-	folio_unlock(b);
-unlock_a:
-	folio_unlock(a);
+	if (!hold(b)) {
+		let_go(a);
+		pair->result_b = PAGE_EXCHANGE_BUSY;
+		return false;
+	}
+	done = exchange_contents(a, b);
+	if (done) {
+		exchange_identity(a, b);
+	} else {
+		pair->result_a = PAGE_EXCHANGE_REFUSED;
+		pair->result_b = PAGE_EXCHANGE_REFUSED;
+	}
+	let_go(b);
+	let_go(a);
 	return done;
 }
 
@@ -238,9 +163,12 @@ static unsigned int clear_entries(const struct tables *t, struct page_exchange *
 						 &c->folio_b);
 		if (pair->result_a || pair->result_b)
 			continue;
-		if (c->folio_a == c->folio_b ||
-		    folio_memcg(c->folio_a) != folio_memcg(c->folio_b)) {
+		if (c->folio_a == c->folio_b) {
 			pair->result_b = PAGE_EXCHANGE_REFUSED;
+			continue;
+		}
+		if (folio_memcg(c->folio_a) != folio_memcg(c->folio_b)) {
+			pair->result_b = OTHER_CGROUP;
 			continue;
 		}
 		c->pte_a = ptep_get_and_clear(t->mm_a, pair->a, entry(t->a, pair->a));
@@ -262,13 +190,10 @@ static unsigned int set_entries(const struct tables *t, const struct cleared *cl
 		struct page_exchange *pair = c->pair;
 		pte_t pte_a = c->pte_a, pte_b = c->pte_b;
 
-		if (swap_frames(c->folio_a, c->folio_b)) {
+		if (swap_frames(pair, c->folio_a, c->folio_b)) {
 			pte_a = redirect(c->pte_a, c->folio_a, c->folio_b);
 			pte_b = redirect(c->pte_b, c->folio_b, c->folio_a);
 			done++;
-		} else {
-			pair->result_a = PAGE_EXCHANGE_BUSY;
-			pair->result_b = PAGE_EXCHANGE_BUSY;
 		}
 		set_pte_at(t->mm_a, pair->a, entry(t->a, pair->a), pte_a);
 		set_pte_at(t->mm_b, pair->b, entry(t->b, pair->b), pte_b);
@@ -361,6 +286,50 @@ end:
 	return done;
 }
 
+/* Whether a huge page is mapped there. What lies below other mappings is not looked at. */
+static bool is_huge(struct mm_struct *mm, unsigned long addr)
+{
+	const pmd_t *pmd = pmd_of(mm, addr);
+	const pmd_t value = pmd ? pmdp_get_lockless((pmd_t *)pmd) : __pmd(0);
+
+	return pmd_present(value) && pmd_leaf(value);
+}
+
+/*
+ * Exchange as many of the next pairs as go together. Returns how many that are. Both
+ * mmap locks are held.
+ */
+static unsigned int exchange_next(struct mm_struct *mm_a, struct mm_struct *mm_b,
+				  struct page_exchange *pairs, unsigned int n, unsigned int *done)
+{
+	unsigned int run = 1;
+	bool huge_a, huge_b;
+
+	if (!movable_vma(mm_a, pairs->a, NULL))
+		pairs->result_a = PAGE_EXCHANGE_REFUSED;
+	if (!movable_vma(mm_b, pairs->b, NULL))
+		pairs->result_b = PAGE_EXCHANGE_REFUSED;
+	if (pairs->result_a == PAGE_EXCHANGE_REFUSED || pairs->result_b == PAGE_EXCHANGE_REFUSED)
+		return 1;
+	huge_a = is_huge(mm_a, pairs->a);
+	huge_b = is_huge(mm_b, pairs->b);
+	/* a huge page that was split or has just become one is not what was meant */
+	if (huge_a != huge_b)
+		return 1;
+	if (huge_a) {
+		*done += exchange_unmapped(mm_a, mm_b, pairs);
+		return 1;
+	}
+	while (run < BATCH && run < n && same_table(pairs->a, pairs[run].a) &&
+	       same_table(pairs->b, pairs[run].b))
+		run++;
+	*done += exchange_run(mm_a, mm_b, pairs, run);
+	for (unsigned int i = 0; i < run; i++)
+		if (pairs[i].result_b == OTHER_CGROUP)
+			*done += exchange_unmapped(mm_a, mm_b, &pairs[i]);
+	return run;
+}
+
 static bool lock_both(struct mm_struct *a, struct mm_struct *b)
 {
 	if (!mmap_read_trylock(a))
@@ -381,14 +350,15 @@ static bool lock_both(struct mm_struct *a, struct mm_struct *b)
  * @n:		How many.
  *
  * The caller holds a reference on the users of both (mmget()) and no locks. It
- * may sleep, but does not wait for an mmap lock.
+ * may sleep, but does not wait for an mmap lock. For huge pages an address is that
+ * of the huge page; they trade places with each other only.
  *
  * Return: how many pairs were exchanged.
  */
 unsigned int exchange_user_pages(struct mm_struct *mm_a, struct mm_struct *mm_b,
 				 struct page_exchange *pairs, unsigned int n)
 {
-	unsigned int done = 0;
+	unsigned int run, done = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
 		pairs[i].result_a = PAGE_EXCHANGE_GONE;
@@ -396,223 +366,15 @@ unsigned int exchange_user_pages(struct mm_struct *mm_a, struct mm_struct *mm_b,
 	}
 	/* pages that were touched just now wait to get onto a list */
 	lru_add_drain();
-	for (unsigned int i = 0; i < n;) {
-		struct page_exchange *pair = &pairs[i];
-		unsigned int run = 1;
-
+	for (unsigned int i = 0; i < n; i += run) {
 		if (!lock_both(mm_a, mm_b))
 			break;
-		/* what lies below other mappings may be no page table */
-		if (!movable_vma(mm_a, pair->a, NULL) || !movable_vma(mm_b, pair->b, NULL)) {
-			pair->result_a = PAGE_EXCHANGE_REFUSED;
-			pair->result_b = PAGE_EXCHANGE_REFUSED;
-		} else {
-			while (run < BATCH && i + run < n &&
-			       same_table(pair->a, pairs[i + run].a) &&
-			       same_table(pair->b, pairs[i + run].b))
-				run++;
-			done += exchange_run(mm_a, mm_b, pair, run);
-		}
+		run = exchange_next(mm_a, mm_b, &pairs[i], n - i, &done);
 		if (mm_b != mm_a)
 			mmap_read_unlock(mm_b);
 		mmap_read_unlock(mm_a);
-		i += run;
 		cond_resched();
 	}
 	return done;
 }
 EXPORT_SYMBOL_GPL(exchange_user_pages);
-
-/* Reserves are not ours, and nobody is to be woken. */
-#define MIGRATE_GFP	  (GFP_HIGHUSER_MOVABLE & ~__GFP_RECLAIM)
-#define MIGRATE_GFP_FLAGS (__GFP_THISNODE | __GFP_NOWARN | __GFP_NOMEMALLOC | __GFP_NORETRY)
-
-static enum page_exchange_result isolate_page(struct mm_struct *mm, unsigned long addr, int nid,
-					      struct list_head *list)
-{
-	struct vm_area_struct *vma = movable_vma(mm, addr, NULL);
-	enum page_exchange_result result;
-	struct folio_walk fw;
-	struct folio *folio;
-
-	if (!vma)
-		return PAGE_EXCHANGE_REFUSED;
-	folio = folio_walk_start(&fw, vma, addr, 0);
-	if (!folio)
-		return PAGE_EXCHANGE_GONE;
-	/* a large one would be allocated with reclaim */
-	if (!folio_test_anon(folio) || folio_test_large(folio) || folio_is_zone_device(folio) ||
-	    folio_test_unevictable(folio) || folio_nid(folio) == nid)
-		result = PAGE_EXCHANGE_REFUSED;
-	else if (folio_likely_mapped_shared(folio) || !isolate_folio_to_list(folio, list))
-		result = PAGE_EXCHANGE_BUSY;
-	else
-		result = PAGE_EXCHANGED;
-	folio_walk_end(&fw, vma);
-	return result;
-}
-
-/**
- * migrate_user_pages() - Move pages of user memory to a node with free memory
- * @mm:		Whose memory it is.
- * @addrs:	Their addresses.
- * @results:	Per address, what came of it: enum page_exchange_result.
- * @n:		How many.
- * @nid:	Where to.
- *
- * For what has no partner to be exchanged with. Takes free pages only: neither
- * reclaims nor wakes anybody who does. The caller holds a reference on the users
- * of @mm and no locks. May sleep.
- *
- * Return: how many base pages were moved.
- */
-unsigned int migrate_user_pages(struct mm_struct *mm, const unsigned long *addrs, u8 *results,
-				unsigned int n, int nid)
-{
-	struct migration_target_control control = {
-		.nid = nid,
-		.gfp_mask = MIGRATE_GFP | MIGRATE_GFP_FLAGS,
-		.reason = MR_NUMA_MISPLACED,
-	};
-	unsigned int moved = 0;
-	LIST_HEAD(list);
-
-	memset(results, PAGE_EXCHANGE_GONE, n);
-	lru_add_drain();
-	if (!mmap_read_trylock(mm))
-		return 0;
-	for (unsigned int i = 0; i < n; i++)
-		results[i] = isolate_page(mm, addrs[i], nid, &list);
-	mmap_read_unlock(mm);
-	if (list_empty(&list))
-		return 0;
-	migrate_pages(&list, alloc_migration_target, NULL, (unsigned long)&control, MIGRATE_ASYNC,
-		      MR_NUMA_MISPLACED, &moved);
-	if (!list_empty(&list))
-		putback_movable_pages(&list);
-	return moved;
-}
-EXPORT_SYMBOL_GPL(migrate_user_pages);
-
-/*
- * The node of a frame, without a look at its struct page where spans of nodes do not
- * overlap: neighbours are mostly of the node that was found last.
- */
-static s16 pfn_node(struct user_page_scan *scan, unsigned long pfn)
-{
-	int nid, found = NUMA_NO_NODE;
-
-	if (pfn - scan->span_start < scan->span_pages)
-		return scan->span_nid;
-	for_each_node_state(nid, N_MEMORY) {
-		if (pfn < node_start_pfn(nid) || pfn >= node_end_pfn(nid))
-			continue;
-		if (found != NUMA_NO_NODE)
-			return page_to_nid(pfn_to_page(pfn));
-		found = nid;
-	}
-	if (found != NUMA_NO_NODE && scan->distinct) {
-		scan->span_start = node_start_pfn(found);
-		scan->span_pages = node_spanned_pages(found);
-		scan->span_nid = found;
-	}
-	return found;
-}
-
-static bool spans_are_distinct(void)
-{
-	int a, b;
-
-	for_each_node_state(a, N_MEMORY)
-		for_each_node_state(b, N_MEMORY)
-			if (a != b && node_start_pfn(a) < node_end_pfn(b) &&
-			    node_start_pfn(b) < node_end_pfn(a))
-				return false;
-	return true;
-}
-
-static int scan_pmd(pmd_t *pmd, unsigned long addr, unsigned long next, struct mm_walk *walk)
-{
-	struct user_page_scan *scan = walk->private;
-	s16 *nids = &scan->nids[pte_index(addr)];
-	spinlock_t *ptl = pmd_trans_huge_lock(pmd, walk->vma);
-	pte_t *table, *ptep;
-
-	if (scan->at != (addr & PMD_MASK)) {
-		memset(scan->nids, 0xff, sizeof(scan->nids));
-		scan->at = addr & PMD_MASK;
-		nids = &scan->nids[pte_index(addr)];
-	}
-	if (ptl) {
-		if (pmd_present(*pmd) && !is_huge_zero_pmd(*pmd)) {
-			const s16 nid = pfn_node(scan, pmd_pfn(*pmd)) | USER_PAGE_HUGE;
-
-			for (; addr != next; addr += PAGE_SIZE)
-				*nids++ = nid;
-		}
-		spin_unlock(ptl);
-	} else {
-		/* entries may change meanwhile: what they say is a hint */
-		table = pte_offset_map(pmd, addr);
-		if (!table)
-			return 0;
-		for (ptep = table; addr != next; addr += PAGE_SIZE, ptep++, nids++) {
-			const pte_t pte = ptep_get_lockless(ptep);
-
-			if (pte_present(pte) && !is_zero_pfn(pte_pfn(pte)))
-				*nids = pfn_node(scan, pte_pfn(pte));
-		}
-		pte_unmap(table);
-	}
-	cond_resched();
-	return scan->found(scan, scan->at);
-}
-
-static int scan_test(unsigned long start, unsigned long end, struct mm_walk *walk)
-{
-	return !vma_is_movable(walk->vma);
-}
-
-static const struct mm_walk_ops scan_ops = {
-	.pmd_entry = scan_pmd,
-	.test_walk = scan_test,
-	.walk_lock = PGWALK_RDLOCK,
-};
-
-/**
- * scan_user_pages() - See where pages of user memory are
- * @mm:		Whose memory it is.
- * @start:	Where to begin.
- * @scan:	What to call for each page table that maps pages which could be
- *		moved; see there.
- *
- * The caller holds a reference on the users of @mm and no locks. Does not wait
- * for the mmap lock. May sleep.
- *
- * Return: 0 at the end of the address space, what @scan returned when it did not
- * return 0, -EAGAIN if the mmap lock could not be had.
- */
-int scan_user_pages(struct mm_struct *mm, unsigned long start, struct user_page_scan *scan)
-{
-	int ret;
-
-	scan->at = ULONG_MAX;
-	scan->span_pages = 0;
-	scan->distinct = spans_are_distinct();
-	if (!mmap_read_trylock(mm))
-		return -EAGAIN;
-	ret = walk_page_range(mm, start, mm->task_size, &scan_ops, scan);
-	mmap_read_unlock(mm);
-	return ret;
-}
-EXPORT_SYMBOL_GPL(scan_user_pages);
-
-/**
- * node_is_fast() - Whether a node belongs to the first of the kernel's memory tiers
- * @nid:	The node.
- */
-bool node_is_fast(int nid)
-{
-	return node_is_toptier(nid);
-}
-EXPORT_SYMBOL_GPL(node_is_fast);

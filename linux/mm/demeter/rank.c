@@ -5,6 +5,9 @@
 
 #include "rank.h"
 
+/* A huge page is split if at least such a part of its pages can be made use of. */
+#define SPLIT_PART 8
+
 /**
  * demeter_rank_class() - The class of a heat
  * @heat:	The heat.
@@ -38,6 +41,17 @@ u32 demeter_class_heat(unsigned int class)
 	return (RANK_STEPS + class % RANK_STEPS) << (shift - 1);
 }
 
+/**
+ * demeter_pages_of() - How much a page of some size is
+ * @size:	The size.
+ *
+ * Return: in base pages.
+ */
+unsigned int demeter_pages_of(enum demeter_size size)
+{
+	return size == DEMETER_HUGE ? GRANULE_PAGES : 1;
+}
+
 static void add_pages(struct demeter_ranking *ranking, const struct demeter_granule *g,
 		      unsigned int word)
 {
@@ -55,18 +69,22 @@ static void add_pages(struct demeter_ranking *ranking, const struct demeter_gran
 
 /**
  * demeter_ranking_add() - Count the pages of a granule
- * @ranking:	Where; zeroed in the beginning.
+ * @ranking:	Where, that of demeter_granule_size(); zeroed in the beginning.
  * @g:		The granule, which has been estimated.
  */
 void demeter_ranking_add(struct demeter_ranking *ranking, const struct demeter_granule *g)
 {
 	const unsigned int class = demeter_rank_class(g->mean);
 
+	if (g->huge) {
+		const enum demeter_tier tier = g->nr_fast ? DEMETER_FAST : DEMETER_SLOW;
+
+		ranking->total[tier]++;
+		ranking->pages[tier][class] += !test_bit(0, g->stuck);
+		return;
+	}
 	ranking->total[DEMETER_FAST] += g->nr_fast;
 	ranking->total[DEMETER_SLOW] += g->nr_present - g->nr_fast;
-	/* not moved yet */
-	if (g->huge)
-		return;
 	for (unsigned int word = 0; word < BITS_TO_LONGS(GRANULE_PAGES); word++) {
 		const unsigned long movable = g->present[word] & ~g->stuck[word];
 
@@ -140,4 +158,93 @@ struct demeter_plan demeter_ranking_plan(const struct demeter_ranking *ranking,
 		most -= n;
 	}
 	return plan;
+}
+
+/* Base pages of a ranking by heat, the coldest or the hottest first. */
+struct cursor {
+	const u64 *pages;
+	unsigned int unit; /* base pages of each */
+	int step;
+	int class;
+	u64 left; /* base pages of @class */
+};
+
+static struct cursor cursor(const struct demeter_ranking *rankings, enum demeter_size size,
+			    enum demeter_tier tier)
+{
+	struct cursor c = {
+		.pages = rankings[size].pages[tier],
+		.unit = demeter_pages_of(size),
+		.step = tier == DEMETER_FAST ? 1 : -1,
+		.class = tier == DEMETER_FAST ? 0 : RANK_CLASSES - 1,
+	};
+
+	c.left = c.pages[c.class] * c.unit;
+	return c;
+}
+
+/* Whether there is anything left, in which class it is then. */
+static bool advance(struct cursor *c, u64 n)
+{
+	while (n || !c->left) {
+		const u64 here = min(n, c->left);
+
+		c->left -= here;
+		n -= here;
+		if (c->left)
+			continue;
+		c->class += c->step;
+		if (c->class < 0 || c->class >= RANK_CLASSES)
+			return false;
+		c->left = c->pages[c->class] * c->unit;
+	}
+	return true;
+}
+
+/* Pages of the slow tier that would take the places of others of the fast tier. */
+static u64 would_trade(struct cursor *hot, struct cursor *cold, u64 done,
+		       const struct demeter_worth *worth, u64 most)
+{
+	bool more = advance(hot, hot->unit == 1 ? done : 0) &&
+		    advance(cold, cold->unit == 1 ? done : 0);
+	u64 all = 0;
+
+	while (more && all < most && pays(worth, hot->class, cold->class)) {
+		const u64 n = min3(hot->left, cold->left, most - all);
+
+		all += n;
+		more = advance(hot, n) && advance(cold, n);
+	}
+	return all;
+}
+
+/**
+ * demeter_ranking_split() - Decide which huge pages are to be split
+ * @rankings:	All pages, by size. Huge pages find no partners of their own.
+ * @worth:	When an exchange is worth it.
+ * @done:	Base pages that have partners: the hottest, and the coldest.
+ * @most:	How many base pages may be made.
+ *
+ * Return: the huge pages: as many as base pages can make use of. Not for the sake of a few.
+ */
+struct demeter_split demeter_ranking_split(const struct demeter_ranking *rankings,
+					   const struct demeter_worth *worth, u64 done, u64 most)
+{
+	struct demeter_split split = {};
+
+	for (int tier = DEMETER_FAST; tier >= DEMETER_SLOW && !split.n; tier--) {
+		const bool fast = tier == DEMETER_FAST;
+		struct cursor hot =
+			cursor(rankings, fast ? DEMETER_BASE : DEMETER_HUGE, DEMETER_SLOW);
+		struct cursor cold =
+			cursor(rankings, fast ? DEMETER_HUGE : DEMETER_BASE, DEMETER_FAST);
+		const u64 n = would_trade(&hot, &cold, done, worth, most);
+
+		if (n < GRANULE_PAGES / SPLIT_PART)
+			continue;
+		split.n = (n + GRANULE_PAGES - 1) / GRANULE_PAGES;
+		split.tier = tier;
+		split.class = clamp(fast ? cold.class : hot.class, 0, RANK_CLASSES - 1);
+	}
+	return split;
 }

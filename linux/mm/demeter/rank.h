@@ -8,6 +8,10 @@
  * equal pages do not trade places back and forth, and by enough accesses to make up
  * for the exchange. There is no threshold of what is hot, and no capacity to be
  * known: the fast tier is as large as what is in it.
+ *
+ * Base pages and huge pages are ranked apart, since only pages of the same size can
+ * trade places. When hot pages of one size find nothing but cold pages of the other,
+ * huge pages are split.
  */
 #ifndef _MM_DEMETER_RANK_H
 #define _MM_DEMETER_RANK_H
@@ -18,9 +22,10 @@
 #define RANK_CLASSES (30 * RANK_STEPS)
 
 enum demeter_tier { DEMETER_SLOW, DEMETER_FAST, NR_DEMETER_TIERS };
+enum demeter_size { DEMETER_BASE, DEMETER_HUGE, NR_DEMETER_SIZES };
 
 /**
- * struct demeter_ranking - All pages by tier and class
+ * struct demeter_ranking - All pages of a size by tier and class
  * @pages:	Pages that may be moved.
  * @total:	All pages, with those that are left alone.
  */
@@ -48,6 +53,18 @@ struct demeter_plan {
 };
 
 /**
+ * struct demeter_split - Huge pages that stand in the way of base pages
+ * @n:		How many are to be split.
+ * @tier:	Where they are: cold ones of the fast tier, or hot ones of the slow.
+ * @class:	All that are colder, or hotter, are split, and some of this class.
+ */
+struct demeter_split {
+	u64 n;
+	enum demeter_tier tier;
+	unsigned int class;
+};
+
+/**
  * struct demeter_worth - When an exchange is worth it
  * @margin:	Classes by which heats must differ.
  * @least:	Heat by which they must differ.
@@ -57,10 +74,24 @@ struct demeter_worth {
 	u32 least;
 };
 
+/**
+ * demeter_granule_size() - The size of a granule's pages
+ * @g:		The granule.
+ *
+ * Return: the size; a granule is one huge page, or consists of base pages.
+ */
+static inline enum demeter_size demeter_granule_size(const struct demeter_granule *g)
+{
+	return g->huge ? DEMETER_HUGE : DEMETER_BASE;
+}
+
 unsigned int demeter_rank_class(u32 heat);
 u32 demeter_class_heat(unsigned int class);
+unsigned int demeter_pages_of(enum demeter_size size);
 void demeter_ranking_add(struct demeter_ranking *ranking, const struct demeter_granule *g);
 struct demeter_plan demeter_ranking_plan(const struct demeter_ranking *ranking,
 					 const struct demeter_worth *worth, u64 most, u64 free);
+struct demeter_split demeter_ranking_split(const struct demeter_ranking *rankings,
+					   const struct demeter_worth *worth, u64 done, u64 most);
 
 #endif /* _MM_DEMETER_RANK_H */

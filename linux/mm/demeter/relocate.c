@@ -127,11 +127,32 @@ static bool chosen(struct gathered *to, bool all, bool some)
 	return true;
 }
 
+static bool is_hot(const struct bounds *b, struct gathered *hot, u32 heat)
+{
+	return chosen(hot, heat >= b->all_hot, heat >= b->some_hot);
+}
+
+static bool is_cold(const struct bounds *b, struct gathered *cold, u32 heat)
+{
+	return chosen(cold, heat < b->all_cold, heat < b->some_cold);
+}
+
+static void gather_huge(const struct bounds *b, struct demeter_target *t, struct demeter_granule *g,
+			struct gathered *to)
+{
+	if (test_bit(0, g->stuck))
+		return;
+	if (g->nr_fast ? is_cold(b, to, g->mean) : is_hot(b, to, g->mean))
+		take(to, t, g, 0);
+}
+
 static void gather_granule(const struct bounds *b, struct demeter_target *t,
 			   struct demeter_granule *g, struct gathered *hot, struct gathered *cold)
 {
-	if (g->huge)
+	if (g->huge) {
+		gather_huge(b, t, g, g->nr_fast ? cold : hot);
 		return;
+	}
 	/* pages of which nothing is known are all alike, and mostly of no interest */
 	if (!g->weight && g->mean < b->some_hot && g->mean >= b->some_cold)
 		return;
@@ -144,9 +165,9 @@ static void gather_granule(const struct bounds *b, struct demeter_target *t,
 			const u32 heat = demeter_page_heat(g, page);
 
 			if (g->fast[word] >> bit & 1) {
-				if (chosen(cold, heat < b->all_cold, heat < b->some_cold))
+				if (is_cold(b, cold, heat))
 					take(cold, t, g, page);
-			} else if (chosen(hot, heat >= b->all_hot, heat >= b->some_hot)) {
+			} else if (is_hot(b, hot, heat)) {
 				take(hot, t, g, page);
 			}
 		}
@@ -179,15 +200,18 @@ static void note(const struct demeter_candidate *c, u8 result)
 static void note_exchange(const struct demeter_candidate *hot, const struct demeter_candidate *cold,
 			  const struct page_exchange *pair)
 {
+	unsigned int pages;
+
 	note(hot, pair->result_a);
 	note(cold, pair->result_b);
 	if (pair->result_a || pair->result_b)
 		return;
-	demeter_stats.exchanged++;
-	demeter_stats.promoted++;
-	demeter_stats.demoted++;
-	hot->target->promoted++;
-	cold->target->demoted++;
+	pages = demeter_pages_of(demeter_granule_size(hot->granule));
+	demeter_stats.exchanged += pages;
+	demeter_stats.promoted += pages;
+	demeter_stats.demoted += pages;
+	hot->target->promoted += pages;
+	cold->target->demoted += pages;
 }
 
 /* Pairs of the same two targets. */
@@ -260,9 +284,10 @@ static void promote_all(const struct demeter_candidate *hot, u64 n)
 
 /**
  * demeter_relocate() - Do what was planned
+ * @size:	For pages of which size.
  * @plan:	The plan; granules are as they were when it was made.
  */
-void demeter_relocate(const struct demeter_plan *plan)
+void demeter_relocate(enum demeter_size size, const struct demeter_plan *plan)
 {
 	struct gathered hot = { .pages = hot_pages, .part = plan->hot_part };
 	struct gathered cold = { .pages = cold_pages, .part = plan->cold_part };
@@ -281,8 +306,53 @@ void demeter_relocate(const struct demeter_plan *plan)
 		return;
 	list_for_each_entry(t, &demeter_targets, list)
 		xa_for_each(&t->granules, index, g)
-			gather_granule(&bounds, t, g, &hot, &cold);
+			if (demeter_granule_size(g) == size)
+				gather_granule(&bounds, t, g, &hot, &cold);
 	promoted = min(plan->promote, hot.n);
 	promote_all(hot.pages, promoted);
 	exchange_all(hot.pages + promoted, cold.pages, min(hot.n - promoted, cold.n));
+}
+
+static bool to_be_split(const struct demeter_split *split, const struct demeter_granule *g)
+{
+	const enum demeter_tier tier = g->nr_fast ? DEMETER_FAST : DEMETER_SLOW;
+	const unsigned int class = demeter_rank_class(g->mean);
+
+	if (!g->huge || test_bit(0, g->stuck) || tier != split->tier)
+		return false;
+	return tier == DEMETER_FAST ? class <= split->class : class >= split->class;
+}
+
+static void split_granule(struct demeter_target *t, struct demeter_granule *g)
+{
+	if (!mmget_not_zero(t->mm))
+		return;
+	if (split_user_page(t->mm, g->start))
+		demeter_stats.split++;
+	else
+		set_bit(0, g->stuck);
+	mmput_async(t->mm);
+}
+
+/**
+ * demeter_split() - Make base pages of huge pages
+ * @split:	Of which. In the next epoch they are base pages like others.
+ */
+void demeter_split(const struct demeter_split *split)
+{
+	u64 left = split->n;
+	struct demeter_granule *g;
+	struct demeter_target *t;
+	unsigned long index;
+
+	list_for_each_entry(t, &demeter_targets, list) {
+		xa_for_each(&t->granules, index, g) {
+			if (!left)
+				return;
+			if (!to_be_split(split, g))
+				continue;
+			split_granule(t, g);
+			left--;
+		}
+	}
 }

@@ -48,6 +48,10 @@ const struct demeter_source demeter_sources[] = {
 		.precise = 2,
 		.vendor = X86_VENDOR_AMD,
 	},
+	{
+		.name = "accessed",
+		.accessed_bits = true,
+	},
 };
 const unsigned int demeter_nr_sources = ARRAY_SIZE(demeter_sources);
 
@@ -63,6 +67,7 @@ struct cpu_sampler {
 static DEFINE_PER_CPU(struct cpu_sampler, samplers);
 static struct perf_event_attr sampler_attr;
 static enum cpuhp_state hotplug_state;
+static bool sampling; /* on all CPUs that were there in the beginning */
 
 static void on_sample(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
 {
@@ -80,14 +85,19 @@ static void on_sample(struct perf_event *event, struct perf_sample_data *data, s
 		demeter_ring_write(&s->ring, current->mm, data->addr);
 }
 
+/* A CPU that comes online later must not fail to: it is not sampled then. */
 static int sampler_online(unsigned int cpu)
 {
 	struct cpu_sampler *s = per_cpu_ptr(&samplers, cpu);
 	struct perf_event *event;
 
 	event = perf_event_create_kernel_counter(&sampler_attr, cpu, NULL, on_sample, NULL);
-	if (IS_ERR(event))
-		return PTR_ERR(event);
+	if (IS_ERR(event)) {
+		if (!sampling)
+			return PTR_ERR(event);
+		pr_warn("demeter: CPU %u is not sampled (%ld)\n", cpu, PTR_ERR(event));
+		return 0;
+	}
 	s->event = event;
 	return 0;
 }
@@ -173,6 +183,7 @@ int demeter_sampling_start(const struct demeter_source *source, u64 period, u64 
 	if (ret < 0)
 		goto free;
 	hotplug_state = ret;
+	sampling = true;
 	return 0;
 free:
 	free_rings();
@@ -184,6 +195,7 @@ free:
  */
 void demeter_sampling_stop(void)
 {
+	sampling = false;
 	cpuhp_remove_state(hotplug_state);
 	free_rings();
 }

@@ -18,6 +18,7 @@
  * @filters:	Whether the PMU can be told to leave the kernel out.
  * @precise:	precise_ip of struct perf_event_attr.
  * @vendor:	X86_VENDOR_*, of which processors it is.
+ * @accessed_bits: Whether it is no event of a PMU: see accessed.h.
  */
 struct demeter_source {
 	const char *name;
@@ -27,6 +28,7 @@ struct demeter_source {
 	bool filters;
 	unsigned int precise;
 	u8 vendor;
+	bool accessed_bits;
 };
 
 /* Of all CPUs; see demeter_sampling_counts(). */

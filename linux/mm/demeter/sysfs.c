@@ -275,6 +275,7 @@ STAT(strays);
 STAT(promoted);
 STAT(demoted);
 STAT(exchanged);
+STAT(split);
 STAT(busy);
 STAT(refused);
 STAT(gone);
@@ -284,11 +285,14 @@ STAT_OF(rank_ns, demeter_stats.stage_ns[DEMETER_RANK]);
 STAT_OF(relocate_ns, demeter_stats.stage_ns[DEMETER_RELOCATE]);
 
 static struct attribute *stats_attrs[] = {
-	&stat_epochs.attr.attr,	   &stat_samples.attr.attr,	&stat_lost.attr.attr,
-	&stat_strays.attr.attr,	   &stat_promoted.attr.attr,	&stat_demoted.attr.attr,
-	&stat_exchanged.attr.attr, &stat_busy.attr.attr,	&stat_refused.attr.attr,
-	&stat_gone.attr.attr,	   &stat_sample_ns.attr.attr,	&stat_classify_ns.attr.attr,
-	&stat_rank_ns.attr.attr,   &stat_relocate_ns.attr.attr, NULL,
+	&stat_epochs.attr.attr,	   &stat_samples.attr.attr,
+	&stat_lost.attr.attr,	   &stat_strays.attr.attr,
+	&stat_promoted.attr.attr,  &stat_demoted.attr.attr,
+	&stat_exchanged.attr.attr, &stat_busy.attr.attr,
+	&stat_refused.attr.attr,   &stat_gone.attr.attr,
+	&stat_sample_ns.attr.attr, &stat_classify_ns.attr.attr,
+	&stat_rank_ns.attr.attr,   &stat_relocate_ns.attr.attr,
+	&stat_split.attr.attr,	   NULL,
 };
 static const struct attribute_group stats_group = { .attrs = stats_attrs };
 

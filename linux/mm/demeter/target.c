@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/page_exchange.h>
 #include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -20,10 +21,13 @@
 
 #include "demeter.h"
 
-/* New targets of one search; what is found beyond that is found by the next. */
-#define FOUND_MAX 64
 /* Ancestors that are asked for: others cannot make a search long by many of them. */
 #define TREE_DEPTH 64
+/* Memory from which on a process is managed by a scope that does not say. */
+#define SCOPE_ALL_MB 64
+/* Pids that are looked at in one hold of RCU, and threads of a process. */
+#define FIND_PIDS    64
+#define FIND_THREADS 64
 /* Granules that are looked at in one hold of the mmap lock. */
 #define SCAN_GRANULES 64
 /* Areas of an address space that are further apart are covered by separate ranges. */
@@ -54,54 +58,62 @@ static void put_scope(struct scope *s)
 	kfree(s);
 }
 
-/* Parse @text; an error pointer when it names nothing that could have memory. */
-static struct scope *parse_scope(const char *text)
+/*
+ * Take @text apart: its kind, and what follows as a number or, at *@path, as a path. Writes
+ * it to @s->text in the one way in which scopes are compared and shown.
+ */
+static int parse_scope(struct scope *s, char *text, u64 *number, char **path)
 {
-	struct scope *s = kzalloc(sizeof(*s), GFP_KERNEL);
-	char *words, *kind, *what;
-	int ret = -EINVAL;
-	pid_t pid;
-	u64 mb;
+	char *words = strim(text), *kind = strsep(&words, " \t");
+	int len = -EINVAL;
 
-	if (!s)
-		return ERR_PTR(-ENOMEM);
-	if (strscpy(s->text, text) < 0)
-		goto error;
-	words = strim(s->text);
-	memmove(s->text, words, strlen(words) + 1);
-	what = kstrdup(s->text, GFP_KERNEL);
-	if (!what) {
-		ret = -ENOMEM;
-		goto error;
-	}
-	words = what;
-	kind = strsep(&words, " ");
+	if (words)
+		words = skip_spaces(words);
 	if (!strcmp(kind, "pid") || !strcmp(kind, "tree")) {
 		s->kind = *kind == 'p' ? SCOPE_PID : SCOPE_TREE;
-		if (words && !kstrtoint(words, 10, &pid) && pid > 0) {
-			s->pid = find_get_pid(pid);
-			ret = s->pid ? 0 : -ESRCH;
-		}
+		if (words && !kstrtou64(words, 10, number) && *number && *number <= PID_MAX_LIMIT)
+			len = snprintf(s->text, sizeof(s->text), "%s %llu", kind, *number);
 	} else if (!strcmp(kind, "cgroup") && words) {
 		s->kind = SCOPE_CGROUP;
-		s->cgroup = cgroup_get_from_path(words);
+		*path = words;
+		len = snprintf(s->text, sizeof(s->text), "cgroup %s", words);
+	} else if (!strcmp(kind, "all")) {
+		s->kind = SCOPE_ALL;
+		*number = SCOPE_ALL_MB;
+		if ((!words || !kstrtou64(words, 10, number)) && *number < ULONG_MAX >> 20)
+			len = snprintf(s->text, sizeof(s->text), "all %llu", *number);
+	}
+	return len < 0 || len >= sizeof(s->text) ? -EINVAL : 0;
+}
+
+/* Find what a scope names; a process that will never have memory of its own is refused. */
+static int resolve_scope(struct scope *s, u64 number, const char *path)
+{
+	struct task_struct *task;
+	int ret = 0;
+
+	switch (s->kind) {
+	case SCOPE_PID:
+	case SCOPE_TREE:
+		s->pid = find_get_pid(number);
+		task = get_pid_task(s->pid, PIDTYPE_TGID);
+		if (!task)
+			return -ESRCH;
+		if (task->flags & PF_KTHREAD)
+			ret = -EINVAL;
+		put_task_struct(task);
+		return ret;
+	case SCOPE_CGROUP:
+		s->cgroup = cgroup_get_from_path(path);
 		ret = PTR_ERR_OR_ZERO(s->cgroup);
 		if (ret)
 			s->cgroup = NULL;
-	} else if (!strcmp(kind, "all")) {
-		s->kind = SCOPE_ALL;
-		mb = 64;
-		if ((!words || !kstrtou64(words, 10, &mb)) && mb < ULONG_MAX >> 20) {
-			s->min_pages = mb << (20 - PAGE_SHIFT);
-			ret = 0;
-		}
+		return ret;
+	case SCOPE_ALL:
+		s->min_pages = number << (20 - PAGE_SHIFT);
+		return 0;
 	}
-	kfree(what);
-	if (!ret)
-		return s;
-error:
-	put_scope(s);
-	return ERR_PTR(ret);
+	return -EINVAL;
 }
 
 static struct scope *find_scope(const char *text)
@@ -121,23 +133,6 @@ static void remove_scope(struct scope *s)
 	put_scope(s);
 }
 
-/* A process that will never have memory of its own is refused at once. */
-static int check_process(struct scope *s)
-{
-	struct task_struct *task;
-	int ret = 0;
-
-	if (!s->pid)
-		return 0;
-	task = get_pid_task(s->pid, PIDTYPE_TGID);
-	if (!task)
-		return -ESRCH;
-	if (task->flags & PF_KTHREAD)
-		ret = -EINVAL;
-	put_task_struct(task);
-	return ret;
-}
-
 /**
  * demeter_scope_add() - Manage the memory of more processes
  * @text:	"pid N", "tree N" (with descendants), "cgroup PATH" (of the unified
@@ -148,48 +143,67 @@ static int check_process(struct scope *s)
  */
 int demeter_scope_add(const char *text)
 {
-	struct scope *s = parse_scope(text);
+	struct scope *s = kzalloc(sizeof(*s), GFP_KERNEL);
+	char *copy = kstrdup(text, GFP_KERNEL);
 	static u64 last_id;
-	int ret;
+	char *path = NULL;
+	u64 number = 0;
+	int ret = -ENOMEM;
 
-	if (IS_ERR(s))
-		return PTR_ERR(s);
-	ret = check_process(s);
+	if (!s || !copy)
+		goto error;
+	ret = parse_scope(s, copy, &number, &path);
 	if (!ret && find_scope(s->text))
 		ret = -EEXIST;
-	if (ret) {
-		put_scope(s);
-		return ret;
-	}
+	if (!ret)
+		ret = resolve_scope(s, number, path);
+	if (ret)
+		goto error;
 	s->id = ++last_id;
 	list_add_tail(&s->list, &scopes);
+	kfree(copy);
 	return 0;
+error:
+	kfree(copy);
+	if (s)
+		put_scope(s);
+	return ret;
 }
 
 /**
  * demeter_scope_remove() - Leave memory alone again
- * @text:	As it was given to demeter_scope_add().
+ * @text:	As for demeter_scope_add(). What it names need not exist any more.
  *
- * Return: 0, -ENOENT if that is not managed.
+ * Return: 0, -EINVAL if @text names nothing, -ENOENT if that is not managed.
  */
 int demeter_scope_remove(const char *text)
 {
+	struct scope *s, *wanted = kzalloc(sizeof(*wanted), GFP_KERNEL);
 	char *copy = kstrdup(text, GFP_KERNEL);
 	struct demeter_target *t;
-	struct scope *s;
+	char *path;
+	u64 number;
+	int ret = -ENOMEM;
 
-	if (!copy)
-		return -ENOMEM;
-	s = find_scope(strim(copy));
-	kfree(copy);
-	if (!s)
-		return -ENOENT;
+	if (!wanted || !copy)
+		goto end;
+	ret = parse_scope(wanted, copy, &number, &path);
+	if (ret)
+		goto end;
+	s = find_scope(wanted->text);
+	if (!s) {
+		ret = -ENOENT;
+		goto end;
+	}
 	list_for_each_entry(t, &demeter_targets, list)
 		if (t->scope == s->id)
 			t->scope = 0;
 	remove_scope(s);
 	demeter_targets_find();
-	return 0;
+end:
+	kfree(copy);
+	kfree(wanted);
+	return ret;
 }
 
 /**
@@ -322,6 +336,8 @@ static void drop(struct demeter_target *t)
 	list_del(&t->list);
 	hash_del(&t->by_mm);
 	nr_targets--;
+	if (t->watch)
+		demeter_watch_stop(t->watch);
 	clear_granules(t);
 	mmdrop(t->mm);
 	t->mm = NULL;
@@ -346,44 +362,79 @@ static void add(const struct found *found)
 	demeter_sysfs_add_target(t);
 }
 
+/* A leader may have exited before its threads; a few of them may have, too. */
+static bool is_new_process(struct task_struct *leader, struct found *found)
+{
+	unsigned int looked_at = 0;
+	struct task_struct *task;
+
+	for_each_thread(leader, task) {
+		bool has_mm, is = is_new(task, found, &has_mm);
+
+		if (has_mm || ++looked_at == FIND_THREADS)
+			return is;
+	}
+	return false;
+}
+
+/*
+ * Look at the next few processes from *@nr on, which becomes where to go on, 0 at the end.
+ * Returns how many have been found, up to FIND_PIDS, with a hold on the mm of each.
+ */
+static unsigned int find_new(int *nr, struct found *found)
+{
+	unsigned int n = 0;
+
+	rcu_read_lock();
+	for (unsigned int i = 0; i < FIND_PIDS && *nr; i++) {
+		struct pid *pid = find_ge_pid(*nr, &init_pid_ns);
+		struct task_struct *leader = pid ? pid_task(pid, PIDTYPE_TGID) : NULL;
+
+		*nr = pid ? pid_nr(pid) + 1 : 0;
+		n += leader && is_new_process(leader, &found[n]);
+	}
+	rcu_read_unlock();
+	return n;
+}
+
+static bool has_targets(const struct scope *s)
+{
+	struct demeter_target *t;
+
+	list_for_each_entry(t, &demeter_targets, list)
+		if (t->scope == s->id)
+			return true;
+	return false;
+}
+
 /**
  * demeter_targets_find() - Drop targets and scopes that are gone, find new targets
  */
 void demeter_targets_find(void)
 {
 	struct demeter_target *t, *next;
-	struct task_struct *process, *task;
 	struct scope *s, *s_next;
 	struct found *found;
-	unsigned int n = 0;
+	unsigned int n;
+	int nr = 1;
 
 	list_for_each_entry_safe(t, next, &demeter_targets, list)
 		if (!t->scope || !atomic_read(&t->mm->mm_users))
 			drop(t);
 	list_for_each_entry_safe(s, s_next, &scopes, list)
-		if (s->pid && !pid_has_task(s->pid, PIDTYPE_TGID))
+		if (s->pid && !pid_has_task(s->pid, PIDTYPE_TGID) && !has_targets(s))
 			remove_scope(s);
 	if (list_empty(&scopes))
 		return;
-	found = kmalloc_array(FOUND_MAX, sizeof(*found), GFP_KERNEL);
+	found = kmalloc_array(FIND_PIDS, sizeof(*found), GFP_KERNEL);
 	if (!found)
 		return;
-	rcu_read_lock();
-	for_each_process(process) {
-		for_each_thread(process, task) {
-			bool has_mm;
-
-			if (n == FOUND_MAX)
-				goto enough;
-			n += is_new(task, &found[n], &has_mm);
-			if (has_mm)
-				break;
-		}
+	while (nr) {
+		n = find_new(&nr, found);
+		for (unsigned int i = 0; i < n; i++)
+			add(&found[i]);
+		cond_resched();
 	}
-enough:
-	rcu_read_unlock();
-	for (unsigned int i = 0; i < n; i++)
-		add(&found[i]);
 	kfree(found);
 }
 
@@ -521,8 +572,9 @@ static void scan_target(struct demeter_target *t, struct target_scan *s)
 	} while (ret > 0);
 	mmput_async(t->mm);
 	cover_area(s);
-	if (ret < 0)
+	if (ret == -EAGAIN)
 		return;
+	/* the end, or a policy by which nothing may be moved: then nothing was found */
 	t->scan_from = 0;
 	t->pages[DEMETER_FAST] = 0;
 	t->pages[DEMETER_SLOW] = 0;

@@ -32,9 +32,10 @@ TRACE_EVENT(demeter_epoch,
 );
 
 TRACE_EVENT(demeter_rank,
-	TP_PROTO(u64 fast, u64 slow, const struct demeter_plan *plan),
-	TP_ARGS(fast, slow, plan),
+	TP_PROTO(unsigned int size, u64 fast, u64 slow, const struct demeter_plan *plan),
+	TP_ARGS(size, fast, slow, plan),
 	TP_STRUCT__entry(
+		__field(unsigned int, size)
 		__field(u64, fast)
 		__field(u64, slow)
 		__field(unsigned int, hot)
@@ -43,6 +44,7 @@ TRACE_EVENT(demeter_rank,
 		__field(u64, promote)
 	),
 	TP_fast_assign(
+		__entry->size = size;
 		__entry->fast = fast;
 		__entry->slow = slow;
 		__entry->hot = plan->hot;
@@ -50,8 +52,9 @@ TRACE_EVENT(demeter_rank,
 		__entry->exchange = plan->exchange;
 		__entry->promote = plan->promote;
 	),
-	TP_printk("fast=%llu slow=%llu hot=%u cold=%u exchange=%llu promote=%llu", __entry->fast,
-		  __entry->slow, __entry->hot, __entry->cold, __entry->exchange, __entry->promote)
+	TP_printk("size=%u fast=%llu slow=%llu hot=%u cold=%u exchange=%llu promote=%llu",
+		  __entry->size, __entry->fast, __entry->slow, __entry->hot, __entry->cold,
+		  __entry->exchange, __entry->promote)
 );
 
 TRACE_EVENT(demeter_relocate,

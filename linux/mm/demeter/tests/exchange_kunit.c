@@ -86,6 +86,18 @@ static int node_of(struct memory *m, unsigned int page)
 	return nid;
 }
 
+static bool is_huge(struct memory *m, unsigned int page)
+{
+	struct page *p;
+	bool is = false;
+
+	if (get_user_pages_fast(address(m, page), 1, 0, &p) == 1) {
+		is = PageCompound(p);
+		put_page(p);
+	}
+	return is;
+}
+
 static struct memory *make_memory(struct kunit *test)
 {
 	struct memory *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
@@ -170,6 +182,81 @@ static void what_cannot_move_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, wrong_words(m), 0u);
 }
 
+/* Two huge pages at the beginning of the memory, the first near and the second far. */
+static struct memory *make_huge_memory(struct kunit *test)
+{
+	struct memory *m = make_memory(test);
+	struct vm_area_struct *vma;
+
+	m->at = kunit_vm_mmap(test, NULL, 0, 2 * PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			      MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(m->at));
+	mmap_write_lock(m->mm);
+	vma = vma_lookup(m->mm, m->at);
+	if (vma)
+		vm_flags_set(vma, VM_HUGEPAGE);
+	mmap_write_unlock(m->mm);
+	m->at = ALIGN(m->at, PMD_SIZE);
+	KUNIT_ASSERT_EQ(test, fill(m), 0);
+	m->pairs[0] = (struct page_exchange){ .a = address(m, 0), .b = address(m, PTRS_PER_PTE) };
+	if (!is_huge(m, 0) || !is_huge(m, PTRS_PER_PTE))
+		kunit_skip(test, "needs transparent huge pages");
+	m->addrs[0] = m->pairs[0].a;
+	migrate_user_pages(m->mm, m->addrs, m->results, 1, m->near);
+	m->addrs[0] = m->pairs[0].b;
+	migrate_user_pages(m->mm, m->addrs, m->results, 1, m->far);
+	KUNIT_ASSERT_EQ(test, node_of(m, 0), m->near);
+	KUNIT_ASSERT_EQ(test, node_of(m, PTRS_PER_PTE), m->far);
+	KUNIT_ASSERT_TRUE(test, is_huge(m, 0) && is_huge(m, PTRS_PER_PTE));
+	return m;
+}
+
+static void huge_pages_trade_places(struct kunit *test)
+{
+	struct memory *m = make_huge_memory(test);
+
+	KUNIT_EXPECT_EQ(test, exchange(m, 1), 1u);
+	KUNIT_EXPECT_TRUE(test, is_huge(m, 0) && is_huge(m, PTRS_PER_PTE));
+	KUNIT_EXPECT_EQ(test, node_of(m, 0), m->far);
+	KUNIT_EXPECT_EQ(test, node_of(m, PTRS_PER_PTE - 1), m->far);
+	KUNIT_EXPECT_EQ(test, node_of(m, PTRS_PER_PTE), m->near);
+	KUNIT_EXPECT_EQ(test, wrong_words(m), 0u);
+	/* and are what they were: they can be split, parts of them discarded, and so on */
+	KUNIT_EXPECT_EQ(test, vm_munmap(address(m, PAGES - 1), PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, vm_munmap(address(m, 7), PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, node_of(m, 8), m->far);
+	KUNIT_EXPECT_EQ(test, wrong_words(m), (unsigned int)(2 * PAGE_SIZE / sizeof(u64)));
+	KUNIT_EXPECT_EQ(test, exchange(m, 1), 0u);
+	KUNIT_EXPECT_EQ(test, wrong_words(m), (unsigned int)(2 * PAGE_SIZE / sizeof(u64)));
+}
+
+static void pinned_huge_pages_stay(struct kunit *test)
+{
+	struct memory *m = make_huge_memory(test);
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(test, pin_user_pages_fast(address(m, 5), 1, FOLL_WRITE, &page), 1);
+	KUNIT_EXPECT_EQ(test, exchange(m, 1), 0u);
+	KUNIT_EXPECT_EQ(test, m->pairs[0].result_a, PAGE_EXCHANGE_BUSY);
+	unpin_user_page(page);
+	KUNIT_EXPECT_TRUE(test, is_huge(m, 0) && is_huge(m, PTRS_PER_PTE));
+	KUNIT_EXPECT_EQ(test, node_of(m, 0), m->near);
+	KUNIT_EXPECT_EQ(test, wrong_words(m), 0u);
+}
+
+/* Pages of different sizes do not trade places. */
+static void sizes_do_not_mix(struct kunit *test)
+{
+	struct memory *base = make_memory(test), *m = make_huge_memory(test);
+
+	m->pairs[0].b = address(base, 0);
+	KUNIT_EXPECT_EQ(test, exchange(m, 1), 0u);
+	swap(m->pairs[0].a, m->pairs[0].b);
+	KUNIT_EXPECT_EQ(test, exchange(m, 1), 0u);
+	KUNIT_EXPECT_TRUE(test, is_huge(m, 0));
+	KUNIT_EXPECT_EQ(test, wrong_words(m) + wrong_words(base), 0u);
+}
+
 /* The same pages there and back again, in both ways. */
 static void speed_against_migration(struct kunit *test)
 {
@@ -192,11 +279,10 @@ static void speed_against_migration(struct kunit *test)
 }
 
 static struct kunit_case cases[] = {
-	KUNIT_CASE(pages_trade_places),
-	KUNIT_CASE(pinned_pages_stay),
-	KUNIT_CASE(what_cannot_move_is_refused),
-	KUNIT_CASE(speed_against_migration),
-	{},
+	KUNIT_CASE(pages_trade_places),		 KUNIT_CASE(pinned_pages_stay),
+	KUNIT_CASE(what_cannot_move_is_refused), KUNIT_CASE(huge_pages_trade_places),
+	KUNIT_CASE(pinned_huge_pages_stay),	 KUNIT_CASE(sizes_do_not_mix),
+	KUNIT_CASE(speed_against_migration),	 {},
 };
 
 struct kunit_suite demeter_exchange_suite = {

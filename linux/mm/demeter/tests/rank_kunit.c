@@ -150,6 +150,67 @@ static void plan_takes_the_best(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, plan.promote + plan.exchange, 0ull);
 }
 
+/* A huge page is one page of its own ranking, in one tier, or stuck. */
+static void huge_pages_are_ranked_apart(struct kunit *test)
+{
+	struct demeter_ranking *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
+	struct demeter_granule *g = make_granules(test);
+	struct demeter_plan plan;
+
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	for (unsigned int i = 0; i < GRANULES; i++) {
+		g[i].huge = true;
+		g[i].nr_fast = i < GRANULES / 4 ? GRANULE_PAGES : 0;
+		g[i].mean = i < GRANULES / 2 ? 1000 : 100000;
+		KUNIT_EXPECT_EQ(test, demeter_granule_size(&g[i]), DEMETER_HUGE);
+	}
+	set_bit(0, g[0].stuck);
+	for (unsigned int i = 0; i < GRANULES; i++)
+		demeter_ranking_add(r, &g[i]);
+	KUNIT_EXPECT_EQ(test, r->total[DEMETER_FAST], GRANULES / 4ull);
+	KUNIT_EXPECT_EQ(test, r->total[DEMETER_SLOW], GRANULES * 3 / 4ull);
+	plan = demeter_ranking_plan(r, &worth, 1000, 0);
+	KUNIT_EXPECT_EQ(test, plan.exchange, GRANULES / 4ull - 1);
+	KUNIT_EXPECT_EQ(test, demeter_pages_of(DEMETER_HUGE), (unsigned int)GRANULE_PAGES);
+}
+
+/* Cold huge pages in the fast tier are split for hot base pages of the slow one. */
+static void huge_pages_are_split_for_others(struct kunit *test)
+{
+	struct demeter_ranking *r = kunit_kcalloc(test, 2, sizeof(*r), GFP_KERNEL);
+	struct demeter_split split;
+
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	r[DEMETER_HUGE].pages[DEMETER_FAST][10] = 3;
+	r[DEMETER_HUGE].pages[DEMETER_FAST][90] = 5;
+	r[DEMETER_BASE].pages[DEMETER_SLOW][100] = 2000;
+	r[DEMETER_BASE].pages[DEMETER_FAST][20] = 400;
+	/* 400 of the hot pages have partners */
+	split = demeter_ranking_split(r, &worth, 400, 4096);
+	KUNIT_EXPECT_EQ(test, split.n, 4ull);
+	KUNIT_EXPECT_EQ(test, split.tier, DEMETER_FAST);
+	KUNIT_EXPECT_EQ(test, split.class, 90u);
+	split = demeter_ranking_split(r, &worth, 400, 1024);
+	KUNIT_EXPECT_EQ(test, split.n, 2ull);
+	KUNIT_EXPECT_EQ(test, split.class, 10u);
+	/* not for a few */
+	split = demeter_ranking_split(r, &worth, 1990, 4096);
+	KUNIT_EXPECT_EQ(test, split.n, 0ull);
+	/* hot huge pages of the slow tier for cold base pages of the fast one */
+	memset(r, 0, 2 * sizeof(*r));
+	r[DEMETER_HUGE].pages[DEMETER_SLOW][100] = 3;
+	r[DEMETER_BASE].pages[DEMETER_FAST][20] = 600;
+	split = demeter_ranking_split(r, &worth, 0, 4096);
+	KUNIT_EXPECT_EQ(test, split.n, 2ull);
+	KUNIT_EXPECT_EQ(test, split.tier, DEMETER_SLOW);
+	KUNIT_EXPECT_EQ(test, split.class, 100u);
+	/* nothing that pays */
+	r[DEMETER_BASE].pages[DEMETER_FAST][20] = 0;
+	r[DEMETER_BASE].pages[DEMETER_FAST][99] = 600;
+	split = demeter_ranking_split(r, &worth, 0, 4096);
+	KUNIT_EXPECT_EQ(test, split.n, 0ull);
+}
+
 /* Counts as large as they get, in as many granules as a large machine has. */
 static void large_counts_do_not_overflow(struct kunit *test)
 {
@@ -173,6 +234,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(scattered_hot_pages_are_found),
 	KUNIT_CASE(classes_are_in_order),
 	KUNIT_CASE(plan_takes_the_best),
+	KUNIT_CASE(huge_pages_are_ranked_apart),
+	KUNIT_CASE(huge_pages_are_split_for_others),
 	KUNIT_CASE(large_counts_do_not_overflow),
 	{},
 };

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Processes that do to their memory whatever a process can do, while Demeter moves
- * it: churn [--processes N] [--mem MIB] [--seconds N] [--thp] [--seed N]
+ * it: churn [--processes N] [--mem MIB] [--seconds N] [--thp] [--node N] [--seed N]
  *
  * Every page holds words that follow from its address, its version and the seed. They
  * are verified all the time: by the process itself, by children that share pages
  * copy-on-write, and through pages that a pipe holds on to. Meanwhile parts of the
  * memory are rewritten, discarded, unmapped, moved, write-protected and locked. A
  * window that wanders is accessed much more than the rest, so that there is always
- * something to promote.
+ * something to promote. With --node, memory is bound to a node, and must be there in the
+ * end.
  *
  * Speaks TAP; "ok" is that nothing was ever read that had not been written there.
  */
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <linux/mempolicy.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -39,8 +42,9 @@ static struct {
 	unsigned int seconds;
 	unsigned long pages; /* of each process */
 	bool thp;
+	int node; /* -1: any */
 	uint64_t seed;
-} opt = { .processes = 4, .seconds = 10, .pages = (64ul << 20) / PAGE, .seed = 1 };
+} opt = { .processes = 4, .seconds = 10, .pages = (64ul << 20) / PAGE, .node = -1, .seed = 1 };
 
 struct memory {
 	uint8_t *at;
@@ -118,6 +122,33 @@ static void *must(void *result)
 	return result;
 }
 
+/* Pages are to be on a node, if that was asked for. */
+static void bind_to_node(void *at, unsigned long n)
+{
+	const unsigned long nodes = opt.node < 0 ? 0 : 1ul << opt.node;
+
+	if (nodes && syscall(SYS_mbind, at, n * PAGE, MPOL_BIND, &nodes, 64, 0)) {
+		fprintf(stderr, "churn: node %d: %s\n", opt.node, strerror(errno));
+		_exit(2);
+	}
+}
+
+/* Pages that are mapped, but on another node. */
+static unsigned long strays(const struct memory *m)
+{
+	unsigned long n = 0;
+
+	for (unsigned long page = 0; opt.node >= 0 && page < opt.pages; page++) {
+		void *at = m->at + page * PAGE;
+		int node = opt.node;
+
+		if (syscall(SYS_move_pages, 0, 1ul, &at, NULL, &node, 0) || node < 0)
+			continue;
+		n += node != opt.node;
+	}
+	return n;
+}
+
 /* A piece of the memory, up to @max pages long. */
 static unsigned long piece(struct memory *m, unsigned long max, unsigned long *n)
 {
@@ -159,6 +190,7 @@ static void remap(struct memory *m)
 
 	must(mmap(at, n * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
 		  0));
+	bind_to_node(at, n);
 	forget(m, first, n);
 }
 
@@ -254,6 +286,7 @@ static int churn(unsigned int me)
 {
 	const double end = now() + opt.seconds;
 	struct memory m = { .random = mix(opt.seed + me) };
+	unsigned long astray;
 
 	m.at = must(mmap(NULL, opt.pages * PAGE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
@@ -261,6 +294,7 @@ static int churn(unsigned int me)
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	if (opt.thp)
 		madvise(m.at, opt.pages * PAGE, MADV_HUGEPAGE);
+	bind_to_node(m.at, opt.pages);
 	for (unsigned long i = 0; i < opt.pages; i++)
 		write_page(&m, i);
 	while (now() < end && !m.wrong) {
@@ -275,9 +309,11 @@ static int churn(unsigned int me)
 		}
 	}
 	verify_all(&m);
-	printf("# process %u: %lu operations, %lu words wrong\n", me, m.operations, m.wrong);
+	astray = strays(&m);
+	printf("# process %u: %lu operations, %lu words wrong, %lu pages astray\n", me,
+	       m.operations, m.wrong, astray);
 	fflush(stdout);
-	return m.wrong ? 1 : 0;
+	return m.wrong || astray ? 1 : 0;
 }
 
 static unsigned long number(const char *text, unsigned long min, unsigned long max)
@@ -298,6 +334,7 @@ int main(int argc, char **argv)
 		{ "processes", required_argument, NULL, 'p' },
 		{ "mem", required_argument, NULL, 'm' },
 		{ "seconds", required_argument, NULL, 's' },
+		{ "node", required_argument, NULL, 'n' },
 		{ "seed", required_argument, NULL, 'r' },
 		{ "thp", no_argument, NULL, 't' },
 		{},
@@ -315,6 +352,9 @@ int main(int argc, char **argv)
 			break;
 		case 's':
 			opt.seconds = number(optarg, 1, 86400);
+			break;
+		case 'n':
+			opt.node = number(optarg, 0, 62);
 			break;
 		case 'r':
 			opt.seed = number(optarg, 0, UINT64_MAX);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Which user memory may be moved; see user_pages.c. */
+#ifndef _MM_DEMETER_USER_PAGES_H
+#define _MM_DEMETER_USER_PAGES_H
+
+struct mm_struct;
+struct vm_area_struct;
+
+struct vm_area_struct *movable_vma(struct mm_struct *mm, unsigned long addr,
+				   struct vm_area_struct *last);
+
+#endif /* _MM_DEMETER_USER_PAGES_H */
