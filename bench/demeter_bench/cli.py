@@ -17,7 +17,7 @@ from rich.console import Console
 from .designs import DESIGNS, Design
 from .errors import UserError
 from .settings import Settings, from_json, from_kconfig, read_kconfig
-from .workloads import WORKLOADS
+from .workloads import WORKLOADS, symbol
 
 BENCH = Path(__file__).resolve().parent.parent
 
@@ -161,7 +161,7 @@ def default_settings(kconfig: dict[str, str], build: Path, platform: str) -> Set
     defaults = parser().parse_args(["--build", str(build), "bench"])
     selected = [d for d in DESIGNS if f"GUEST_{DESIGNS[d].guest.upper()}" in kconfig]
     defaults.designs = selected[0] if selected else next(iter(DESIGNS))
-    workloads = [w for w in WORKLOADS if f"WORKLOAD_{w.upper()}" in kconfig]
+    workloads = [w for w in WORKLOADS if symbol(w) in kconfig]
     defaults.workloads = workloads[0] if workloads else next(iter(WORKLOADS))
     return from_kconfig(kconfig, defaults, platform, cores())
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .designs import DESIGNS
 from .errors import UserError
-from .workloads import WORKLOADS
+from .workloads import ALL, WORKLOADS, symbol
 
 MIB = 1 << 20
 # What the guest kernel, its page tables and the image take beside a workload.
@@ -141,11 +141,11 @@ def ratio(name: str, text: str) -> float:
     return value
 
 
-def names(name: str, text: str, known: dict) -> tuple[str, ...]:
-    """A list of known names; "all" stands for every one."""
+def names(name: str, text: str, known: dict, everything: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """A list of known names; "all" stands for everything, or for every one."""
     chosen = text.replace(",", " ").split()
     if chosen == ["all"]:
-        return tuple(known)
+        return everything or tuple(known)
     if not chosen:
         raise UserError(f"{name} is empty; there are: {' '.join(known)}")
     for one in chosen:
@@ -258,7 +258,7 @@ def check(s: Settings) -> Settings:
 def check_selected(s: Settings, kconfig: dict[str, str]) -> Settings:
     """Refuse workloads and designs that the configuration does not build."""
     for one in s.workloads:
-        if f"WORKLOAD_{one.upper()}" not in kconfig:
+        if symbol(one) not in kconfig:
             raise UserError(f"WORKLOADS: {one} is not selected: see 'make menuconfig'")
     for one in s.designs:
         guest = DESIGNS[one].guest
@@ -283,7 +283,7 @@ def from_kconfig(kconfig: dict[str, str], args: Namespace, platform: str, cores:
         size("VM_MEMORY", args.vm_memory) if args.vm_memory else value("VM_MEMORY_MB", 512) * MIB
     )
     percent = value("VM_FAST_PERCENT", 20) / 100
-    workloads = names("WORKLOADS", args.workloads, WORKLOADS)
+    workloads = names("WORKLOADS", args.workloads, WORKLOADS, ALL)
     designs = names("DESIGNS", args.designs, DESIGNS)
     jobs = integer("JOBS", args.jobs, 1, 1024) if args.jobs else value("BENCH_JOBS", 0)
     vms = tuple(

@@ -26,9 +26,11 @@ class Workload:
     command: Callable[[Size, int], str]
     # whether its rate over time is worth a panel of the chart
     timeline: bool = False
+    # the workload that it is another form of; not meant by "all"
+    form_of: str | None = None
 
 
-def gups(size: Size, seed: int) -> str:
+def gups(size: Size, seed: int, how: str = "--hot-weight 0.9 --reverse", times: int = 1) -> str:
     """Hot set of a fourteenth, last in the table, as in the paper.
 
     The paper does 9e8 updates on 14 GiB; emulated, what takes the all-fast
@@ -36,10 +38,24 @@ def gups(size: Size, seed: int) -> str:
     """
     updates = {"smoke": 3_000_000, "emulated": 150_000_000, "paper": 900_000_000}[size.scale]
     return (
-        f"gups --mem {size.footprint} --updates {updates} --hot {size.footprint // 14} "
-        f"--hot-weight 0.9 --reverse --threads {size.threads} --seed {seed} "
-        f"--report-ms {REPORT_MS}"
+        f"gups --mem {size.footprint} --updates {times * updates} --hot {size.footprint // 14} "
+        f"{how} --threads {size.threads} --seed {seed} --report-ms {REPORT_MS}"
     )
+
+
+def gups_phase(size: Size, seed: int) -> str:
+    """Half-way, the hot set moves from the end of the table to the beginning."""
+    return gups(size, seed, "--hot-weight 0.9 --reverse --phase 0.5", times=2)
+
+
+def gups_uniform(size: Size, seed: int) -> str:
+    """Nothing is hot, so there is nothing to move."""
+    return gups(size, seed, "--mode random")
+
+
+def gups_zipf(size: Size, seed: int) -> str:
+    """Heat falls off over the whole table, whose end is the hottest."""
+    return gups(size, seed, "--mode zipf --reverse")
 
 
 def btree(size: Size, seed: int) -> str:
@@ -120,14 +136,25 @@ def xsbench(size: Size, seed: int) -> str:
     )
 
 
+# What can be asked for by name; "all" means those that are not another's form.
 WORKLOADS = {
     "btree": Workload(btree),
     "bwaves": Workload(bwaves),
     "graph500": Workload(graph500),
     "gups": Workload(gups, timeline=True),
+    "gups-phase": Workload(gups_phase, timeline=True, form_of="gups"),
+    "gups-uniform": Workload(gups_uniform, form_of="gups"),
+    "gups-zipf": Workload(gups_zipf, timeline=True, form_of="gups"),
     "liblinear": Workload(liblinear),
     "memlat": Workload(memlat),
     "pagerank": Workload(pagerank),
     "silo": Workload(silo),
     "xsbench": Workload(xsbench),
 }
+
+ALL = tuple(name for name, workload in WORKLOADS.items() if not workload.form_of)
+
+
+def symbol(name: str) -> str:
+    """What selects the workload in the configuration."""
+    return f"WORKLOAD_{(WORKLOADS[name].form_of or name).upper()}"

@@ -10,12 +10,12 @@ import pytest
 from demeter_bench.cli import parser
 from demeter_bench.errors import UserError
 from demeter_bench.settings import MIB, PRESETS, Settings, from_json, from_kconfig
-from demeter_bench.workloads import WORKLOADS
+from demeter_bench.workloads import ALL, WORKLOADS, symbol
 
 KCONFIG = {
     "PRESET_DRAM_PMEM": "y", "VM_MEMORY_MB": "512", "VM_FAST_PERCENT": "20",
     "QEMU_EMULATED": "y", "GUEST_VANILLA": "y", "GUEST_TPP": "y", "GUEST_DEMETER": "y",
-    **{f"WORKLOAD_{name.upper()}": "y" for name in WORKLOADS},
+    **{symbol(name): "y" for name in WORKLOADS},
 }  # fmt: skip
 
 
@@ -30,6 +30,7 @@ def test_defaults():
     assert s.preset == "dram_pmem" and (s.fast, s.slow) == PRESETS["dram_pmem"]
     assert s.vm_memory == 512 * MIB and s.fast_memory == 102 * MIB
     assert s.footprint == 435 * MIB
+    assert s.workloads == ALL and "gups" in ALL and "gups-zipf" not in ALL
     assert s.designs == ("all-fast", "all-slow", "first-touch", "oracle", "tpp", "demeter")
 
 

@@ -5,10 +5,10 @@
  * Three distributions: "hotset" sends a share of the updates (--hot-weight)
  * to a contiguous part of the table (--hot) that lies first or, with
  * --reverse, last, and may move to the other end after a share of the updates
- * (--phase); "zipf" makes word k of the table the k-th most popular; "random"
- * is uniform. The table is touched from its first word to its last before the
- * measured phase, so that first-touch placement fills the fast tier with its
- * beginning.
+ * (--phase); "zipf" makes word k of the table the k-th most popular, with
+ * --reverse the k-th but last; "random" is uniform. The table is touched from
+ * its first word to its last before the measured phase, so that first-touch
+ * placement fills the fast tier with its beginning.
  *
  * Verification: every update adds a value of the thread's random sequence, so
  * the sum of the table must grow by the sum of all values (modulo 2^64). The
@@ -52,7 +52,7 @@ static const struct argp_option options[] = {
 	{ "mode", 'd', "MODE", 0, "hotset, zipf or random (hotset)", 0 },
 	{ "hot", 'h', "SIZE", 0, "size of the hot set (a fourteenth of the table)", 0 },
 	{ "hot-weight", 'w', "SHARE", 0, "share of the updates that it gets (0.9)", 0 },
-	{ "reverse", 'r', NULL, 0, "put the hot set last instead of first", 0 },
+	{ "reverse", 'r', NULL, 0, "put what is hot last instead of first", 0 },
 	{ "phase", 'p', "SHARE", 0,
 	  "move the hot set to the other end after this share of the updates (0: never)", 0 },
 	{ "theta", 'z', "X", 0, "skew of the zipf distribution, below 1 (0.99)", 0 },
@@ -185,13 +185,15 @@ static __attribute__((noinline)) uint64_t update_hotset(struct job *j, uint64_t 
 
 static __attribute__((noinline)) uint64_t update_zipf(struct job *j, uint64_t n)
 {
+	const uint64_t last = j->all.words / j->threads - 1;
 	struct rng rng = j->rng;
 	uint64_t sum = 0;
 
 	while (n--) {
 		const uint64_t k = zipf_rank(&j->zipf, &rng);
+		const uint64_t word = opt.reverse ? last - k : k;
 
-		j->table[own_word(j->all, k, j->me, j->threads)] += rng.state;
+		j->table[own_word(j->all, word, j->me, j->threads)] += rng.state;
 		sum += rng.state;
 	}
 	j->rng = rng;
