@@ -32,7 +32,8 @@ SETUP = (
     "echo always >/sys/kernel/mm/transparent_hugepage/enabled\n"
     "echo always >/sys/kernel/mm/transparent_hugepage/defrag\n"
     # its pages are there once and for all
-    "dd if=/dev/zero of=/dev/ram0 bs=1M count=128 2>/dev/null; mkswap /dev/ram0 >/dev/null; swapon /dev/ram0\n"
+    "dd if=/dev/zero of=/dev/ram0 bs=1M count=128 2>/dev/null\n"
+    "mkswap /dev/ram0 >/dev/null; swapon /dev/ram0\n"
     "mkdir -p /tmp/cg; mount -t cgroup2 none /tmp/cg\n"
     "echo +memory >/tmp/cg/cgroup.subtree_control; mkdir /tmp/cg/small\n"
     "echo 96M >/tmp/cg/small/memory.max\n" + DEMETER

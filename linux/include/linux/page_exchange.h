@@ -8,7 +8,7 @@
 #ifndef _LINUX_PAGE_EXCHANGE_H
 #define _LINUX_PAGE_EXCHANGE_H
 
-#include <linux/numa.h>
+#include <linux/nodemask.h>
 #include <linux/pgtable.h>
 #include <linux/types.h>
 
@@ -24,12 +24,14 @@ struct mm_struct;
  * @PAGE_EXCHANGE_REFUSED: A page is of a kind that is never moved: of a file,
  *			locked in memory, special, or with a place given to it by
  *			a policy.
+ * @PAGE_EXCHANGE_NO_ROOM: There is no free memory for it where it was to go.
  */
 enum page_exchange_result {
 	PAGE_EXCHANGED,
 	PAGE_EXCHANGE_GONE,
 	PAGE_EXCHANGE_BUSY,
 	PAGE_EXCHANGE_REFUSED,
+	PAGE_EXCHANGE_NO_ROOM,
 };
 
 /**
@@ -50,7 +52,7 @@ struct page_exchange {
 unsigned int exchange_user_pages(struct mm_struct *mm_a, struct mm_struct *mm_b,
 				 struct page_exchange *pairs, unsigned int n);
 unsigned int migrate_user_pages(struct mm_struct *mm, const unsigned long *addrs, u8 *results,
-				unsigned int n, int nid);
+				unsigned int n, nodemask_t *nodes);
 
 bool split_user_page(struct mm_struct *mm, unsigned long addr);
 

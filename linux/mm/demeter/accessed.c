@@ -3,18 +3,23 @@
  * Samples from accessed bits, for machines whose PMU does not sample addresses.
  *
  * DAMON divides the memory of a process into regions whose pages are accessed alike, and
- * counts for each in how many intervals a page of it was accessed. Once per epoch, its
- * thread turns these counts into samples, which take the same way as those of a PMU: as
- * many for each region as it had accesses times pages, spread evenly over it. So
- * everything behind works as it does with a PMU, on what is known less precisely: which
- * pages of a region are accessed, and whether once in an interval or a million times.
+ * counts for each in how many intervals of an epoch a page of it was accessed. Then its
+ * thread turns these counts into samples, which take the same way as those of a PMU: for
+ * each region as many as it had accesses times pages, by the same divisor for all
+ * processes. So everything behind works as it does with a PMU, on what is known less
+ * precisely: which pages of a region are accessed, and whether once in an interval or a
+ * million times.
  */
+#include <linux/completion.h>
 #include <linux/damon.h>
+#include <linux/kthread.h>
 #include <linux/math64.h>
 #include <linux/page_exchange.h>
 #include <linux/pid.h>
-#include <linux/pid_namespace.h>
+#include <linux/prandom.h>
+#include <linux/random.h>
 #include <linux/sched/cputime.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 
 #include "accessed.h"
@@ -24,48 +29,76 @@
 /* Most regions of a process, each of which costs two page walks per interval. */
 #define MIN_REGIONS 10
 #define MAX_REGIONS 1000
-/* What an epoch of a process is condensed to. */
-#define EPOCH_SAMPLES 4096
+/* Samples of all processes in an epoch, and of one at the most. */
+#define EPOCH_SAMPLES 16384
 #define RING_SAMPLES  8192
 
 /**
  * struct demeter_watch - A process that is being watched
- * @ctx:	DAMON's thread and its regions.
- * @pid:	The process.
+ * @ctx:	DAMON's regions.
+ * @task:	DAMON's thread, which may have ended.
+ * @started:	When @task is known.
+ * @ended:	Whether it has found that the memory is not that of @thread any more.
+ * @thread:	A thread of the process.
  * @mm:		Its memory, which the caller holds.
- * @ring:	Samples, written by that thread.
- * @samples:	How many there were.
- * @cpu_ns:	CPU time of that thread.
+ * @epoch_ms:	How often samples are wanted.
+ * @random:	Where in a region samples are.
+ * @ring:	Samples, written by DAMON's thread.
+ * @total:	Accesses times pages of the last epoch.
+ * @samples:	How many samples there were.
+ * @cpu_ns:	CPU time of DAMON's thread.
  * @counted:	@samples when they were asked for last; the reader's, as what follows.
  * @counted_ns:	Likewise @cpu_ns.
  */
 struct demeter_watch {
 	struct damon_ctx *ctx;
-	struct pid *pid;
+	struct task_struct *task;
+	struct completion started;
+	bool ended;
+	struct pid *thread;
 	struct mm_struct *mm;
+	unsigned int epoch_ms;
+	struct rnd_state random;
 	struct demeter_ring ring;
+	u64 total;
 	u64 samples;
 	u64 cpu_ns;
 	u64 counted;
 	u64 counted_ns;
 };
 
-static u64 weight(struct damon_region *r)
+/* Accesses times pages for a sample. Set once per epoch for all, read by their threads. */
+static u64 divisor = 1;
+
+static int on_start(struct damon_ctx *ctx)
 {
-	return (u64)r->nr_accesses * (damon_sz_region(r) >> PAGE_SHIFT);
+	struct demeter_watch *w = ctx->callback.private;
+
+	w->task = get_task_struct(current);
+	complete(&w->started);
+	return 0;
 }
 
-static void sample_region(struct demeter_watch *w, struct damon_region *r, u64 n)
+static void on_end(struct damon_ctx *ctx)
 {
-	const u64 pages = damon_sz_region(r) >> PAGE_SHIFT;
+	struct demeter_watch *w = ctx->callback.private;
 
-	for (u64 i = 0; i < n; i++) {
-		/* in the middle of the i-th of n parts */
-		const u64 page = div64_u64((2 * i + 1) * pages, 2 * n);
+	WRITE_ONCE(w->ended, true);
+}
 
-		demeter_ring_write(&w->ring, w, r->ar.start + (page << PAGE_SHIFT));
-	}
-	WRITE_ONCE(w->samples, w->samples + n);
+/* Whether the thread still has the memory: it may have exited or called exec(). */
+static bool is_still_there(struct demeter_watch *w)
+{
+	struct task_struct *thread = get_pid_task(w->thread, PIDTYPE_PID);
+	bool is;
+
+	if (!thread)
+		return false;
+	task_lock(thread);
+	is = thread->mm == w->mm;
+	task_unlock(thread);
+	put_task_struct(thread);
+	return is;
 }
 
 /*
@@ -76,28 +109,51 @@ static int on_sampling(struct damon_ctx *ctx)
 {
 	struct demeter_watch *w = ctx->callback.private;
 
+	if (!is_still_there(w))
+		return -ESRCH;
 	forget_user_translations(w->mm);
 	return 0;
+}
+
+static u64 weight(struct damon_region *r)
+{
+	return (u64)r->nr_accesses * (damon_sz_region(r) >> PAGE_SHIFT);
+}
+
+/* @n samples, each somewhere in one of as many parts of the region. */
+static void sample_region(struct demeter_watch *w, struct damon_region *r, u64 n)
+{
+	const u64 pages = damon_sz_region(r) >> PAGE_SHIFT;
+
+	for (u64 i = 0; i < n; i++) {
+		const u64 somewhere = mul_u64_u32_shr(pages, prandom_u32_state(&w->random), 32);
+		const u64 page = div64_u64(i * pages + somewhere, n);
+
+		demeter_ring_write(&w->ring, w, r->ar.start + (page << PAGE_SHIFT));
+	}
+	WRITE_ONCE(w->samples, w->samples + n);
 }
 
 /* DAMON's thread has counted for an epoch. */
 static int on_aggregation(struct damon_ctx *ctx)
 {
 	struct demeter_watch *w = ctx->callback.private;
-	u64 total = 0, before = 0, given = 0, most;
+	u64 total = 0, before = 0, given = 0, by;
 	struct damon_target *t;
 	struct damon_region *r;
 
 	damon_for_each_target(t, ctx)
 		damon_for_each_region(r, t)
 			total += weight(r);
-	most = min_t(u64, total, EPOCH_SAMPLES);
+	WRITE_ONCE(w->total, total);
+	/* one that has just become busy takes no more than its ring holds */
+	by = max(READ_ONCE(divisor), div_u64(total, RING_SAMPLES / 2) + 1);
 	damon_for_each_target(t, ctx) {
 		damon_for_each_region(r, t) {
 			u64 due;
 
 			before += weight(r);
-			due = div64_u64(before * most, max(total, 1ull));
+			due = div64_u64(before, by);
 			sample_region(w, r, due - given);
 			given = due;
 		}
@@ -121,9 +177,9 @@ int demeter_watch_check(void)
 	return ret;
 }
 
-static int start(struct demeter_watch *w, unsigned int epoch_ms)
+static int start(struct demeter_watch *w)
 {
-	const unsigned long epoch_us = epoch_ms * USEC_PER_MSEC;
+	const unsigned long epoch_us = w->epoch_ms * USEC_PER_MSEC;
 	struct damon_attrs attrs = {
 		.sample_interval = epoch_us / INTERVALS,
 		.aggr_interval = epoch_us,
@@ -142,12 +198,19 @@ static int start(struct demeter_watch *w, unsigned int epoch_ms)
 	t = damon_new_target();
 	if (!t)
 		return -ENOMEM;
-	t->pid = w->pid;
+	t->pid = w->thread;
 	damon_add_target(w->ctx, t);
-	w->ctx->callback.after_sampling = on_sampling;
-	w->ctx->callback.after_aggregation = on_aggregation;
-	w->ctx->callback.private = w;
-	return damon_start(&w->ctx, 1, false);
+	w->ctx->callback = (struct damon_callback){
+		.private = w,
+		.before_start = on_start,
+		.after_sampling = on_sampling,
+		.after_aggregation = on_aggregation,
+		.before_terminate = on_end,
+	};
+	ret = damon_start(&w->ctx, 1, false);
+	if (!ret)
+		wait_for_completion(&w->started);
+	return ret;
 }
 
 static void free_watch(struct demeter_watch *w)
@@ -155,35 +218,39 @@ static void free_watch(struct demeter_watch *w)
 	if (w->ctx)
 		damon_destroy_ctx(w->ctx);
 	demeter_ring_free(&w->ring);
-	put_pid(w->pid);
+	put_pid(w->thread);
 	kfree(w);
 }
 
 /**
  * demeter_watch_start() - Watch a process
- * @pid:	The process, as the first namespace knows it.
+ * @thread:	A thread of it that has @mm.
  * @mm:		Its memory, which the caller holds on to until demeter_watch_stop().
  * @epoch_ms:	How often samples are wanted.
  *
- * Return: the watch, which the caller ends with demeter_watch_stop(); NULL without
- * memory, or if DAMON refuses.
+ * Return: the watch, which the caller ends with demeter_watch_stop(), or an error
+ * pointer: -ENOMEM, -EBUSY if another user of DAMON wants to be the only one.
  */
-struct demeter_watch *demeter_watch_start(pid_t pid, struct mm_struct *mm, unsigned int epoch_ms)
+struct demeter_watch *demeter_watch_start(struct pid *thread, struct mm_struct *mm,
+					  unsigned int epoch_ms)
 {
 	struct demeter_watch *w = kzalloc(sizeof(*w), GFP_KERNEL);
+	int ret = -ENOMEM;
 
 	if (!w)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
+	init_completion(&w->started);
+	prandom_seed_state(&w->random, get_random_u64());
+	w->thread = get_pid(thread);
 	w->mm = mm;
-	rcu_read_lock();
-	w->pid = get_pid(find_pid_ns(pid, &init_pid_ns));
-	rcu_read_unlock();
+	w->epoch_ms = epoch_ms;
 	w->ctx = damon_new_ctx();
-	if (w->pid && w->ctx && !demeter_ring_init(&w->ring, RING_SAMPLES, NUMA_NO_NODE) &&
-	    !start(w, epoch_ms))
+	if (w->ctx && !demeter_ring_init(&w->ring, RING_SAMPLES, NUMA_NO_NODE))
+		ret = start(w);
+	if (!ret)
 		return w;
 	free_watch(w);
-	return NULL;
+	return ERR_PTR(ret);
 }
 
 /**
@@ -192,9 +259,49 @@ struct demeter_watch *demeter_watch_start(pid_t pid, struct mm_struct *mm, unsig
  */
 void demeter_watch_stop(struct demeter_watch *w)
 {
-	/* which has ended by itself if the process has */
-	damon_stop(&w->ctx, 1);
+	/* not damon_stop(), which does not wait for a thread that is ending by itself */
+	kthread_stop_put(w->task);
 	free_watch(w);
+}
+
+/**
+ * demeter_watch_has_ended() - Whether the process has exited or has other memory now
+ * @w:		The watch.
+ */
+bool demeter_watch_has_ended(const struct demeter_watch *w)
+{
+	return READ_ONCE(w->ended);
+}
+
+/**
+ * demeter_watch_epoch() - How often there are samples
+ * @w:		The watch.
+ *
+ * Return: as was asked of demeter_watch_start(), in ms.
+ */
+unsigned int demeter_watch_epoch(const struct demeter_watch *w)
+{
+	return w->epoch_ms;
+}
+
+/**
+ * demeter_watch_total() - How much a process has accessed in an epoch
+ * @w:		The watch.
+ *
+ * Return: accesses times pages.
+ */
+u64 demeter_watch_total(const struct demeter_watch *w)
+{
+	return READ_ONCE(w->total);
+}
+
+/**
+ * demeter_watch_scale() - Say how much a sample stands for from now on
+ * @total:	Of all processes.
+ */
+void demeter_watch_scale(u64 total)
+{
+	WRITE_ONCE(divisor, div_u64(total, EPOCH_SAMPLES) + 1);
 }
 
 /**

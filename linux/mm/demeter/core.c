@@ -289,27 +289,46 @@ static struct demeter_worth worth(void)
 	};
 }
 
-/* Huge pages first: what is left of a batch is for base pages. */
+static u64 pages_of_plan(const struct demeter_plan *p, enum demeter_size size)
+{
+	return demeter_pages_of(size) * (p->exchange + p->promote);
+}
+
+static struct demeter_plan plan_size(enum demeter_size size, u64 most, u64 free)
+{
+	const unsigned int pages = demeter_pages_of(size);
+	const struct demeter_worth pays = worth();
+
+	return demeter_ranking_plan(&rankings[size], &pays, most / pages, free / pages);
+}
+
+/*
+ * Neither size takes more than half of a batch if the other has use for the rest. Returns
+ * which huge pages are to be split.
+ */
 static struct demeter_split plan(struct demeter_plan plans[NR_DEMETER_SIZES])
 {
+	const u64 batch = demeter_params.batch_pages;
 	const struct demeter_worth pays = worth();
-	u64 most = demeter_params.batch_pages;
-	u64 free = demeter_free_fast_pages();
+	struct demeter_plan *base = &plans[DEMETER_BASE], *huge = &plans[DEMETER_HUGE];
+	u64 free = demeter_free_fast_pages(DEMETER_BASE), used;
 
-	for (int size = NR_DEMETER_SIZES - 1; size >= 0; size--) {
-		const struct demeter_ranking *r = &rankings[size];
-		const unsigned int pages = demeter_pages_of(size);
-		struct demeter_plan *p = &plans[size];
-
-		*p = demeter_ranking_plan(r, &pays, most / pages, free / pages);
-		most -= pages * (p->promote + p->exchange);
-		free -= pages * p->promote;
-		trace_demeter_rank(pages, r->total[DEMETER_FAST], r->total[DEMETER_SLOW], p);
+	*base = plan_size(DEMETER_BASE, batch, free);
+	*huge = plan_size(DEMETER_HUGE, batch - min(pages_of_plan(base, DEMETER_BASE), batch / 2),
+			  demeter_free_fast_pages(DEMETER_HUGE));
+	used = pages_of_plan(huge, DEMETER_HUGE);
+	if (used) {
+		free -= min(free, huge->promote * demeter_pages_of(DEMETER_HUGE));
+		*base = plan_size(DEMETER_BASE, batch - used, free);
 	}
-	if (plans[DEMETER_HUGE].exchange || plans[DEMETER_HUGE].promote ||
-	    plans[DEMETER_BASE].promote)
+	for (int size = 0; size < NR_DEMETER_SIZES; size++)
+		trace_demeter_rank(demeter_pages_of(size), rankings[size].total[DEMETER_FAST],
+				   rankings[size].total[DEMETER_SLOW], &plans[size]);
+	/* as long as there is free memory, nobody need make room */
+	if (base->promote || huge->promote)
 		return (struct demeter_split){};
-	return demeter_ranking_split(rankings, &pays, plans[DEMETER_BASE].exchange, most);
+	return demeter_ranking_split(rankings, &pays, plans,
+				     batch - used - pages_of_plan(base, DEMETER_BASE));
 }
 
 static void count_events(const struct demeter_stats *before)
@@ -359,21 +378,51 @@ static void count_samples(void)
 		count_sampled();
 }
 
-/* Accessed bits are sampled by target: let new ones be. */
+static void unwatch(struct demeter_target *t)
+{
+	if (t->watch)
+		demeter_watch_stop(t->watch);
+	t->watch = NULL;
+}
+
+/* False when there is no point in trying others. */
+static bool watch(struct demeter_target *t)
+{
+	struct demeter_watch *w = demeter_watch_start(t->thread, t->mm, demeter_params.epoch_ms);
+
+	if (IS_ERR(w)) {
+		pr_warn_ratelimited("demeter: process %d is not watched (%ld)\n", t->pid,
+				    PTR_ERR(w));
+		return false;
+	}
+	t->watch = w;
+	return true;
+}
+
+/* Accessed bits are sampled by target. Whose memory may not be moved need not be. */
 static void watch_targets(void)
 {
 	struct demeter_target *t;
 	unsigned int n = 0;
+	u64 total = 0;
 
 	list_for_each_entry(t, &demeter_targets, list) {
-		if (n == DEMETER_MAX_WATCHED) {
-			pr_warn_once("demeter: more than %u processes: not all are watched\n", n);
-			return;
+		if (t->watch && demeter_watch_has_ended(t->watch)) {
+			unwatch(t);
+			/* found again if another thread still has the memory */
+			t->scope = 0;
+			continue;
 		}
-		if (!t->watch)
-			t->watch = demeter_watch_start(t->pid, t->mm, demeter_params.epoch_ms);
+		if (t->watch && demeter_watch_epoch(t->watch) != demeter_params.epoch_ms)
+			unwatch(t);
+		if (!t->pages[DEMETER_FAST] && !t->pages[DEMETER_SLOW])
+			continue;
+		if (!t->watch && (n == DEMETER_MAX_WATCHED || !watch(t)))
+			break;
+		total += demeter_watch_total(t->watch);
 		n++;
 	}
+	demeter_watch_scale(total);
 }
 
 static void epoch(void)
@@ -390,9 +439,9 @@ static void epoch(void)
 	count_samples();
 	demeter_stats.epochs++;
 	demeter_targets_find();
+	demeter_targets_scan();
 	if (running_source->accessed_bits)
 		watch_targets();
-	demeter_targets_scan();
 	take_samples();
 	list_for_each_entry(t, &demeter_targets, list)
 		age(t);
@@ -402,9 +451,10 @@ static void epoch(void)
 	split = plan(plans);
 	demeter_stats.stage_ns[DEMETER_RANK] += lap(&since);
 
+	demeter_relocate_begin();
 	for (int size = NR_DEMETER_SIZES - 1; size >= 0; size--)
 		demeter_relocate(size, &plans[size]);
-	demeter_split(&split);
+	demeter_split(split);
 	if (is_due(demeter_params.cool_epochs))
 		list_for_each_entry(t, &demeter_targets, list)
 			cool(t);
@@ -468,11 +518,8 @@ static void stop_sampling(void)
 		demeter_sampling_stop();
 		return;
 	}
-	list_for_each_entry(t, &demeter_targets, list) {
-		if (t->watch)
-			demeter_watch_stop(t->watch);
-		t->watch = NULL;
-	}
+	list_for_each_entry(t, &demeter_targets, list)
+		unwatch(t);
 }
 
 static int start_sampling(void)

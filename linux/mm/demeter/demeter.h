@@ -12,7 +12,7 @@
  *	relocate.c	moves them (mm/demeter/exchange.c, built in, does the work)
  *
  * sysfs.c is the interface. Everything below is protected by demeter_lock, which
- * the thread holds for a stage at a time.
+ * the thread holds for an epoch at a time.
  */
 #ifndef _MM_DEMETER_DEMETER_H
 #define _MM_DEMETER_DEMETER_H
@@ -88,6 +88,7 @@ enum demeter_stage {
  * @busy:	Pages that could not be moved then.
  * @refused:	Pages that cannot be moved.
  * @gone:	Pages that were not there any more.
+ * @no_room:	Pages for which there was no free memory where they were to go.
  * @stage_ns:	CPU time by stage.
  */
 struct demeter_stats {
@@ -102,6 +103,7 @@ struct demeter_stats {
 	u64 busy;
 	u64 refused;
 	u64 gone;
+	u64 no_room;
 	u64 stage_ns[NR_DEMETER_STAGES];
 };
 
@@ -112,6 +114,7 @@ struct demeter_stats {
  * @kobj:	Its folder in sysfs, which frees it in the end.
  * @mm:		Its memory, which the target keeps from being freed, not from exiting.
  * @pid:	Of the process that had it first.
+ * @thread:	A thread of that.
  * @comm:	Name of that.
  * @lock:	Against changes of the order of @ranges while they are read in sysfs.
  * @ranges:	How hot which addresses are.
@@ -132,6 +135,7 @@ struct demeter_target {
 	struct kobject kobj;
 	struct mm_struct *mm;
 	pid_t pid;
+	struct pid *thread;
 	char comm[TASK_COMM_LEN];
 	struct mutex lock; /* see above */
 	struct demeter_ranges ranges;
@@ -179,9 +183,10 @@ struct demeter_target *demeter_target_of(const void *mm);
 /* relocate.c */
 int demeter_relocate_init(void);
 void demeter_relocate_exit(void);
+void demeter_relocate_begin(void);
 void demeter_relocate(enum demeter_size size, const struct demeter_plan *plan);
-void demeter_split(const struct demeter_split *split);
-u64 demeter_free_fast_pages(void);
+void demeter_split(struct demeter_split split);
+u64 demeter_free_fast_pages(enum demeter_size size);
 
 /* sysfs.c */
 int demeter_sysfs_init(void);

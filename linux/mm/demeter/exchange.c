@@ -63,10 +63,12 @@ static pmd_t *pmd_of(struct mm_struct *mm, unsigned long addr)
 	return pmd_offset(pud, addr);
 }
 
-/* Whether the page that is mapped by @pte at @addr can be exchanged now. */
-static enum page_exchange_result look_at(struct vm_area_struct *vma, unsigned long addr, pte_t pte,
-					 struct folio **folio)
+/* Whether the page that is mapped by @ptep at @addr can be exchanged now. */
+static enum page_exchange_result look_at(struct vm_area_struct *vma, unsigned long addr,
+					 pte_t *ptep, struct folio **folio)
 {
+	const pte_t pte = ptep_get(ptep);
+
 	if (!pte_present(pte))
 		return PAGE_EXCHANGE_GONE;
 	*folio = vm_normal_folio(vma, addr, pte);
@@ -86,8 +88,11 @@ static bool hold(struct folio *folio)
 {
 	if (!folio_trylock(folio))
 		return false;
-	if (folio_ref_freeze(folio, 1))
-		return true;
+	if (folio_ref_freeze(folio, 1)) {
+		if (frame_is_sound(folio))
+			return true;
+		folio_ref_unfreeze(folio, 1);
+	}
 	folio_unlock(folio);
 	return false;
 }
@@ -153,14 +158,10 @@ static unsigned int clear_entries(const struct tables *t, struct page_exchange *
 
 		vma_a = movable_vma(t->mm_a, pair->a, vma_a);
 		vma_b = movable_vma(t->mm_b, pair->b, vma_b);
-		pair->result_a = PAGE_EXCHANGE_REFUSED;
-		pair->result_b = PAGE_EXCHANGE_REFUSED;
-		if (vma_a)
-			pair->result_a = look_at(vma_a, pair->a, ptep_get(entry(t->a, pair->a)),
-						 &c->folio_a);
-		if (vma_b)
-			pair->result_b = look_at(vma_b, pair->b, ptep_get(entry(t->b, pair->b)),
-						 &c->folio_b);
+		pair->result_a = vma_a ? look_at(vma_a, pair->a, entry(t->a, pair->a), &c->folio_a)
+				       : check_vma(t->mm_a, pair->a);
+		pair->result_b = vma_b ? look_at(vma_b, pair->b, entry(t->b, pair->b), &c->folio_b)
+				       : check_vma(t->mm_b, pair->b);
 		if (pair->result_a || pair->result_b)
 			continue;
 		if (c->folio_a == c->folio_b) {
@@ -305,12 +306,12 @@ static unsigned int exchange_next(struct mm_struct *mm_a, struct mm_struct *mm_b
 	unsigned int run = 1;
 	bool huge_a, huge_b;
 
-	if (!movable_vma(mm_a, pairs->a, NULL))
-		pairs->result_a = PAGE_EXCHANGE_REFUSED;
-	if (!movable_vma(mm_b, pairs->b, NULL))
-		pairs->result_b = PAGE_EXCHANGE_REFUSED;
-	if (pairs->result_a == PAGE_EXCHANGE_REFUSED || pairs->result_b == PAGE_EXCHANGE_REFUSED)
+	pairs->result_a = check_vma(mm_a, pairs->a);
+	pairs->result_b = check_vma(mm_b, pairs->b);
+	if (pairs->result_a || pairs->result_b)
 		return 1;
+	pairs->result_a = PAGE_EXCHANGE_GONE;
+	pairs->result_b = PAGE_EXCHANGE_GONE;
 	huge_a = is_huge(mm_a, pairs->a);
 	huge_b = is_huge(mm_b, pairs->b);
 	/* a huge page that was split or has just become one is not what was meant */

@@ -2,7 +2,6 @@
 /* What two frames exchange once nobody can reach them. */
 #include <linux/highmem.h>
 #include <linux/mm.h>
-#include <linux/page_idle.h>
 #include <linux/percpu.h>
 #include <linux/uaccess.h>
 
@@ -38,6 +37,10 @@ void exchange_identity(struct folio *a, struct folio *b)
 	swap(a->index, b->index);
 	swap_flag(a, b, PG_dirty);
 	swap_flag(a, b, PG_referenced);
+#ifdef CONFIG_PAGE_IDLE_FLAG
+	swap_flag(a, b, PG_idle);
+	swap_flag(a, b, PG_young);
+#endif
 	if (exclusive_a != exclusive_b) {
 		if (exclusive_b) {
 			SetPageAnonExclusive(&a->page);
@@ -47,17 +50,6 @@ void exchange_identity(struct folio *a, struct folio *b)
 			SetPageAnonExclusive(&b->page);
 		}
 	}
-#ifdef CONFIG_PAGE_IDLE_FLAG
-	if (folio_test_idle(a) != folio_test_idle(b)) {
-		if (folio_test_idle(a)) {
-			folio_clear_idle(a);
-			folio_set_idle(b);
-		} else {
-			folio_set_idle(a);
-			folio_clear_idle(b);
-		}
-	}
-#endif
 }
 
 /*
@@ -66,24 +58,30 @@ void exchange_identity(struct folio *a, struct folio *b)
  */
 static DEFINE_PER_CPU(u64[PAGE_SIZE / sizeof(u64)], spare_page);
 
-/* False and nothing changed when memory has lost what it held. */
+/* False, nothing changed and the failure reported when memory has lost what it held. */
 static bool swap_page(struct page *a, struct page *b)
 {
 	void *x = kmap_local_page(a);
 	void *y = kmap_local_page(b);
-	bool done = false;
+	struct page *lost = NULL;
 	void *spare;
 
 	preempt_disable();
 	spare = this_cpu_ptr(spare_page);
-	if (!copy_mc_to_kernel(spare, x, PAGE_SIZE)) {
-		done = !copy_mc_to_kernel(x, y, PAGE_SIZE);
-		memcpy(done ? y : x, spare, PAGE_SIZE);
+	if (copy_mc_to_kernel(spare, x, PAGE_SIZE)) {
+		lost = a;
+	} else {
+		if (copy_mc_to_kernel(x, y, PAGE_SIZE))
+			lost = b;
+		memcpy(lost ? x : y, spare, PAGE_SIZE);
 	}
 	preempt_enable();
 	kunmap_local(y);
 	kunmap_local(x);
-	return done;
+	/* as copying for a process does: see copy_mc_user_highpage() */
+	if (lost)
+		memory_failure_queue(page_to_pfn(lost), 0);
+	return !lost;
 }
 
 /**
@@ -102,7 +100,7 @@ bool exchange_contents(struct folio *a, struct folio *b)
 
 	for (long i = 0; i < n; i++) {
 		if (!swap_page(folio_page(a, i), folio_page(b, i))) {
-			/* what was read once can be read again */
+			/* what was read once can be read again, or its owner is told */
 			while (i--)
 				swap_page(folio_page(a, i), folio_page(b, i));
 			return false;

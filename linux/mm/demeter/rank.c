@@ -166,10 +166,13 @@ struct cursor {
 	unsigned int unit; /* base pages of each */
 	int step;
 	int class;
-	u64 left; /* base pages of @class */
+	u64 left; /* base pages of @class that have not been taken */
+	u64 taken; /* base pages of @class that have */
 };
 
-static struct cursor cursor(const struct demeter_ranking *rankings, enum demeter_size size,
+/* Behind those that the plan exchanges. */
+static struct cursor cursor(const struct demeter_ranking *rankings,
+			    const struct demeter_plan *plans, enum demeter_size size,
 			    enum demeter_tier tier)
 {
 	struct cursor c = {
@@ -178,73 +181,86 @@ static struct cursor cursor(const struct demeter_ranking *rankings, enum demeter
 		.step = tier == DEMETER_FAST ? 1 : -1,
 		.class = tier == DEMETER_FAST ? 0 : RANK_CLASSES - 1,
 	};
+	u64 skip = plans[size].exchange * c.unit;
 
 	c.left = c.pages[c.class] * c.unit;
+	while (skip >= c.left && c.class + c.step >= 0 && c.class + c.step < RANK_CLASSES) {
+		skip -= c.left;
+		c.class += c.step;
+		c.left = c.pages[c.class] * c.unit;
+	}
+	c.left -= min(skip, c.left);
 	return c;
 }
 
-/* Whether there is anything left, in which class it is then. */
-static bool advance(struct cursor *c, u64 n)
+/* Go on to a class of which something is left. */
+static bool more(struct cursor *c)
 {
-	while (n || !c->left) {
-		const u64 here = min(n, c->left);
-
-		c->left -= here;
-		n -= here;
-		if (c->left)
-			continue;
-		c->class += c->step;
-		if (c->class < 0 || c->class >= RANK_CLASSES)
+	while (!c->left) {
+		if (c->class + c->step < 0 || c->class + c->step >= RANK_CLASSES)
 			return false;
+		c->class += c->step;
 		c->left = c->pages[c->class] * c->unit;
+		c->taken = 0;
 	}
 	return true;
 }
 
-/* Pages of the slow tier that would take the places of others of the fast tier. */
-static u64 would_trade(struct cursor *hot, struct cursor *cold, u64 done,
-		       const struct demeter_worth *worth, u64 most)
+/*
+ * How many pages of the slow tier would take the places of others of the fast tier.
+ * Leaves @hot and @cold at the last that would.
+ */
+static u64 would_trade(struct cursor *hot, struct cursor *cold, const struct demeter_worth *worth,
+		       u64 most)
 {
-	bool more = advance(hot, hot->unit == 1 ? done : 0) &&
-		    advance(cold, cold->unit == 1 ? done : 0);
+	struct cursor next_hot = *hot, next_cold = *cold;
 	u64 all = 0;
 
-	while (more && all < most && pays(worth, hot->class, cold->class)) {
-		const u64 n = min3(hot->left, cold->left, most - all);
+	while (all < most && more(&next_hot) && more(&next_cold) &&
+	       pays(worth, next_hot.class, next_cold.class)) {
+		const u64 n = min3(next_hot.left, next_cold.left, most - all);
 
+		next_hot.left -= n;
+		next_hot.taken += n;
+		next_cold.left -= n;
+		next_cold.taken += n;
 		all += n;
-		more = advance(hot, n) && advance(cold, n);
+		*hot = next_hot;
+		*cold = next_cold;
 	}
 	return all;
 }
 
 /**
  * demeter_ranking_split() - Decide which huge pages are to be split
- * @rankings:	All pages, by size. Huge pages find no partners of their own.
+ * @rankings:	All pages, by size.
  * @worth:	When an exchange is worth it.
- * @done:	Base pages that have partners: the hottest, and the coldest.
+ * @plans:	What is exchanged with pages of the same size, by size.
  * @most:	How many base pages may be made.
  *
  * Return: the huge pages: as many as base pages can make use of. Not for the sake of a few.
  */
 struct demeter_split demeter_ranking_split(const struct demeter_ranking *rankings,
-					   const struct demeter_worth *worth, u64 done, u64 most)
+					   const struct demeter_worth *worth,
+					   const struct demeter_plan *plans, u64 most)
 {
 	struct demeter_split split = {};
 
 	for (int tier = DEMETER_FAST; tier >= DEMETER_SLOW && !split.n; tier--) {
 		const bool fast = tier == DEMETER_FAST;
 		struct cursor hot =
-			cursor(rankings, fast ? DEMETER_BASE : DEMETER_HUGE, DEMETER_SLOW);
+			cursor(rankings, plans, fast ? DEMETER_BASE : DEMETER_HUGE, DEMETER_SLOW);
 		struct cursor cold =
-			cursor(rankings, fast ? DEMETER_HUGE : DEMETER_BASE, DEMETER_FAST);
-		const u64 n = would_trade(&hot, &cold, done, worth, most);
+			cursor(rankings, plans, fast ? DEMETER_HUGE : DEMETER_BASE, DEMETER_FAST);
+		const struct cursor *huge = fast ? &cold : &hot;
+		const u64 n = would_trade(&hot, &cold, worth, most);
 
 		if (n < GRANULE_PAGES / SPLIT_PART)
 			continue;
 		split.n = (n + GRANULE_PAGES - 1) / GRANULE_PAGES;
 		split.tier = tier;
-		split.class = clamp(fast ? cold.class : hot.class, 0, RANK_CLASSES - 1);
+		split.class = huge->class;
+		split.part = (huge->taken + GRANULE_PAGES - 1) / GRANULE_PAGES;
 	}
 	return split;
 }

@@ -56,12 +56,14 @@ struct demeter_plan {
  * struct demeter_split - Huge pages that stand in the way of base pages
  * @n:		How many are to be split.
  * @tier:	Where they are: cold ones of the fast tier, or hot ones of the slow.
- * @class:	All that are colder, or hotter, are split, and some of this class.
+ * @class:	All that are colder, or hotter, are split.
+ * @part:	How many of this class are, too.
  */
 struct demeter_split {
 	u64 n;
 	enum demeter_tier tier;
 	unsigned int class;
+	u64 part;
 };
 
 /**
@@ -92,6 +94,7 @@ void demeter_ranking_add(struct demeter_ranking *ranking, const struct demeter_g
 struct demeter_plan demeter_ranking_plan(const struct demeter_ranking *ranking,
 					 const struct demeter_worth *worth, u64 most, u64 free);
 struct demeter_split demeter_ranking_split(const struct demeter_ranking *rankings,
-					   const struct demeter_worth *worth, u64 done, u64 most);
+					   const struct demeter_worth *worth,
+					   const struct demeter_plan *plans, u64 most);
 
 #endif /* _MM_DEMETER_RANK_H */

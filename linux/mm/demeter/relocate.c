@@ -28,6 +28,7 @@ struct gathered {
 
 static struct demeter_candidate *hot_pages, *cold_pages;
 static unsigned int batch; /* candidates for which there is room */
+static unsigned long deadline; /* jiffies */
 static struct page_exchange *pairs;
 static unsigned long *addresses;
 static u8 *results;
@@ -68,15 +69,28 @@ void demeter_relocate_exit(void)
 	results = NULL;
 }
 
+static unsigned long free_pages_of(struct zone *zone, enum demeter_size size)
+{
+	unsigned long n = 0;
+
+	if (size == DEMETER_BASE)
+		return zone_page_state(zone, NR_FREE_PAGES);
+	for (unsigned int order = PMD_ORDER; order < NR_PAGE_ORDERS; order++)
+		/* only a hint, so without the zone's lock */
+		n += data_race(zone->free_area[order].nr_free) << order;
+	return n;
+}
+
 /**
  * demeter_free_fast_pages() - Free memory of the fast tier that may be filled
+ * @size:	With pages of which size.
  *
  * What reclaim would defend, and as much again for allocations of others, stays
  * free: nothing that is done here wakes kswapd.
  *
- * Return: pages.
+ * Return: in base pages.
  */
-u64 demeter_free_fast_pages(void)
+u64 demeter_free_fast_pages(enum demeter_size size)
 {
 	u64 all = 0;
 	int nid;
@@ -90,7 +104,7 @@ u64 demeter_free_fast_pages(void)
 			const unsigned long unused = zone_page_state(zone, NR_FREE_PAGES);
 
 			if (managed_zone(zone) && unused > keep)
-				all += unused - keep;
+				all += min(unused - keep, free_pages_of(zone, size));
 		}
 	}
 	return all;
@@ -194,6 +208,24 @@ static void note(const struct demeter_candidate *c, u8 result)
 	case PAGE_EXCHANGE_GONE:
 		demeter_stats.gone++;
 		break;
+	case PAGE_EXCHANGE_NO_ROOM:
+		demeter_stats.no_room++;
+		break;
+	}
+}
+
+/* What the next scan will find. */
+static void note_tier(const struct demeter_candidate *c, enum demeter_tier tier)
+{
+	const unsigned int page = (c->addr - c->granule->start) >> PAGE_SHIFT;
+	const unsigned int n = demeter_pages_of(demeter_granule_size(c->granule));
+
+	if (tier == DEMETER_FAST) {
+		bitmap_set(c->granule->fast, page, n);
+		c->granule->nr_fast += n;
+	} else {
+		bitmap_clear(c->granule->fast, page, n);
+		c->granule->nr_fast -= n;
 	}
 }
 
@@ -212,6 +244,8 @@ static void note_exchange(const struct demeter_candidate *hot, const struct deme
 	demeter_stats.demoted += pages;
 	hot->target->promoted += pages;
 	cold->target->demoted += pages;
+	note_tier(hot, DEMETER_FAST);
+	note_tier(cold, DEMETER_SLOW);
 }
 
 /* Pairs of the same two targets. */
@@ -238,7 +272,7 @@ static void exchange(const struct demeter_candidate *hot, const struct demeter_c
 static void exchange_all(const struct demeter_candidate *hot, const struct demeter_candidate *cold,
 			 u64 n)
 {
-	while (n) {
+	while (n && time_before(jiffies, deadline)) {
 		unsigned int run = 1;
 
 		while (run < min(n, CHUNK) && hot[run].target == hot->target &&
@@ -261,7 +295,7 @@ static void promote(const struct demeter_candidate *hot, unsigned int n)
 		return;
 	for (unsigned int i = 0; i < n; i++)
 		addresses[i] = hot[i].addr;
-	moved = migrate_user_pages(t->mm, addresses, results, n, first_node(demeter_fast_nodes));
+	moved = migrate_user_pages(t->mm, addresses, results, n, &demeter_fast_nodes);
 	mmput_async(t->mm);
 	for (unsigned int i = 0; i < n; i++)
 		note(&hot[i], results[i]);
@@ -271,7 +305,7 @@ static void promote(const struct demeter_candidate *hot, unsigned int n)
 
 static void promote_all(const struct demeter_candidate *hot, u64 n)
 {
-	while (n) {
+	while (n && time_before(jiffies, deadline)) {
 		unsigned int run = 1;
 
 		while (run < min(n, CHUNK) && hot[run].target == hot->target)
@@ -280,6 +314,17 @@ static void promote_all(const struct demeter_candidate *hot, u64 n)
 		hot += run;
 		n -= run;
 	}
+}
+
+/**
+ * demeter_relocate_begin() - Begin an epoch's relocation
+ *
+ * Processes can make it slow, e.g. by pages that thousands of others might share. They
+ * cannot make it long: what is not done within an epoch's time is left.
+ */
+void demeter_relocate_begin(void)
+{
+	deadline = jiffies + msecs_to_jiffies(demeter_params.epoch_ms) + 1;
 }
 
 /**
@@ -313,14 +358,19 @@ void demeter_relocate(enum demeter_size size, const struct demeter_plan *plan)
 	exchange_all(hot.pages + promoted, cold.pages, min(hot.n - promoted, cold.n));
 }
 
-static bool to_be_split(const struct demeter_split *split, const struct demeter_granule *g)
+/* Takes one of @split->part where only some are to be split. */
+static bool to_be_split(struct demeter_split *split, const struct demeter_granule *g)
 {
 	const enum demeter_tier tier = g->nr_fast ? DEMETER_FAST : DEMETER_SLOW;
 	const unsigned int class = demeter_rank_class(g->mean);
 
 	if (!g->huge || test_bit(0, g->stuck) || tier != split->tier)
 		return false;
-	return tier == DEMETER_FAST ? class <= split->class : class >= split->class;
+	if (class == split->class && split->part) {
+		split->part--;
+		return true;
+	}
+	return tier == DEMETER_FAST ? class < split->class : class > split->class;
 }
 
 static void split_granule(struct demeter_target *t, struct demeter_granule *g)
@@ -338,21 +388,22 @@ static void split_granule(struct demeter_target *t, struct demeter_granule *g)
  * demeter_split() - Make base pages of huge pages
  * @split:	Of which. In the next epoch they are base pages like others.
  */
-void demeter_split(const struct demeter_split *split)
+void demeter_split(struct demeter_split split)
 {
-	u64 left = split->n;
 	struct demeter_granule *g;
 	struct demeter_target *t;
 	unsigned long index;
 
+	if (!split.n)
+		return;
 	list_for_each_entry(t, &demeter_targets, list) {
 		xa_for_each(&t->granules, index, g) {
-			if (!left)
+			if (!split.n || time_after(jiffies, deadline))
 				return;
-			if (!to_be_split(split, g))
+			if (!to_be_split(&split, g))
 				continue;
 			split_granule(t, g);
-			left--;
+			split.n--;
 		}
 	}
 }

@@ -8,6 +8,7 @@
  * every record to the handler below, with interrupts off and often the run queue
  * locked, or in an NMI: it takes a note and returns.
  */
+#include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/fs.h>
 #include <linux/kernel_read_file.h>
@@ -178,12 +179,14 @@ int demeter_sampling_start(const struct demeter_source *source, u64 period, u64 
 		if (ret)
 			goto free;
 	}
-	ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "mm/demeter:online", sampler_online,
-				sampler_offline);
+	cpus_read_lock();
+	ret = cpuhp_setup_state_cpuslocked(CPUHP_AP_ONLINE_DYN, "mm/demeter:online", sampler_online,
+					   sampler_offline);
+	sampling = ret >= 0;
+	cpus_read_unlock();
 	if (ret < 0)
 		goto free;
 	hotplug_state = ret;
-	sampling = true;
 	return 0;
 free:
 	free_rings();
@@ -195,8 +198,8 @@ free:
  */
 void demeter_sampling_stop(void)
 {
-	sampling = false;
 	cpuhp_remove_state(hotplug_state);
+	sampling = false;
 	free_rings();
 }
 

@@ -72,7 +72,7 @@ PARAM(merge_epochs, 1, 1 << 20, false);
 PARAM(max_ranges, 2, DEMETER_MAX_RANGES, true);
 PARAM(cool_epochs, 1, 1 << 20, false);
 PARAM(backoff_epochs, 1, 1 << 20, false);
-PARAM(batch_pages, 512, 1 << 20, true);
+PARAM(batch_pages, 1024, 1 << 20, true);
 PARAM(margin, 1, 64, false);
 PARAM(exchange_ns, 0, 1 << 30, false);
 PARAM(tier_ns, 1, 1 << 30, false);
@@ -279,20 +279,30 @@ STAT(split);
 STAT(busy);
 STAT(refused);
 STAT(gone);
+STAT(no_room);
 STAT_OF(sample_ns, demeter_stats.stage_ns[DEMETER_SAMPLE]);
 STAT_OF(classify_ns, demeter_stats.stage_ns[DEMETER_CLASSIFY]);
 STAT_OF(rank_ns, demeter_stats.stage_ns[DEMETER_RANK]);
 STAT_OF(relocate_ns, demeter_stats.stage_ns[DEMETER_RELOCATE]);
 
 static struct attribute *stats_attrs[] = {
-	&stat_epochs.attr.attr,	   &stat_samples.attr.attr,
-	&stat_lost.attr.attr,	   &stat_strays.attr.attr,
-	&stat_promoted.attr.attr,  &stat_demoted.attr.attr,
-	&stat_exchanged.attr.attr, &stat_busy.attr.attr,
-	&stat_refused.attr.attr,   &stat_gone.attr.attr,
-	&stat_sample_ns.attr.attr, &stat_classify_ns.attr.attr,
-	&stat_rank_ns.attr.attr,   &stat_relocate_ns.attr.attr,
-	&stat_split.attr.attr,	   NULL,
+	&stat_epochs.attr.attr,
+	&stat_samples.attr.attr,
+	&stat_lost.attr.attr,
+	&stat_strays.attr.attr,
+	&stat_promoted.attr.attr,
+	&stat_demoted.attr.attr,
+	&stat_exchanged.attr.attr,
+	&stat_busy.attr.attr,
+	&stat_refused.attr.attr,
+	&stat_gone.attr.attr,
+	&stat_sample_ns.attr.attr,
+	&stat_classify_ns.attr.attr,
+	&stat_rank_ns.attr.attr,
+	&stat_relocate_ns.attr.attr,
+	&stat_split.attr.attr,
+	&stat_no_room.attr.attr,
+	NULL,
 };
 static const struct attribute_group stats_group = { .attrs = stats_attrs };
 

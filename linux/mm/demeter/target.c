@@ -269,11 +269,12 @@ struct found {
 	struct mm_struct *mm;
 	u64 scope;
 	pid_t pid;
+	struct pid *thread;
 	char comm[TASK_COMM_LEN];
 };
 
 /*
- * Whether @task is in a scope and not a target yet; with a hold on its mm. *@has_mm
+ * Whether @task is in a scope and not a target yet; with a hold on its mm and its pid. *@has_mm
  * says whether it has one at all: all threads of a process that have one share it.
  */
 static bool is_new(struct task_struct *task, struct found *found, bool *has_mm)
@@ -293,6 +294,7 @@ static bool is_new(struct task_struct *task, struct found *found, bool *has_mm)
 			found->mm = mm;
 			found->scope = s->id;
 			found->pid = task_tgid_nr(task);
+			found->thread = get_pid(task_pid(task));
 			strscpy(found->comm, task->comm);
 			is = true;
 			break;
@@ -316,6 +318,7 @@ static struct demeter_target *make_target(const struct found *found)
 	mutex_init(&t->lock);
 	t->mm = found->mm;
 	t->pid = found->pid;
+	t->thread = found->thread;
 	t->scope = found->scope;
 	memcpy(t->comm, found->comm, sizeof(t->comm));
 	return t;
@@ -339,12 +342,13 @@ static void drop(struct demeter_target *t)
 	if (t->watch)
 		demeter_watch_stop(t->watch);
 	clear_granules(t);
+	put_pid(t->thread);
 	mmdrop(t->mm);
 	t->mm = NULL;
 	demeter_sysfs_remove_target(t);
 }
 
-/* Takes over the hold on the mm. */
+/* Takes over what @found holds. */
 static void add(const struct found *found)
 {
 	struct demeter_target *t = NULL;
@@ -353,6 +357,7 @@ static void add(const struct found *found)
 	if (!demeter_target_of(found->mm) && nr_targets < DEMETER_MAX_TARGETS)
 		t = make_target(found);
 	if (!t) {
+		put_pid(found->thread);
 		mmdrop(found->mm);
 		return;
 	}
@@ -574,7 +579,9 @@ static void scan_target(struct demeter_target *t, struct target_scan *s)
 	cover_area(s);
 	if (ret == -EAGAIN)
 		return;
-	/* the end, or a policy by which nothing may be moved: then nothing was found */
+	/* a policy has come by which nothing may be moved: also what was found before */
+	if (ret < 0)
+		t->scan++;
 	t->scan_from = 0;
 	t->pages[DEMETER_FAST] = 0;
 	t->pages[DEMETER_SLOW] = 0;

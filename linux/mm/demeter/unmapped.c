@@ -24,6 +24,7 @@
 struct side {
 	struct folio *folio;
 	struct anon_vma *anon_vma;
+	bool busy; /* what kept the pair from being exchanged */
 	bool partial; /* parts of it are not mapped any more */
 	bool queued; /* to be split when memory is short */
 };
@@ -36,7 +37,7 @@ static enum page_exchange_result isolate(struct mm_struct *mm, unsigned long add
 	struct folio *folio;
 
 	if (!vma)
-		return PAGE_EXCHANGE_REFUSED;
+		return check_vma(mm, addr);
 	folio = folio_walk_start(&fw, vma, addr, 0);
 	if (!folio)
 		return PAGE_EXCHANGE_GONE;
@@ -68,11 +69,13 @@ static void put_back(struct folio *folio)
 /* Locks the folio and takes it off the page tables. False: nothing to be undone. */
 static bool unmap(struct side *s)
 {
+	s->busy = true;
 	if (!folio_trylock(s->folio))
 		return false;
 	s->anon_vma = folio_get_anon_vma(s->folio);
 	if (s->anon_vma) {
 		try_to_migrate(s->folio, 0);
+		s->busy = false;
 		return true;
 	}
 	folio_unlock(s->folio);
@@ -91,11 +94,29 @@ static void finish(struct side *s)
 	put_anon_vma(s->anon_vma);
 }
 
+/*
+ * A huge page may have been split and mapped by its parts meanwhile. Those that were
+ * discarded then are still marked as belonging to one process only, and must not say so
+ * of what the frame is to hold.
+ */
+static void forget_owners(struct folio *folio)
+{
+	for (long i = 0; i < folio_nr_pages(folio); i++)
+		ClearPageAnonExclusive(folio_page(folio, i));
+}
+
 /* Takes the only reference, and what the queue has to say. */
 static bool freeze(struct side *s)
 {
-	if (folio_mapped(s->folio) || !folio_ref_freeze(s->folio, 1))
+	s->busy = folio_mapped(s->folio) || !folio_ref_freeze(s->folio, 1);
+	if (s->busy)
 		return false;
+	if (!frame_is_sound(s->folio)) {
+		folio_ref_unfreeze(s->folio, 1);
+		s->busy = true;
+		return false;
+	}
+	forget_owners(s->folio);
 	s->partial = folio_test_large(s->folio) && folio_test_partially_mapped(s->folio);
 	s->queued = folio_unqueue_deferred_split(s->folio);
 	return true;
@@ -118,6 +139,8 @@ static bool exchange_frozen(struct side *a, struct side *b)
 		return false;
 	if (freeze(b)) {
 		done = exchange_contents(a->folio, b->folio);
+		a->busy = !done;
+		b->busy = !done;
 		if (done) {
 			exchange_identity(a->folio, b->folio);
 #ifdef CONFIG_MEMCG
@@ -135,8 +158,12 @@ static bool exchange_isolated(struct side *a, struct side *b)
 {
 	bool done = false;
 
-	if (a->folio == b->folio || folio_order(a->folio) != folio_order(b->folio))
+	/* not the pair that was meant */
+	if (a->folio == b->folio || folio_order(a->folio) != folio_order(b->folio)) {
+		a->busy = true;
+		b->busy = true;
 		return false;
+	}
 	if (!unmap(a))
 		return false;
 	if (unmap(b)) {
@@ -172,10 +199,10 @@ bool exchange_unmapped(struct mm_struct *mm_a, struct mm_struct *mm_b, struct pa
 	pair->result_b = isolate(mm_b, pair->b, &b);
 	if (a.folio && b.folio) {
 		done = exchange_isolated(&a, &b);
-		if (!done) {
+		if (a.busy)
 			pair->result_a = PAGE_EXCHANGE_BUSY;
+		if (b.busy)
 			pair->result_b = PAGE_EXCHANGE_BUSY;
-		}
 	}
 	if (b.folio)
 		put_back(b.folio);

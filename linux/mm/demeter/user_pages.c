@@ -24,7 +24,8 @@
 
 static bool policy_allows(const struct mempolicy *policy)
 {
-	return !policy || policy->flags & MPOL_F_MOF;
+	return !policy ||
+	       (policy->flags & MPOL_F_MOF && nodes_subset(node_states[N_MEMORY], policy->nodes));
 }
 
 static bool vma_is_movable(struct vm_area_struct *vma)
@@ -52,17 +53,36 @@ struct vm_area_struct *movable_vma(struct mm_struct *mm, unsigned long addr,
 	return vma && vma_is_movable(vma) ? vma : NULL;
 }
 
-/* Reserves are not ours, and nobody is to be woken. */
-#define MIGRATE_GFP	  (GFP_HIGHUSER_MOVABLE & ~__GFP_RECLAIM)
-#define MIGRATE_GFP_FLAGS (__GFP_THISNODE | __GFP_NOWARN | __GFP_NOMEMALLOC | __GFP_NORETRY)
-
-static struct folio *alloc_on_node(struct folio *from, unsigned long nid)
+/**
+ * check_vma() - Whether memory may be moved
+ * @mm:		Whose memory, with its mmap lock held.
+ * @addr:	User address.
+ *
+ * Return: PAGE_EXCHANGED if it may, or why not.
+ */
+enum page_exchange_result check_vma(struct mm_struct *mm, unsigned long addr)
 {
-	return __folio_alloc_node(MIGRATE_GFP | MIGRATE_GFP_FLAGS, folio_order(from), nid);
+	struct vm_area_struct *vma = vma_lookup(mm, addr);
+
+	if (!vma)
+		return PAGE_EXCHANGE_GONE;
+	return vma_is_movable(vma) ? PAGE_EXCHANGED : PAGE_EXCHANGE_REFUSED;
 }
 
-static enum page_exchange_result isolate_page(struct mm_struct *mm, unsigned long addr, int nid,
-					      struct list_head *list)
+/* Reserves are not ours, and nobody is to be woken. */
+#define MIGRATE_GFP	  (GFP_HIGHUSER_MOVABLE & ~__GFP_RECLAIM)
+#define MIGRATE_GFP_FLAGS (__GFP_NOWARN | __GFP_NOMEMALLOC | __GFP_NORETRY)
+
+static struct folio *alloc_on_nodes(struct folio *from, unsigned long private)
+{
+	nodemask_t *nodes = (nodemask_t *)private;
+
+	return __folio_alloc(MIGRATE_GFP | MIGRATE_GFP_FLAGS, folio_order(from), first_node(*nodes),
+			     nodes);
+}
+
+static enum page_exchange_result isolate_page(struct mm_struct *mm, unsigned long addr,
+					      const nodemask_t *nodes, struct list_head *list)
 {
 	struct vm_area_struct *vma = movable_vma(mm, addr, NULL);
 	enum page_exchange_result result;
@@ -70,13 +90,14 @@ static enum page_exchange_result isolate_page(struct mm_struct *mm, unsigned lon
 	struct folio *folio;
 
 	if (!vma)
-		return PAGE_EXCHANGE_REFUSED;
+		return check_vma(mm, addr);
 	folio = folio_walk_start(&fw, vma, addr, 0);
 	if (!folio)
 		return PAGE_EXCHANGE_GONE;
 	/* a part of a large one would take the rest with it */
 	if (!folio_test_anon(folio) || (folio_test_large(folio) && fw.level != FW_LEVEL_PMD) ||
-	    folio_is_zone_device(folio) || folio_test_unevictable(folio) || folio_nid(folio) == nid)
+	    folio_is_zone_device(folio) || folio_test_unevictable(folio) ||
+	    node_isset(folio_nid(folio), *nodes))
 		result = PAGE_EXCHANGE_REFUSED;
 	else if (folio_likely_mapped_shared(folio) || !isolate_folio_to_list(folio, list))
 		result = PAGE_EXCHANGE_BUSY;
@@ -86,41 +107,43 @@ static enum page_exchange_result isolate_page(struct mm_struct *mm, unsigned lon
 	return result;
 }
 
-/* Some pages that were isolated have not been moved: find out which. */
+/* Some pages that were isolated have not been moved, for a reason: find out which. */
 static void find_left_behind(struct mm_struct *mm, const unsigned long *addrs, u8 *results,
-			     unsigned int n, int nid)
+			     unsigned int n, const nodemask_t *nodes,
+			     enum page_exchange_result reason)
 {
+	const bool locked = mmap_read_trylock(mm);
 	struct vm_area_struct *vma = NULL;
 
-	if (!mmap_read_trylock(mm))
-		return;
 	for (unsigned int i = 0; i < n; i++) {
 		struct folio *folio = NULL;
 		struct folio_walk fw;
 
 		if (results[i] != PAGE_EXCHANGED)
 			continue;
-		vma = movable_vma(mm, addrs[i], vma);
+		if (locked)
+			vma = movable_vma(mm, addrs[i], vma);
 		if (vma)
 			folio = folio_walk_start(&fw, vma, addrs[i], 0);
 		if (!folio) {
 			results[i] = PAGE_EXCHANGE_GONE;
 			continue;
 		}
-		if (folio_nid(folio) != nid)
-			results[i] = PAGE_EXCHANGE_BUSY;
+		if (!node_isset(folio_nid(folio), *nodes))
+			results[i] = reason;
 		folio_walk_end(&fw, vma);
 	}
-	mmap_read_unlock(mm);
+	if (locked)
+		mmap_read_unlock(mm);
 }
 
 /**
- * migrate_user_pages() - Move pages of user memory to a node with free memory
+ * migrate_user_pages() - Move pages of user memory to nodes with free memory
  * @mm:		Whose memory it is.
  * @addrs:	Their addresses; for a huge page that of the huge page.
  * @results:	Per address, what came of it: enum page_exchange_result.
  * @n:		How many.
- * @nid:	Where to.
+ * @nodes:	Where to.
  *
  * For what has no partner to be exchanged with. Takes free pages only: neither
  * reclaims nor wakes anybody who does. The caller holds a reference on the users
@@ -129,24 +152,27 @@ static void find_left_behind(struct mm_struct *mm, const unsigned long *addrs, u
  * Return: how many base pages were moved.
  */
 unsigned int migrate_user_pages(struct mm_struct *mm, const unsigned long *addrs, u8 *results,
-				unsigned int n, int nid)
+				unsigned int n, nodemask_t *nodes)
 {
 	unsigned int moved = 0;
 	LIST_HEAD(list);
+	int ret;
 
 	memset(results, PAGE_EXCHANGE_GONE, n);
 	lru_add_drain();
 	if (!mmap_read_trylock(mm))
 		return 0;
 	for (unsigned int i = 0; i < n; i++)
-		results[i] = isolate_page(mm, addrs[i], nid, &list);
+		results[i] = isolate_page(mm, addrs[i], nodes, &list);
 	mmap_read_unlock(mm);
 	if (list_empty(&list))
 		return 0;
-	migrate_pages(&list, alloc_on_node, NULL, nid, MIGRATE_ASYNC, MR_NUMA_MISPLACED, &moved);
+	ret = migrate_pages(&list, alloc_on_nodes, NULL, (unsigned long)nodes, MIGRATE_ASYNC,
+			    MR_NUMA_MISPLACED, &moved);
 	if (!list_empty(&list)) {
 		putback_movable_pages(&list);
-		find_left_behind(mm, addrs, results, n, nid);
+		find_left_behind(mm, addrs, results, n, nodes,
+				 ret == -ENOMEM ? PAGE_EXCHANGE_NO_ROOM : PAGE_EXCHANGE_BUSY);
 	}
 	return moved;
 }

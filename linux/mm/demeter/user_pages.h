@@ -3,10 +3,13 @@
 #ifndef _MM_DEMETER_USER_PAGES_H
 #define _MM_DEMETER_USER_PAGES_H
 
+#include <linux/page_exchange.h>
+
 struct mm_struct;
 struct vm_area_struct;
 
 struct vm_area_struct *movable_vma(struct mm_struct *mm, unsigned long addr,
 				   struct vm_area_struct *last);
+enum page_exchange_result check_vma(struct mm_struct *mm, unsigned long addr);
 
 #endif /* _MM_DEMETER_USER_PAGES_H */

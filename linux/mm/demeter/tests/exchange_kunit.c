@@ -33,6 +33,14 @@ static unsigned long address(const struct memory *m, unsigned int page)
 	return m->at + (unsigned long)page * PAGE_SIZE;
 }
 
+static unsigned int migrate(struct memory *m, const unsigned long *addrs, u8 *results,
+			    unsigned int n, int nid)
+{
+	nodemask_t nodes = nodemask_of_node(nid);
+
+	return migrate_user_pages(m->mm, addrs, results, n, &nodes);
+}
+
 /* Returns how many pages of [@first, @first + @n) are not on @nid. */
 static unsigned int place(struct memory *m, unsigned int first, unsigned int n, int nid)
 {
@@ -41,8 +49,7 @@ static unsigned int place(struct memory *m, unsigned int first, unsigned int n, 
 	for (unsigned int i = 0; i < n; i++)
 		m->addrs[i] = address(m, first + i);
 	for (unsigned int i = 0; i < n; i += 512)
-		moved += migrate_user_pages(m->mm, m->addrs + i, m->results + i, min(n - i, 512u),
-					    nid);
+		moved += migrate(m, m->addrs + i, m->results + i, min(n - i, 512u), nid);
 	for (unsigned int i = 0; i < n; i++)
 		moved += m->results[i] == PAGE_EXCHANGE_REFUSED;
 	return n - min(moved, n);
@@ -201,10 +208,8 @@ static struct memory *make_huge_memory(struct kunit *test)
 	m->pairs[0] = (struct page_exchange){ .a = address(m, 0), .b = address(m, PTRS_PER_PTE) };
 	if (!is_huge(m, 0) || !is_huge(m, PTRS_PER_PTE))
 		kunit_skip(test, "needs transparent huge pages");
-	m->addrs[0] = m->pairs[0].a;
-	migrate_user_pages(m->mm, m->addrs, m->results, 1, m->near);
-	m->addrs[0] = m->pairs[0].b;
-	migrate_user_pages(m->mm, m->addrs, m->results, 1, m->far);
+	migrate(m, &m->pairs[0].a, m->results, 1, m->near);
+	migrate(m, &m->pairs[0].b, m->results, 1, m->far);
 	KUNIT_ASSERT_EQ(test, node_of(m, 0), m->near);
 	KUNIT_ASSERT_EQ(test, node_of(m, PTRS_PER_PTE), m->far);
 	KUNIT_ASSERT_TRUE(test, is_huge(m, 0) && is_huge(m, PTRS_PER_PTE));

@@ -178,6 +178,7 @@ static void huge_pages_are_ranked_apart(struct kunit *test)
 static void huge_pages_are_split_for_others(struct kunit *test)
 {
 	struct demeter_ranking *r = kunit_kcalloc(test, 2, sizeof(*r), GFP_KERNEL);
+	struct demeter_plan plans[NR_DEMETER_SIZES] = {};
 	struct demeter_split split;
 
 	KUNIT_ASSERT_NOT_NULL(test, r);
@@ -186,28 +187,44 @@ static void huge_pages_are_split_for_others(struct kunit *test)
 	r[DEMETER_BASE].pages[DEMETER_SLOW][100] = 2000;
 	r[DEMETER_BASE].pages[DEMETER_FAST][20] = 400;
 	/* 400 of the hot pages have partners */
-	split = demeter_ranking_split(r, &worth, 400, 4096);
+	plans[DEMETER_BASE].exchange = 400;
+	split = demeter_ranking_split(r, &worth, plans, 4096);
 	KUNIT_EXPECT_EQ(test, split.n, 4ull);
 	KUNIT_EXPECT_EQ(test, split.tier, DEMETER_FAST);
 	KUNIT_EXPECT_EQ(test, split.class, 90u);
-	split = demeter_ranking_split(r, &worth, 400, 1024);
+	KUNIT_EXPECT_EQ(test, split.part, 1ull);
+	split = demeter_ranking_split(r, &worth, plans, 1024);
 	KUNIT_EXPECT_EQ(test, split.n, 2ull);
 	KUNIT_EXPECT_EQ(test, split.class, 10u);
+	KUNIT_EXPECT_EQ(test, split.part, 2ull);
+	/* exactly all of a class, and nothing of the next */
+	split = demeter_ranking_split(r, &worth, plans, 3 * GRANULE_PAGES);
+	KUNIT_EXPECT_EQ(test, split.n, 3ull);
+	KUNIT_EXPECT_EQ(test, split.class, 10u);
+	KUNIT_EXPECT_EQ(test, split.part, 3ull);
+	/* those that are exchanged as they are stay huge */
+	plans[DEMETER_HUGE].exchange = 3;
+	split = demeter_ranking_split(r, &worth, plans, 4096);
+	KUNIT_EXPECT_EQ(test, split.n, 4ull);
+	KUNIT_EXPECT_EQ(test, split.class, 90u);
+	KUNIT_EXPECT_EQ(test, split.part, 4ull);
 	/* not for a few */
-	split = demeter_ranking_split(r, &worth, 1990, 4096);
+	plans[DEMETER_BASE].exchange = 1990;
+	split = demeter_ranking_split(r, &worth, plans, 4096);
 	KUNIT_EXPECT_EQ(test, split.n, 0ull);
+	memset(plans, 0, sizeof(plans));
 	/* hot huge pages of the slow tier for cold base pages of the fast one */
 	memset(r, 0, 2 * sizeof(*r));
 	r[DEMETER_HUGE].pages[DEMETER_SLOW][100] = 3;
 	r[DEMETER_BASE].pages[DEMETER_FAST][20] = 600;
-	split = demeter_ranking_split(r, &worth, 0, 4096);
+	split = demeter_ranking_split(r, &worth, plans, 4096);
 	KUNIT_EXPECT_EQ(test, split.n, 2ull);
 	KUNIT_EXPECT_EQ(test, split.tier, DEMETER_SLOW);
 	KUNIT_EXPECT_EQ(test, split.class, 100u);
 	/* nothing that pays */
 	r[DEMETER_BASE].pages[DEMETER_FAST][20] = 0;
 	r[DEMETER_BASE].pages[DEMETER_FAST][99] = 600;
-	split = demeter_ranking_split(r, &worth, 0, 4096);
+	split = demeter_ranking_split(r, &worth, plans, 4096);
 	KUNIT_EXPECT_EQ(test, split.n, 0ull);
 }
 

@@ -44,7 +44,7 @@ static const struct parameter {
 	{ "max_ranges", "ranges", 2, 65536, true, "of a target, at most" },
 	{ "cool_epochs", "epochs", 1, 1 << 20, false, "until the counts of pages are halved" },
 	{ "backoff_epochs", "epochs", 1, 1 << 20, false, "to leave pages alone that cannot move" },
-	{ "batch_pages", "pages", 512, 1 << 20, true, "promoted in an epoch, at most" },
+	{ "batch_pages", "pages", 1024, 1 << 20, true, "promoted in an epoch, at most" },
 	{ "margin", "classes", 1, 64, false, "of heat by which pages differ to trade places" },
 	{ "exchange_ns", "ns", 0, 1 << 30, false, "what moving a pair of pages takes" },
 	{ "tier_ns", "ns", 1, 1 << 30, false, "what an access to the slow tier takes more" },

@@ -24,12 +24,12 @@ def module() -> dict[str, tuple]:
     return {name: (number(low), number(high), only == "true") for name, low, high, only in found}
 
 
-def test_tool():
+def test_tool() -> None:
     found = re.findall(r'\{ "(\w+)", "[^"]+", ([^,]+), ([^,]+), (true|false),', TOOL)
     assert {n: (number(a), number(b), o == "true") for n, a, b, o in found} == module()
 
 
-def test_manual():
+def test_manual() -> None:
     found = re.findall(r"^(\w+)(\*?) +(\d+) +(\S+?)-(\S+) ", MANUAL, re.M)
     ranges = {n: (number(a), number(b), o == "*") for n, o, _, a, b in found}
     assert ranges == module() and len(ranges) > 10
