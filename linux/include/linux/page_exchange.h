@@ -38,6 +38,7 @@ enum page_exchange_result {
  * struct page_exchange - Two pages that trade places
  * @a:		User address of a page in the first mm.
  * @b:		User address of a page in the second mm.
+ * @huge:	Whether they are huge pages; otherwise base pages.
  * @result_a:	What came of it, by the page at @a; see enum page_exchange_result.
  * @result_b:	Likewise by the page at @b. They were exchanged if both are
  *		PAGE_EXCHANGED. If one is, it was the other that could not be moved.
@@ -45,6 +46,7 @@ enum page_exchange_result {
 struct page_exchange {
 	unsigned long a;
 	unsigned long b;
+	bool huge;
 	u8 result_a;
 	u8 result_b;
 };
@@ -54,6 +56,7 @@ unsigned int exchange_user_pages(struct mm_struct *mm_a, struct mm_struct *mm_b,
 unsigned int migrate_user_pages(struct mm_struct *mm, const unsigned long *addrs, u8 *results,
 				unsigned int n, nodemask_t *nodes);
 
+unsigned long room_for_user_pages(int nid, unsigned int order);
 bool split_user_page(struct mm_struct *mm, unsigned long addr);
 
 /* What scan_user_pages() reports: a node, with this flag if the page is huge. */

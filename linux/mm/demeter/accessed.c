@@ -19,8 +19,10 @@
 #include <linux/prandom.h>
 #include <linux/random.h>
 #include <linux/sched/cputime.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include "accessed.h"
 
@@ -40,7 +42,8 @@
  * @started:	When @task is known.
  * @ended:	Whether it has found that the memory is not that of @thread any more.
  * @thread:	A thread of the process.
- * @mm:		Its memory, which the caller holds.
+ * @mm:		Its memory.
+ * @stopping:	Ends it, in a thread of its own.
  * @epoch_ms:	How often samples are wanted.
  * @random:	Where in a region samples are.
  * @ring:	Samples, written by DAMON's thread.
@@ -57,6 +60,7 @@ struct demeter_watch {
 	bool ended;
 	struct pid *thread;
 	struct mm_struct *mm;
+	struct work_struct stopping;
 	unsigned int epoch_ms;
 	struct rnd_state random;
 	struct demeter_ring ring;
@@ -69,6 +73,8 @@ struct demeter_watch {
 
 /* Accesses times pages for a sample. Set once per epoch for all, read by their threads. */
 static u64 divisor = 1;
+
+static struct workqueue_struct *stopper;
 
 static int on_start(struct damon_ctx *ctx)
 {
@@ -163,6 +169,25 @@ static int on_aggregation(struct damon_ctx *ctx)
 }
 
 /**
+ * demeter_watch_init() - Make what ends watches
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int demeter_watch_init(void)
+{
+	stopper = alloc_workqueue("demeter_stop", WQ_UNBOUND, 0);
+	return stopper ? 0 : -ENOMEM;
+}
+
+/**
+ * demeter_watch_exit() - Wait until all watches that were stopped have ended
+ */
+void demeter_watch_exit(void)
+{
+	destroy_workqueue(stopper);
+}
+
+/**
  * demeter_watch_check() - Whether processes can be watched at all
  *
  * Return: 0 or -ENODEV.
@@ -207,10 +232,7 @@ static int start(struct demeter_watch *w)
 		.after_aggregation = on_aggregation,
 		.before_terminate = on_end,
 	};
-	ret = damon_start(&w->ctx, 1, false);
-	if (!ret)
-		wait_for_completion(&w->started);
-	return ret;
+	return damon_start(&w->ctx, 1, false);
 }
 
 static void free_watch(struct demeter_watch *w)
@@ -219,13 +241,24 @@ static void free_watch(struct demeter_watch *w)
 		damon_destroy_ctx(w->ctx);
 	demeter_ring_free(&w->ring);
 	put_pid(w->thread);
+	mmdrop(w->mm);
 	kfree(w);
+}
+
+static void stop(struct work_struct *work)
+{
+	struct demeter_watch *w = container_of(work, struct demeter_watch, stopping);
+
+	wait_for_completion(&w->started);
+	/* not damon_stop(), which does not wait for a thread that is ending by itself */
+	kthread_stop_put(w->task);
+	free_watch(w);
 }
 
 /**
  * demeter_watch_start() - Watch a process
  * @thread:	A thread of it that has @mm.
- * @mm:		Its memory, which the caller holds on to until demeter_watch_stop().
+ * @mm:		Its memory.
  * @epoch_ms:	How often samples are wanted.
  *
  * Return: the watch, which the caller ends with demeter_watch_stop(), or an error
@@ -242,8 +275,10 @@ struct demeter_watch *demeter_watch_start(struct pid *thread, struct mm_struct *
 	init_completion(&w->started);
 	prandom_seed_state(&w->random, get_random_u64());
 	w->thread = get_pid(thread);
+	mmgrab(mm);
 	w->mm = mm;
 	w->epoch_ms = epoch_ms;
+	INIT_WORK(&w->stopping, stop);
 	w->ctx = damon_new_ctx();
 	if (w->ctx && !demeter_ring_init(&w->ring, RING_SAMPLES, NUMA_NO_NODE))
 		ret = start(w);
@@ -255,13 +290,13 @@ struct demeter_watch *demeter_watch_start(struct pid *thread, struct mm_struct *
 
 /**
  * demeter_watch_stop() - Watch a process no longer
- * @w:		The watch, which is freed. Waits for DAMON's thread.
+ * @w:		The watch, which must not be used any more.
+ *
+ * DAMON's thread may be waiting for the process, for which nobody waits here.
  */
 void demeter_watch_stop(struct demeter_watch *w)
 {
-	/* not damon_stop(), which does not wait for a thread that is ending by itself */
-	kthread_stop_put(w->task);
-	free_watch(w);
+	queue_work(stopper, &w->stopping);
 }
 
 /**

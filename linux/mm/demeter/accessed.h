@@ -12,6 +12,8 @@ struct demeter_watch;
 struct mm_struct;
 struct pid;
 
+int demeter_watch_init(void);
+void demeter_watch_exit(void);
 int demeter_watch_check(void);
 struct demeter_watch *demeter_watch_start(struct pid *thread, struct mm_struct *mm,
 					  unsigned int epoch_ms);

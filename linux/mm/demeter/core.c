@@ -378,11 +378,30 @@ static void count_samples(void)
 		count_sampled();
 }
 
+static bool has_pages(const struct demeter_target *t)
+{
+	return t->pages[DEMETER_FAST] || t->pages[DEMETER_SLOW];
+}
+
 static void unwatch(struct demeter_target *t)
 {
 	if (t->watch)
 		demeter_watch_stop(t->watch);
 	t->watch = NULL;
+}
+
+/* Whether it is being watched, and is to be. Ends what is out of date. */
+static bool is_watched(struct demeter_target *t)
+{
+	const bool ended = t->watch && demeter_watch_has_ended(t->watch);
+
+	/* found again if another thread still has the memory */
+	if (ended)
+		t->scope = 0;
+	if (ended || !has_pages(t) ||
+	    (t->watch && demeter_watch_epoch(t->watch) != demeter_params.epoch_ms))
+		unwatch(t);
+	return t->watch;
 }
 
 /* False when there is no point in trying others. */
@@ -407,22 +426,18 @@ static void watch_targets(void)
 	u64 total = 0;
 
 	list_for_each_entry(t, &demeter_targets, list) {
-		if (t->watch && demeter_watch_has_ended(t->watch)) {
-			unwatch(t);
-			/* found again if another thread still has the memory */
-			t->scope = 0;
+		if (!is_watched(t))
 			continue;
-		}
-		if (t->watch && demeter_watch_epoch(t->watch) != demeter_params.epoch_ms)
-			unwatch(t);
-		if (!t->pages[DEMETER_FAST] && !t->pages[DEMETER_SLOW])
-			continue;
-		if (!t->watch && (n == DEMETER_MAX_WATCHED || !watch(t)))
-			break;
 		total += demeter_watch_total(t->watch);
 		n++;
 	}
 	demeter_watch_scale(total);
+	list_for_each_entry(t, &demeter_targets, list) {
+		if (t->watch || !t->scope || !has_pages(t))
+			continue;
+		if (n++ == DEMETER_MAX_WATCHED || !watch(t))
+			return;
+	}
 }
 
 static void epoch(void)
@@ -604,12 +619,20 @@ void demeter_stop(void)
 
 static int __init demeter_init(void)
 {
-	return demeter_sysfs_init();
+	int ret = demeter_watch_init();
+
+	if (ret)
+		return ret;
+	ret = demeter_sysfs_init();
+	if (ret)
+		demeter_watch_exit();
+	return ret;
 }
 
 static void __exit demeter_exit(void)
 {
 	demeter_sysfs_exit();
+	demeter_watch_exit();
 }
 
 module_init(demeter_init);

@@ -315,13 +315,13 @@ static unsigned int exchange_next(struct mm_struct *mm_a, struct mm_struct *mm_b
 	huge_a = is_huge(mm_a, pairs->a);
 	huge_b = is_huge(mm_b, pairs->b);
 	/* a huge page that was split or has just become one is not what was meant */
-	if (huge_a != huge_b)
+	if (huge_a != pairs->huge || huge_b != pairs->huge)
 		return 1;
 	if (huge_a) {
 		*done += exchange_unmapped(mm_a, mm_b, pairs);
 		return 1;
 	}
-	while (run < BATCH && run < n && same_table(pairs->a, pairs[run].a) &&
+	while (run < BATCH && run < n && !pairs[run].huge && same_table(pairs->a, pairs[run].a) &&
 	       same_table(pairs->b, pairs[run].b))
 		run++;
 	*done += exchange_run(mm_a, mm_b, pairs, run);

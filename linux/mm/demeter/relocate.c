@@ -17,8 +17,8 @@
 
 #include "demeter.h"
 
-/* Pages that are handed on at once. */
-#define CHUNK 512
+/* Base pages that are handed on at once, at least a huge page. */
+#define CHUNK GRANULE_PAGES
 
 struct gathered {
 	struct demeter_candidate *pages;
@@ -29,6 +29,7 @@ struct gathered {
 static struct demeter_candidate *hot_pages, *cold_pages;
 static unsigned int batch; /* candidates for which there is room */
 static unsigned long deadline; /* jiffies */
+static bool no_room[NR_DEMETER_SIZES]; /* of the fast tier, in the last epoch */
 static struct page_exchange *pairs;
 static unsigned long *addresses;
 static u8 *results;
@@ -69,24 +70,11 @@ void demeter_relocate_exit(void)
 	results = NULL;
 }
 
-static unsigned long free_pages_of(struct zone *zone, enum demeter_size size)
-{
-	unsigned long n = 0;
-
-	if (size == DEMETER_BASE)
-		return zone_page_state(zone, NR_FREE_PAGES);
-	for (unsigned int order = PMD_ORDER; order < NR_PAGE_ORDERS; order++)
-		/* only a hint, so without the zone's lock */
-		n += data_race(zone->free_area[order].nr_free) << order;
-	return n;
-}
-
 /**
  * demeter_free_fast_pages() - Free memory of the fast tier that may be filled
  * @size:	With pages of which size.
  *
- * What reclaim would defend, and as much again for allocations of others, stays
- * free: nothing that is done here wakes kswapd.
+ * None after an epoch in which there was less than it had seemed: then pages are exchanged.
  *
  * Return: in base pages.
  */
@@ -95,18 +83,12 @@ u64 demeter_free_fast_pages(enum demeter_size size)
 	u64 all = 0;
 	int nid;
 
-	for_each_node_mask(nid, demeter_fast_nodes) {
-		struct zone *zones = NODE_DATA(nid)->node_zones;
-
-		for (int i = 0; i < MAX_NR_ZONES; i++) {
-			struct zone *zone = &zones[i];
-			const unsigned long keep = 2 * high_wmark_pages(zone) + SWAP_CLUSTER_MAX;
-			const unsigned long unused = zone_page_state(zone, NR_FREE_PAGES);
-
-			if (managed_zone(zone) && unused > keep)
-				all += min(unused - keep, free_pages_of(zone, size));
-		}
+	if (no_room[size]) {
+		no_room[size] = false;
+		return 0;
 	}
+	for_each_node_mask(nid, demeter_fast_nodes)
+		all += room_for_user_pages(nid, size == DEMETER_HUGE ? PMD_ORDER : 0);
 	return all;
 }
 
@@ -154,7 +136,7 @@ static bool is_cold(const struct bounds *b, struct gathered *cold, u32 heat)
 static void gather_huge(const struct bounds *b, struct demeter_target *t, struct demeter_granule *g,
 			struct gathered *to)
 {
-	if (test_bit(0, g->stuck))
+	if (!g->nr_present || test_bit(0, g->stuck))
 		return;
 	if (g->nr_fast ? is_cold(b, to, g->mean) : is_hot(b, to, g->mean))
 		take(to, t, g, 0);
@@ -210,6 +192,7 @@ static void note(const struct demeter_candidate *c, u8 result)
 		break;
 	case PAGE_EXCHANGE_NO_ROOM:
 		demeter_stats.no_room++;
+		no_room[demeter_granule_size(c->granule)] = true;
 		break;
 	}
 }
@@ -261,12 +244,20 @@ static void exchange(const struct demeter_candidate *hot, const struct demeter_c
 		return;
 	}
 	for (unsigned int i = 0; i < n; i++)
-		pairs[i] = (struct page_exchange){ .a = hot[i].addr, .b = cold[i].addr };
+		pairs[i] = (struct page_exchange){ .a = hot[i].addr,
+						   .b = cold[i].addr,
+						   .huge = hot[i].granule->huge };
 	exchange_user_pages(hot_mm, cold_mm, pairs, n);
 	mmput_async(cold_mm);
 	mmput_async(hot_mm);
 	for (unsigned int i = 0; i < n; i++)
 		note_exchange(&hot[i], &cold[i], &pairs[i]);
+}
+
+/* Of candidates like this one. */
+static unsigned int chunk_of(const struct demeter_candidate *c)
+{
+	return CHUNK / demeter_pages_of(demeter_granule_size(c->granule));
 }
 
 static void exchange_all(const struct demeter_candidate *hot, const struct demeter_candidate *cold,
@@ -275,7 +266,7 @@ static void exchange_all(const struct demeter_candidate *hot, const struct demet
 	while (n && time_before(jiffies, deadline)) {
 		unsigned int run = 1;
 
-		while (run < min(n, CHUNK) && hot[run].target == hot->target &&
+		while (run < min(n, chunk_of(hot)) && hot[run].target == hot->target &&
 		       cold[run].target == cold->target)
 			run++;
 		exchange(hot, cold, run);
@@ -308,7 +299,7 @@ static void promote_all(const struct demeter_candidate *hot, u64 n)
 	while (n && time_before(jiffies, deadline)) {
 		unsigned int run = 1;
 
-		while (run < min(n, CHUNK) && hot[run].target == hot->target)
+		while (run < min(n, chunk_of(hot)) && hot[run].target == hot->target)
 			run++;
 		promote(hot, run);
 		hot += run;
@@ -364,7 +355,7 @@ static bool to_be_split(struct demeter_split *split, const struct demeter_granul
 	const enum demeter_tier tier = g->nr_fast ? DEMETER_FAST : DEMETER_SLOW;
 	const unsigned int class = demeter_rank_class(g->mean);
 
-	if (!g->huge || test_bit(0, g->stuck) || tier != split->tier)
+	if (!g->huge || !g->nr_present || test_bit(0, g->stuck) || tier != split->tier)
 		return false;
 	if (class == split->class && split->part) {
 		split->part--;
@@ -377,10 +368,12 @@ static void split_granule(struct demeter_target *t, struct demeter_granule *g)
 {
 	if (!mmget_not_zero(t->mm))
 		return;
-	if (split_user_page(t->mm, g->start))
+	if (split_user_page(t->mm, g->start)) {
 		demeter_stats.split++;
-	else
+		g->huge = false;
+	} else {
 		set_bit(0, g->stuck);
+	}
 	mmput_async(t->mm);
 }
 

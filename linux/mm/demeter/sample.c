@@ -67,6 +67,7 @@ struct cpu_sampler {
 
 static DEFINE_PER_CPU(struct cpu_sampler, samplers);
 static struct perf_event_attr sampler_attr;
+static struct perf_event *keeper;
 static enum cpuhp_state hotplug_state;
 static bool sampling; /* on all CPUs that were there in the beginning */
 
@@ -152,6 +153,7 @@ static void free_rings(void)
  */
 int demeter_sampling_start(const struct demeter_source *source, u64 period, u64 latency)
 {
+	struct perf_event_attr keeper_attr;
 	int cpu, ret;
 	u32 type;
 
@@ -179,15 +181,29 @@ int demeter_sampling_start(const struct demeter_source *source, u64 period, u64 
 		if (ret)
 			goto free;
 	}
+	/*
+	 * The first event of its kind makes perf change code, for which it needs the lock of
+	 * hotplug. This one never counts.
+	 */
+	keeper_attr = sampler_attr;
+	keeper_attr.disabled = 1;
+	keeper = perf_event_create_kernel_counter(&keeper_attr, cpumask_first(cpu_online_mask),
+						  NULL, on_sample, NULL);
+	if (IS_ERR(keeper)) {
+		ret = PTR_ERR(keeper);
+		goto free;
+	}
 	cpus_read_lock();
 	ret = cpuhp_setup_state_cpuslocked(CPUHP_AP_ONLINE_DYN, "mm/demeter:online", sampler_online,
 					   sampler_offline);
 	sampling = ret >= 0;
 	cpus_read_unlock();
 	if (ret < 0)
-		goto free;
+		goto release;
 	hotplug_state = ret;
 	return 0;
+release:
+	perf_event_release_kernel(keeper);
 free:
 	free_rings();
 	return ret;
@@ -200,6 +216,7 @@ void demeter_sampling_stop(void)
 {
 	cpuhp_remove_state(hotplug_state);
 	sampling = false;
+	perf_event_release_kernel(keeper);
 	free_rings();
 }
 

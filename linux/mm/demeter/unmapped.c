@@ -12,7 +12,6 @@
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/page_exchange.h>
-#include <linux/pagewalk.h>
 #include <linux/rmap.h>
 
 #include "../internal.h"
@@ -29,22 +28,24 @@ struct side {
 	bool queued; /* to be split when memory is short */
 };
 
-static enum page_exchange_result isolate(struct mm_struct *mm, unsigned long addr, struct side *s)
+static enum page_exchange_result isolate(struct mm_struct *mm, unsigned long addr, bool huge,
+					 struct side *s)
 {
-	struct vm_area_struct *vma = movable_vma(mm, addr, NULL);
 	enum page_exchange_result result;
-	struct folio_walk fw;
+	struct user_page page;
 	struct folio *folio;
+	bool large, mapped_whole;
 
-	if (!vma)
-		return check_vma(mm, addr);
-	folio = folio_walk_start(&fw, vma, addr, 0);
-	if (!folio)
-		return PAGE_EXCHANGE_GONE;
-	if ((folio_test_large(folio) && fw.level != FW_LEVEL_PMD) || !folio_test_anon(folio) ||
-	    folio_test_ksm(folio) || folio_test_mlocked(folio) || folio_test_unevictable(folio) ||
-	    folio_test_hwpoison(folio) ||
-	    (folio_test_large(folio) && folio_test_has_hwpoisoned(folio)))
+	if (!user_page_start(mm, addr, &page))
+		return check_vma(mm, addr) ?: PAGE_EXCHANGE_GONE;
+	folio = page.folio;
+	large = folio_test_large(folio);
+	mapped_whole = page.walk.level == FW_LEVEL_PMD;
+	if (mapped_whole != huge)
+		result = PAGE_EXCHANGE_GONE;
+	else if ((large && !huge) || !folio_test_anon(folio) || folio_test_ksm(folio) ||
+		 folio_test_mlocked(folio) || folio_test_unevictable(folio) ||
+		 folio_test_hwpoison(folio) || (large && folio_test_has_hwpoisoned(folio)))
 		result = PAGE_EXCHANGE_REFUSED;
 	else if (folio_test_swapcache(folio) || !folio_test_swapbacked(folio) ||
 		 folio_mapcount(folio) != 1 || folio_ref_count(folio) != 1 ||
@@ -52,7 +53,7 @@ static enum page_exchange_result isolate(struct mm_struct *mm, unsigned long add
 		result = PAGE_EXCHANGE_BUSY;
 	else
 		result = PAGE_EXCHANGED;
-	folio_walk_end(&fw, vma);
+	user_page_end(&page);
 	if (result == PAGE_EXCHANGED) {
 		node_stat_mod_folio(folio, NR_ISOLATED_ANON, folio_nr_pages(folio));
 		s->folio = folio;
@@ -195,8 +196,8 @@ bool exchange_unmapped(struct mm_struct *mm_a, struct mm_struct *mm_b, struct pa
 	struct side a = {}, b = {};
 	bool done = false;
 
-	pair->result_a = isolate(mm_a, pair->a, &a);
-	pair->result_b = isolate(mm_b, pair->b, &b);
+	pair->result_a = isolate(mm_a, pair->a, pair->huge, &a);
+	pair->result_b = isolate(mm_b, pair->b, pair->huge, &b);
 	if (a.folio && b.folio) {
 		done = exchange_isolated(&a, &b);
 		if (a.busy)

@@ -13,9 +13,9 @@
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/page_exchange.h>
-#include <linux/pagewalk.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
+#include <linux/swap.h>
 
 #include <asm/tlbflush.h>
 
@@ -69,33 +69,99 @@ enum page_exchange_result check_vma(struct mm_struct *mm, unsigned long addr)
 	return vma_is_movable(vma) ? PAGE_EXCHANGED : PAGE_EXCHANGE_REFUSED;
 }
 
+/**
+ * user_page_start() - Find a page that may be moved
+ * @mm:		Whose memory, with its mmap lock held.
+ * @addr:	User address.
+ * @page:	Gets what is there.
+ *
+ * Return: whether there is one. Then its page table is locked until user_page_end().
+ */
+bool user_page_start(struct mm_struct *mm, unsigned long addr, struct user_page *page)
+{
+	page->vma = movable_vma(mm, addr, NULL);
+	page->folio = page->vma ? folio_walk_start(&page->walk, page->vma, addr, 0) : NULL;
+	return page->folio;
+}
+
+/**
+ * user_page_end() - Unlock a page table
+ * @page:	What was found there.
+ */
+void user_page_end(struct user_page *page)
+{
+	folio_walk_end(&page->walk, page->vma);
+}
+
 /* Reserves are not ours, and nobody is to be woken. */
 #define MIGRATE_GFP	  (GFP_HIGHUSER_MOVABLE & ~__GFP_RECLAIM)
-#define MIGRATE_GFP_FLAGS (__GFP_NOWARN | __GFP_NOMEMALLOC | __GFP_NORETRY)
+#define MIGRATE_GFP_FLAGS (__GFP_THISNODE | __GFP_NOWARN | __GFP_NOMEMALLOC | __GFP_NORETRY)
+
+static unsigned long free_in_blocks(struct zone *zone, unsigned int order)
+{
+	unsigned long n = 0;
+
+	if (!order)
+		return zone_page_state(zone, NR_FREE_PAGES);
+	for (; order < NR_PAGE_ORDERS; order++)
+		/* only a hint, so without the zone's lock */
+		n += data_race(zone->free_area[order].nr_free) << order;
+	return n;
+}
+
+/**
+ * room_for_user_pages() - How much of a node's free memory may be filled
+ * @nid:	The node.
+ * @order:	With pages of which order.
+ *
+ * What reclaim would defend, and as much again for allocations of others, stays free, and
+ * so does what the allocator keeps for others: whoever fills only this wakes nobody.
+ *
+ * Return: in base pages.
+ */
+unsigned long room_for_user_pages(int nid, unsigned int order)
+{
+	unsigned long all = 0;
+
+	for (int i = 0; i < MAX_NR_ZONES; i++) {
+		struct zone *zone = &NODE_DATA(nid)->node_zones[i];
+		const unsigned long unused = zone_page_state(zone, NR_FREE_PAGES);
+		const unsigned long keep = 2 * high_wmark_pages(zone) + SWAP_CLUSTER_MAX +
+					   zone->lowmem_reserve[gfp_zone(MIGRATE_GFP)] +
+					   READ_ONCE(zone->nr_free_highatomic);
+
+		if (managed_zone(zone) && unused > keep)
+			all += min(unused - keep, free_in_blocks(zone, order));
+	}
+	return all;
+}
+EXPORT_SYMBOL_GPL(room_for_user_pages);
 
 static struct folio *alloc_on_nodes(struct folio *from, unsigned long private)
 {
+	const unsigned int order = folio_order(from);
 	nodemask_t *nodes = (nodemask_t *)private;
+	int nid;
 
-	return __folio_alloc(MIGRATE_GFP | MIGRATE_GFP_FLAGS, folio_order(from), first_node(*nodes),
-			     nodes);
+	for_each_node_mask(nid, *nodes)
+		if (room_for_user_pages(nid, order) >> order)
+			return __folio_alloc_node(MIGRATE_GFP | MIGRATE_GFP_FLAGS, order, nid);
+	return NULL;
 }
 
 static enum page_exchange_result isolate_page(struct mm_struct *mm, unsigned long addr,
 					      const nodemask_t *nodes, struct list_head *list)
 {
-	struct vm_area_struct *vma = movable_vma(mm, addr, NULL);
 	enum page_exchange_result result;
-	struct folio_walk fw;
+	struct user_page page;
 	struct folio *folio;
 
-	if (!vma)
-		return check_vma(mm, addr);
-	folio = folio_walk_start(&fw, vma, addr, 0);
-	if (!folio)
-		return PAGE_EXCHANGE_GONE;
+	if (!user_page_start(mm, addr, &page))
+		return check_vma(mm, addr) ?: PAGE_EXCHANGE_GONE;
+	folio = page.folio;
 	/* a part of a large one would take the rest with it */
-	if (!folio_test_anon(folio) || (folio_test_large(folio) && fw.level != FW_LEVEL_PMD) ||
+	if (!folio_test_anon(folio) ||
+	    (folio_test_large(folio) && page.walk.level != FW_LEVEL_PMD) ||
 	    folio_is_zone_device(folio) || folio_test_unevictable(folio) ||
 	    node_isset(folio_nid(folio), *nodes))
 		result = PAGE_EXCHANGE_REFUSED;
@@ -103,7 +169,7 @@ static enum page_exchange_result isolate_page(struct mm_struct *mm, unsigned lon
 		result = PAGE_EXCHANGE_BUSY;
 	else
 		result = PAGE_EXCHANGED;
-	folio_walk_end(&fw, vma);
+	user_page_end(&page);
 	return result;
 }
 
@@ -113,25 +179,19 @@ static void find_left_behind(struct mm_struct *mm, const unsigned long *addrs, u
 			     enum page_exchange_result reason)
 {
 	const bool locked = mmap_read_trylock(mm);
-	struct vm_area_struct *vma = NULL;
 
 	for (unsigned int i = 0; i < n; i++) {
-		struct folio *folio = NULL;
-		struct folio_walk fw;
+		struct user_page page;
 
 		if (results[i] != PAGE_EXCHANGED)
 			continue;
-		if (locked)
-			vma = movable_vma(mm, addrs[i], vma);
-		if (vma)
-			folio = folio_walk_start(&fw, vma, addrs[i], 0);
-		if (!folio) {
+		if (!locked || !user_page_start(mm, addrs[i], &page)) {
 			results[i] = PAGE_EXCHANGE_GONE;
 			continue;
 		}
-		if (!node_isset(folio_nid(folio), *nodes))
+		if (!node_isset(folio_nid(page.folio), *nodes))
 			results[i] = reason;
-		folio_walk_end(&fw, vma);
+		user_page_end(&page);
 	}
 	if (locked)
 		mmap_read_unlock(mm);
@@ -181,21 +241,17 @@ EXPORT_SYMBOL_GPL(migrate_user_pages);
 /* A huge page, with a reference; NULL if it is none or could not be split. */
 static struct folio *get_huge_page(struct mm_struct *mm, unsigned long addr)
 {
-	struct vm_area_struct *vma = movable_vma(mm, addr, NULL);
-	struct folio_walk fw;
-	struct folio *folio;
+	struct folio *folio = NULL;
+	struct user_page page;
 
-	if (!vma)
+	if (!user_page_start(mm, addr, &page))
 		return NULL;
-	folio = folio_walk_start(&fw, vma, addr, 0);
-	if (!folio)
-		return NULL;
-	if (fw.level == FW_LEVEL_PMD && folio_test_anon(folio) && !folio_test_mlocked(folio) &&
-	    !folio_likely_mapped_shared(folio))
+	if (page.walk.level == FW_LEVEL_PMD && folio_test_anon(page.folio) &&
+	    !folio_test_mlocked(page.folio) && !folio_likely_mapped_shared(page.folio)) {
+		folio = page.folio;
 		folio_get(folio);
-	else
-		folio = NULL;
-	folio_walk_end(&fw, vma);
+	}
+	user_page_end(&page);
 	return folio;
 }
 

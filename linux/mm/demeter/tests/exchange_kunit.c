@@ -81,28 +81,29 @@ static unsigned int wrong_words(struct memory *m)
 	return wrong;
 }
 
-static int node_of(struct memory *m, unsigned int page)
+/* Mapped there: it is not freed as long as nobody else has the memory. */
+static struct page *page_of(struct memory *m, unsigned int page)
 {
 	struct page *p;
-	int nid = NUMA_NO_NODE;
 
-	if (get_user_pages_fast(address(m, page), 1, 0, &p) == 1) {
-		nid = page_to_nid(p);
-		put_page(p);
-	}
-	return nid;
+	if (get_user_pages_fast(address(m, page), 1, 0, &p) != 1)
+		return NULL;
+	put_page(p);
+	return p;
+}
+
+static int node_of(struct memory *m, unsigned int page)
+{
+	struct page *p = page_of(m, page);
+
+	return p ? page_to_nid(p) : NUMA_NO_NODE;
 }
 
 static bool is_huge(struct memory *m, unsigned int page)
 {
-	struct page *p;
-	bool is = false;
+	struct page *p = page_of(m, page);
 
-	if (get_user_pages_fast(address(m, page), 1, 0, &p) == 1) {
-		is = PageCompound(p);
-		put_page(p);
-	}
-	return is;
+	return p && PageCompound(p);
 }
 
 static struct memory *make_memory(struct kunit *test)
@@ -205,7 +206,11 @@ static struct memory *make_huge_memory(struct kunit *test)
 	mmap_write_unlock(m->mm);
 	m->at = ALIGN(m->at, PMD_SIZE);
 	KUNIT_ASSERT_EQ(test, fill(m), 0);
-	m->pairs[0] = (struct page_exchange){ .a = address(m, 0), .b = address(m, PTRS_PER_PTE) };
+	m->pairs[0] = (struct page_exchange){
+		.a = address(m, 0),
+		.b = address(m, PTRS_PER_PTE),
+		.huge = true,
+	};
 	if (!is_huge(m, 0) || !is_huge(m, PTRS_PER_PTE))
 		kunit_skip(test, "needs transparent huge pages");
 	migrate(m, &m->pairs[0].a, m->results, 1, m->near);
@@ -257,6 +262,8 @@ static void sizes_do_not_mix(struct kunit *test)
 	m->pairs[0].b = address(base, 0);
 	KUNIT_EXPECT_EQ(test, exchange(m, 1), 0u);
 	swap(m->pairs[0].a, m->pairs[0].b);
+	KUNIT_EXPECT_EQ(test, exchange(m, 1), 0u);
+	m->pairs[0].huge = false;
 	KUNIT_EXPECT_EQ(test, exchange(m, 1), 0u);
 	KUNIT_EXPECT_TRUE(test, is_huge(m, 0));
 	KUNIT_EXPECT_EQ(test, wrong_words(m) + wrong_words(base), 0u);

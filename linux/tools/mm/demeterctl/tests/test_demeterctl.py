@@ -142,10 +142,13 @@ def run(
 def start(
     tree: Path, *args: str, before: Iterable[str] = (), terminal: int | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run it meanwhile, on a terminal or with pipes, and end it in any case."""
+    """Run it meanwhile, on a terminal or with pipes, and end it in any case.
+
+    Signals do what they do by default, also if whoever runs the tests ignores them.
+    """
     output = subprocess.PIPE if terminal is None else terminal
     with subprocess.Popen(
-        [*before, *command(*args)],
+        ["env", "--default-signal", *before, *command(*args)],
         stdin=terminal,
         stdout=output,
         stderr=output,
