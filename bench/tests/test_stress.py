@@ -89,6 +89,7 @@ def stress(boot, monkeypatch):
             timeout_s=2 * SECONDS + 600,
         )  # fmt: skip
         out = text(done)
+        print(out)
         no_complaint(done)
         return out
 

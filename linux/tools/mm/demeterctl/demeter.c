@@ -39,7 +39,8 @@ bool demeter_set_running(bool on)
 
 	if (error == -ENODEV)
 		warn("cannot %s Demeter: it needs two memory tiers (NUMA nodes of different speed) "
-		     "and a PMU that samples data addresses, dmesg tells what is missing",
+		     "and, for the chosen source, a PMU that samples data addresses; dmesg tells "
+		     "what is missing",
 		     verb);
 	else if (error)
 		warn("cannot %s Demeter: %s (dmesg may tell more)", verb, sysfs_reason(error));

@@ -37,7 +37,8 @@ static const char doc[] =
 	"\n"
 	"Examples:\n"
 	"  demeterctl run ./gups --mem 8G\n"
-	"  demeterctl run --source pebs -- ./server --threads 4\n";
+	"  demeterctl run --source pebs -- ./server --threads 4\n"
+	"  demeterctl run --source accessed ./server   # without such a PMU\n";
 
 static const struct argp_option options[] = {
 	{ "source", 's', "NAME", 0,
