@@ -267,7 +267,7 @@ static void stop(struct work_struct *work)
 struct demeter_watch *demeter_watch_start(struct pid *thread, struct mm_struct *mm,
 					  unsigned int epoch_ms)
 {
-	struct demeter_watch *w = kzalloc(sizeof(*w), GFP_KERNEL);
+	struct demeter_watch *w = kzalloc(sizeof(*w), GFP_KERNEL | __GFP_NOWARN);
 	int ret = -ENOMEM;
 
 	if (!w)

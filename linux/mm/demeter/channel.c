@@ -18,7 +18,8 @@
 int demeter_ring_init(struct demeter_ring *ring, u32 size, int nid)
 {
 	*ring = (struct demeter_ring){
-		.slots = kvmalloc_node(size * sizeof(*ring->slots), GFP_KERNEL | __GFP_ZERO, nid),
+		.slots = kvmalloc_node(size * sizeof(*ring->slots),
+				       GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN, nid),
 		.size = size,
 	};
 	return ring->slots ? 0 : -ENOMEM;

@@ -17,7 +17,7 @@
 int demeter_ranges_init(struct demeter_ranges *rs, unsigned int max, unsigned long granularity)
 {
 	*rs = (struct demeter_ranges){
-		.ranges = kvmalloc_array(max, sizeof(*rs->ranges), GFP_KERNEL),
+		.ranges = kvmalloc_array(max, sizeof(*rs->ranges), GFP_KERNEL | __GFP_NOWARN),
 		.max = max,
 		.granularity = granularity,
 	};

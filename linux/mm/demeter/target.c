@@ -306,7 +306,7 @@ static bool is_new(struct task_struct *task, struct found *found, bool *has_mm)
 
 static struct demeter_target *make_target(const struct found *found)
 {
-	struct demeter_target *t = kzalloc(sizeof(*t), GFP_KERNEL);
+	struct demeter_target *t = kzalloc(sizeof(*t), GFP_KERNEL | __GFP_NOWARN);
 
 	if (!t)
 		return NULL;
@@ -431,7 +431,7 @@ void demeter_targets_find(void)
 			remove_scope(s);
 	if (list_empty(&scopes))
 		return;
-	found = kmalloc_array(FIND_PIDS, sizeof(*found), GFP_KERNEL);
+	found = kmalloc_array(FIND_PIDS, sizeof(*found), GFP_KERNEL | __GFP_NOWARN);
 	if (!found)
 		return;
 	while (nr) {
@@ -603,7 +603,7 @@ static void scan_target(struct demeter_target *t, struct target_scan *s)
  */
 void demeter_targets_scan(void)
 {
-	struct target_scan *s = kmalloc(sizeof(*s), GFP_KERNEL);
+	struct target_scan *s = kmalloc(sizeof(*s), GFP_KERNEL | __GFP_NOWARN);
 	struct demeter_target *t;
 
 	if (!s)
