@@ -9,11 +9,9 @@
  * nothing but what migration takes from free memory of the fast tier.
  */
 #include <linux/mm.h>
-#include <linux/mmzone.h>
 #include <linux/page_exchange.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <linux/swap.h>
 
 #include "demeter.h"
 
