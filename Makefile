@@ -31,23 +31,32 @@ export PATH := /usr/lib/ccache:$(PATH)
 export CCACHE_BASEDIR := $(TOP)
 export CCACHE_NOHASHDIR := 1
 
-# Targets that must work without a configuration or anything installed.
-simple := help clean distclean deps lint bench bench-emulator run check stress %config
-ifneq ($(filter-out $(simple),$(or $(MAKECMDGOALS),all)),)
-include $(KCONFIG_CONFIG)
-endif
-
+# Each .mk names what can be asked of it: its commands, which read no configuration
+# themselves, and its targets, which are built from one; and what clean deletes.
+commands := help clean distclean
+targets := all
+clean_dirs :=
+goals := $(or $(MAKECMDGOALS),all)
 locked := flock $(BUILD)/.lock $(MAKE)
 
 include scripts/setup.mk
+include scripts/test.mk
+include bench/bench.mk
+ifneq ($(filter-out $(commands),$(goals)),)
+include $(KCONFIG_CONFIG)
+endif
 include linux/linux.mk
 include qemu/qemu.mk
 include workloads/workloads.mk
 include linux/tools.mk
 include image/image.mk
-include bench/bench.mk
 
-.PHONY: all help clean distclean check stress lint
+unknown := $(filter-out $(commands) $(targets) $(BUILD)/%,$(goals))
+ifneq ($(unknown),)
+$(error no such target: $(unknown); 'make help' lists them)
+endif
+
+.PHONY: $(commands) $(targets)
 all: linux qemu workloads image
 	@:
 
@@ -60,32 +69,8 @@ built := [ ! -e $(BUILD) ] || [ -e $(BUILD)/.deps ] || [ -e $(BUILD)/.lock ] || 
 
 clean:
 	@$(built)
-	rm -rf $(BUILD)/linux $(BUILD)/qemu $(BUILD)/workloads $(BUILD)/liblinear $(BUILD)/image \
-		$(BUILD)/tools $(BUILD)/plugins $(BUILD)/tests $(BUILD)/log $(BUILD)/check
+	rm -rf $(clean_dirs)
 
 distclean:
 	@$(built)
 	rm -rf $(BUILD)
-
-check:
-	@mkdir -p $(BUILD)
-	@$(locked) all linux-debug guest-tests workload-tests tools-tests
-	@scripts/check $(BUILD)
-
-# Ten minutes for each test on the kernel that finds its own mistakes, instead of one
-STRESS_SECONDS ?= 600
-stress:
-	@mkdir -p $(BUILD)
-	@$(locked) all linux-debug tools-tests
-	@STRESS_SECONDS=$(STRESS_SECONDS) BUILD=$(BUILD) PYTHONPATH=bench $(PYTHON) -m pytest -q -s \
-		-p no:cacheprovider bench/tests/test_stress.py
-
-# checkpatch comes with the sources of Linux and QEMU
-lint:
-	@mkdir -p $(BUILD)
-	@$(locked) lint-tools
-	@scripts/lint $(BUILD)
-
-.PHONY: lint-tools
-lint-tools: $(VENV)/.installed $(linux_dir)/.unpacked $(qemu_dir)/.unpacked
-	@:

@@ -16,7 +16,9 @@ bench_args := $(if $(FROM),--from "$(FROM)",--vms "$(VM)" --designs "$(DESIGNS)"
 	$(if $(VM_MEMORY),--vm-memory "$(VM_MEMORY)") \
 	$(if $(FOOTPRINT),--footprint "$(FOOTPRINT)")
 
-.PHONY: bench bench-emulator run configured
+commands += bench bench-emulator run
+targets += configured
+
 # also what was edited by hand is checked
 configured: $(KCONFIG_CONFIG)
 	@$(KCONFIG) olddefconfig

@@ -10,18 +10,20 @@ busybox := $(image_dir)/busybox
 image_programs := $(workloads_bin) $(demeterctl)
 image_modules := $(if $(CONFIG_GUEST_DEMETER),$(linux_dir)/demeter/mm/demeter/demeter.ko)
 image_files := $(busybox) image/init image/run-job image/image.mk $(image_programs) \
-	$(if $(CONFIG_GUEST_DEMETER),$(linux_dir)/demeter/.built) scripts/make-initramfs
+	$(if $(CONFIG_GUEST_DEMETER),$(linux_dir)/demeter/.built) image/make-initramfs
 
-.PHONY: image images
-image images: $(image) $(if $(CONFIG_IMAGE_PERF),$(image_perf))
+targets += image
+clean_dirs += $(image_dir)
 
-$(busybox): scripts/debian-source | $(DEPS)
-	@$(STAGE) busybox -- scripts/busybox $@
+image: $(image) $(if $(CONFIG_IMAGE_PERF),$(image_perf))
+
+$(busybox): image/busybox scripts/debian-source | $(DEPS)
+	@$(STAGE) busybox -- image/busybox $@
 
 $(image): $(image_files)
-	@$(STAGE) image -- scripts/make-initramfs $@ image $(busybox) $(image_programs) \
+	@$(STAGE) image -- image/make-initramfs $@ image $(busybox) $(image_programs) \
 		$(image_modules)
 
 $(image_perf): $(image_files) $(perf)
-	@$(STAGE) image-perf -- scripts/make-initramfs $@ image $(busybox) $(image_programs) \
+	@$(STAGE) image-perf -- image/make-initramfs $@ image $(busybox) $(image_programs) \
 		$(image_modules) $(perf)

@@ -16,12 +16,18 @@ linux_llvm := $(if $(CONFIG_LINUX_LLVM),LLVM=1)
 linux_make := $(MAKE) -C $(linux_src) $(linux_llvm) \
 	KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=demeter KBUILD_BUILD_HOST=demeter
 
-.PHONY: linux
+targets += linux
+clean_dirs += $(linux_dir)
+
 linux: $(linux_variants:%=linux-%)
 
-$(linux_dir)/.unpacked: scripts/linux-unpack \
+check-needs: linux-debug
+# for its checkpatch
+lint-needs: $(linux_dir)/.unpacked
+
+$(linux_dir)/.unpacked: linux/unpack \
 		$(linux_patches) $(linux_dir)/.tarball | $(DEPS)
-	@$(STAGE) --need-mb 6000 linux-source -- scripts/linux-unpack $(linux_dir) \
+	@$(STAGE) --need-mb 6000 linux-source -- linux/unpack $(linux_dir) \
 		$(linux_version) "$(linux_tarball)" $(linux_patches)
 	@touch $@
 
@@ -47,11 +53,11 @@ linux_fragments = configs/linux/guest.config \
 
 # $(1): variant
 define linux_variant
-.PHONY: linux-$(1)
+targets += linux-$(1)
 linux-$(1): $(linux_dir)/$(1)/.built
 
-$(linux_dir)/$(1)/.configured: $(linux_fragments) scripts/linux-config $(linux_dir)/.overlaid $(linux_dir)/.compiler
-	@$$(STAGE) linux-$(1)-config -- env $(linux_llvm) scripts/linux-config $(linux_src) \
+$(linux_dir)/$(1)/.configured: $(linux_fragments) linux/configure $(linux_dir)/.overlaid $(linux_dir)/.compiler
+	@$$(STAGE) linux-$(1)-config -- env $(linux_llvm) linux/configure $(linux_src) \
 		$(linux_dir)/$(1) $(linux_fragments)
 	@touch $$@
 
@@ -64,8 +70,8 @@ endef
 $(foreach v,vanilla tpp demeter debug,$(eval $(call linux_variant,$(v))))
 
 # perf for the guest; one for all variants
-$(perf): scripts/perf $(linux_dir)/.unpacked | $(VENV)/.installed
-	@$(STAGE) --need-mb 200 perf -- scripts/perf $(linux_src) $(@D) $(PYTHON)
+$(perf): linux/build-perf $(linux_dir)/.unpacked | $(VENV)/.installed
+	@$(STAGE) --need-mb 200 perf -- linux/build-perf $(linux_src) $(@D) $(PYTHON)
 
 .PHONY: FORCE
 FORCE:

@@ -7,9 +7,13 @@ demeterctl_files := $(wildcard linux/tools/mm/demeterctl/*.[ch])
 tools_flags := -std=gnu11 -Wall -Wextra -Werror
 tools_tests := $(BUILD)/tests/demeterctl $(BUILD)/tests/churn
 
-.PHONY: tools tools-tests
+targets += tools tools-tests
+clean_dirs += $(BUILD)/tools
+
 tools: $(demeterctl)
 tools-tests: $(tools_tests)
+
+check-needs: tools-tests
 
 $(demeterctl): $(demeterctl_files) linux/tools.mk | $(DEPS)
 	@mkdir -p $(@D)

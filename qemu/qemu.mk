@@ -17,22 +17,28 @@ PLUGIN_CFLAGS := -std=gnu11 -O3 -flto -g -Wall -Wextra -Wno-unused-parameter -We
 # Guest programs that exercise the emulated PMU, for tests and bench-emulator
 guest_tests := $(patsubst qemu/tests/%.c,$(BUILD)/tests/%,$(wildcard qemu/tests/*.c))
 
-.PHONY: qemu guest-tests
+targets += qemu guest-tests
+clean_dirs += $(qemu_dir) $(BUILD)/plugins
+
 guest-tests: $(guest_tests)
+
+check-needs: guest-tests
+# for its checkpatch
+lint-needs: $(qemu_dir)/.unpacked
 
 qemu: $(if $(CONFIG_QEMU_EMULATED),$(qemu_dir)/.built $(qboot) $(tmem))
 
 $(qemu_dir)/.tarball: FORCE
 	$(call remember,$(qemu_tarball))
 
-$(qemu_dir)/.unpacked: scripts/qemu-unpack \
+$(qemu_dir)/.unpacked: qemu/unpack \
 		$(qemu_patches) $(qemu_dir)/.tarball | $(DEPS)
-	@$(STAGE) --need-mb 2000 qemu-source -- scripts/qemu-unpack $(qemu_dir) \
+	@$(STAGE) --need-mb 2000 qemu-source -- qemu/unpack $(qemu_dir) \
 		$(qemu_version) "$(qemu_tarball)" $(qemu_patches)
 	@touch $@
 
-$(qemu_dir)/.configured: $(qemu_dir)/.unpacked qemu/devices.mak $(VENV)/.installed scripts/qemu-configure
-	@$(STAGE) qemu-configure -- scripts/qemu-configure $(qemu_src) $(qemu_out) \
+$(qemu_dir)/.configured: $(qemu_dir)/.unpacked qemu/devices.mak $(VENV)/.installed qemu/configure
+	@$(STAGE) qemu-configure -- qemu/configure $(qemu_src) $(qemu_out) \
 		$(PYTHON) qemu/devices.mak
 	@touch $@
 
@@ -43,8 +49,8 @@ $(qemu_dir)/.built: $(qemu_dir)/.configured
 $(qemu_dir)/.firmware: FORCE
 	$(call remember,$(call str,QEMU_FIRMWARE))
 
-$(qboot): $(qemu_dir)/.firmware scripts/qemu-firmware scripts/debian-source | $(DEPS)
-	@$(STAGE) qemu-firmware -- scripts/qemu-firmware $@ "$(call str,QEMU_FIRMWARE)"
+$(qboot): $(qemu_dir)/.firmware qemu/firmware scripts/debian-source | $(DEPS)
+	@$(STAGE) qemu-firmware -- qemu/firmware $@ "$(call str,QEMU_FIRMWARE)"
 
 $(tmem): $(tmem_src) $(wildcard qemu/plugins/tmem/*.h) $(qemu_dir)/.unpacked
 	@mkdir -p $(@D)

@@ -2,7 +2,7 @@
 # What every component stands on: packages, the Python environment and the
 # configuration.
 
-.PHONY: deps menuconfig defconfig olddefconfig savedefconfig
+commands += deps menuconfig olddefconfig savedefconfig %defconfig
 
 deps:
 	@rm -f $(DEPS)

@@ -14,7 +14,9 @@ workload_flags := -std=gnu11 -Wall -Wextra -Werror -fopenmp -Iworkloads/common
 
 include $(wildcard workloads/*/*.mk)
 
-.PHONY: workloads
+targets += workloads
+clean_dirs += $(workloads_dir)
+
 workloads: $(workloads_bin)
 
 # $(1): workload; $(2): source files; $(3): flags
@@ -44,9 +46,12 @@ unit_dir := $(BUILD)/tests/unit
 posix_threads := $(foreach w,$(workloads_all),$(if $(shell grep -lsE "pthread_create|pool_start" workloads/$(w)/*.c),$(w)))
 unit_tested := $(foreach w,$(workloads_all),$(if $(wildcard workloads/$(w)/tests/$(w)_test.c),$(w)))
 
-.PHONY: workload-tests
+targets += workload-tests
+
 workload-tests: $(workloads_all:%=$(asan_dir)/%) $(posix_threads:%=$(tsan_dir)/%) \
 	$(unit_tested:%=$(unit_dir)/%)
+
+check-needs: workload-tests
 
 # $(1): workload
 define workload_test

@@ -36,15 +36,15 @@ def tarball(tmp_path: Path, files: dict[str, str]) -> Path:
 @pytest.mark.parametrize(
     ("unpack", "version", "files", "found"),
     [
-        ("linux-unpack", "6.12", {"Makefile": "VERSION = 6\nPATCHLEVEL = 1\n"}, "found 6.1 in"),
-        ("linux-unpack", "6.12", {"README": "no kernel\n"}, "expected Linux 6.12"),
-        ("qemu-unpack", "10.0", {"VERSION": "9.2.0\n"}, "found 9.2.0 in"),
-        ("qemu-unpack", "10.0", {"README": "no QEMU\n"}, "found no QEMU in"),
+        ("linux/unpack", "6.12", {"Makefile": "VERSION = 6\nPATCHLEVEL = 1\n"}, "found 6.1 in"),
+        ("linux/unpack", "6.12", {"README": "no kernel\n"}, "expected Linux 6.12"),
+        ("qemu/unpack", "10.0", {"VERSION": "9.2.0\n"}, "found 9.2.0 in"),
+        ("qemu/unpack", "10.0", {"README": "no QEMU\n"}, "found no QEMU in"),
     ],
 )
 def test_wrong_version(tmp_path: Path, unpack: str, version: str, files: dict, found: str):
     out = tmp_path / "out"
-    done = script(tmp_path, f"scripts/{unpack}", out, version, tarball(tmp_path, files))
+    done = script(tmp_path, unpack, out, version, tarball(tmp_path, files))
     assert done.returncode == 1
     assert found in done.stderr and len(done.stderr.splitlines()) == 1
     assert list(out.iterdir()) == []
@@ -54,7 +54,7 @@ def test_a_failed_unpack_keeps_the_tree_that_was_there(tmp_path: Path):
     out = tmp_path / "out"
     (out / "src").mkdir(parents=True)
     (out / "src/kept").write_text("")
-    done = script(tmp_path, "scripts/linux-unpack", out, "6.12", tmp_path / "missing")
+    done = script(tmp_path, "linux/unpack", out, "6.12", tmp_path / "missing")
     assert done.returncode == 1 and "no such file or directory" in done.stderr
     assert [p.name for p in out.iterdir()] == ["src"] and (out / "src/kept").exists()
 

@@ -4,6 +4,7 @@ liblinear_dir := $(BUILD)/liblinear
 liblinear_a := $(liblinear_dir)/liblinear.a
 liblinear_cflags := -isystem $(liblinear_dir)/include
 liblinear_libs := $(liblinear_a) -lstdc++
+clean_dirs += $(liblinear_dir)
 liblinear_needs := $(liblinear_a)
 
 $(liblinear_a): workloads/liblinear/build-library scripts/debian-source | $(DEPS)
