@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Workloads: one folder each, static binaries in $(BUILD)/workloads/. A folder
-# may have a NAME.mk of its own that sets NAME_cflags, NAME_libs and, with rules
-# for them, NAME_needs: what has to be there first.
+# Workloads: one folder each, known by its bench.py, becomes a static binary in
+# $(BUILD)/workloads/. A folder may have a NAME.mk of its own that sets NAME_cflags,
+# NAME_libs and, with rules for them, NAME_needs: what has to be there first.
 
 workloads_dir := $(BUILD)/workloads
-workloads_all := $(notdir $(patsubst %/,%,$(dir $(wildcard workloads/*/README.md))))
+workloads_all := $(notdir $(patsubst %/,%,$(dir $(wildcard workloads/*/bench.py))))
 comma := ,
 upper = $(shell echo $(1) | tr a-z A-Z)
 workloads := $(foreach w,$(workloads_all),$(if $(CONFIG_WORKLOAD_$(call upper,$(w))),$(w)))

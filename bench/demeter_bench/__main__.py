@@ -3,6 +3,13 @@
 
 import sys
 
-from .cli import main
+from .errors import UserError
+
+try:
+    from .cli import main
+except UserError as error:
+    # a folder of workloads/ that cannot be loaded
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
 
 sys.exit(main())

@@ -9,11 +9,12 @@ job prints is parsed here as well, since it is no more trusted.
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from .workload import is_number
 
 MAX_FILE = 64 << 20
 MAX_LINE = 64 << 10
@@ -52,14 +53,6 @@ def parse_line(text: str) -> dict[str, Any]:
         if key in found and not is_number(found[key]):
             del found[key]
     return found
-
-
-def is_number(value: object) -> bool:
-    """A finite number that is not negative, and no bool."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    # compared before it is converted: an int may be too large for a float
-    return 0 <= value < 1 << 64 and math.isfinite(value)
 
 
 @dataclass

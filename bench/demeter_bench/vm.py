@@ -29,7 +29,8 @@ from .designs import DESIGNS
 from .platforms import Platform
 from .settings import Settings
 from .stream import JobStream, StreamError, parse_line, printable
-from .workloads import WORKLOADS, Size
+from .workload import Size
+from .workloads import WORKLOADS
 
 POLL_S = 0.5
 GRACE_S = 5.0

@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from demeter_bench.workloads import WORKLOADS, Size
+from demeter_bench.workload import Size
+from demeter_bench.workloads import WORKLOADS
 
 BUILD = Path(os.environ.get("BUILD", "."))
 pytestmark = pytest.mark.skipif("BUILD" not in os.environ, reason="run by make check")

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a workload is to the benchmark: the words that workloads/*/bench.py use.
+
+Nothing is loaded here (workloads.py does that), and nothing but the standard
+library is needed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+
+# Period of the progress lines, which become the rate over time.
+REPORT_MS = 100
+LIMIT = 1 << 64
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a workload may use."""
+
+    footprint: int  # bytes
+    threads: int
+    scale: str  # smoke: seconds natively; emulated: 10 to 30 simulated s; paper
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One workload: how it runs in a VM, and what its tests run."""
+
+    # command line in the guest, given the size and the seed of its input
+    command: Callable[[Size, int], str]
+    _: KW_ONLY
+    # one line for help and documentation
+    about: str
+    # whether its rate over time is worth a panel of the chart
+    timeline: bool = False
+    # the workload that it is another form of; not meant by "all"
+    form_of: str | None = None
+    # whether it takes --threads
+    threads: bool = True
+    # arguments that the sanitizers manage in seconds; another form needs none
+    small: str = ""
+    # arguments with each of which its verification must fail
+    corrupted: tuple[str, ...] = ()
+
+
+def is_number(value: object) -> bool:
+    """Whether value is a finite number that is not negative, and no bool."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    # compared before it is converted: an int may be too large for a float
+    return 0 <= value < LIMIT and math.isfinite(value)
+
+
+def check_result(result: object) -> list[str]:
+    """What is wrong with a workload's final line, once it is read as JSON.
+
+    workloads/common/RESULT.md says what the line must have.
+    """
+    if not isinstance(result, dict):
+        return ["no JSON object"]
+    problems = []
+
+    def member(name: str, good: Callable[[object], bool], what: str) -> None:
+        if name not in result:
+            problems.append(f"no {name}")
+        elif not good(result[name]):
+            problems.append(f"{name} is no {what}")
+
+    for name in ("workload", "rate_unit"):
+        member(name, lambda v: isinstance(v, str) and v != "", "name")
+    member("parameters", lambda v: isinstance(v, dict), "object")
+    for name in ("init_s", "rate", "sys_s"):
+        member(name, is_number, "number from 0")
+    member("seconds", lambda v: is_number(v) and v != 0, "number above 0")
+    member("verified", lambda v: isinstance(v, bool), "true or false")
+    return problems
