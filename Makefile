@@ -45,6 +45,7 @@ include bench/bench.mk
 ifneq ($(filter-out $(commands),$(goals)),)
 include $(KCONFIG_CONFIG)
 endif
+include designs/designs.mk
 include linux/linux.mk
 include qemu/qemu.mk
 include workloads/workloads.mk
@@ -62,6 +63,9 @@ all: linux qemu workloads image
 
 help:
 	@cat scripts/help.txt
+	@echo
+	@PYTHONPATH=bench /usr/bin/python3 -m demeter_bench --build $(BUILD) list || \
+		echo "Designs are in designs/, workloads in workloads/."
 
 # Only what a build has made may be deleted.
 built := [ ! -e $(BUILD) ] || [ -e $(BUILD)/.deps ] || [ -e $(BUILD)/.lock ] || \

@@ -6,17 +6,24 @@
 VM ?= 1
 DESIGNS ?= all-fast all-slow first-touch tpp demeter
 WORKLOADS ?= gups
-GUEST ?= tpp
+DESIGN ?= $(or $(GUEST),tpp)
+# as they were given, whatever characters they have
+export BENCH_COMMAND = $(value COMMAND)
+export BENCH_FILES = $(value FILES)
+export BENCH_ROI = $(value ROI)
 bench := PYTHONPATH=$(TOP)/bench $(PYTHON) -m demeter_bench --build $(BUILD)
 bench_args := $(if $(FROM),--from "$(FROM)",--vms "$(VM)" --designs "$(DESIGNS)" \
 		--workloads "$(WORKLOADS)") \
+	$(if $(value COMMAND),--command="$$BENCH_COMMAND") \
+	$(if $(value FILES),--files="$$BENCH_FILES") $(if $(value ROI),--roi="$$BENCH_ROI") \
+	$(if $(PLATFORM),--platform "$(PLATFORM)") \
 	$(if $(PRESET),--preset "$(PRESET)") $(if $(REPEAT),--repeat "$(REPEAT)") \
 	$(if $(JOBS),--jobs "$(JOBS)") $(if $(NAME),--name "$(NAME)") \
 	$(if $(FAST_RATIO),--fast-ratio "$(FAST_RATIO)") \
 	$(if $(VM_MEMORY),--vm-memory "$(VM_MEMORY)") \
 	$(if $(FOOTPRINT),--footprint "$(FOOTPRINT)")
 
-commands += bench bench-emulator run
+commands += bench bench-emulator run new-design new-workload docs
 targets += configured
 
 # also what was edited by hand is checked
@@ -33,11 +40,20 @@ bench:
 run:
 	@mkdir -p $(BUILD)
 	@$(locked) configured
-	@$(bench) run --dry-run --guest "$(GUEST)"
+	@$(bench) run --dry-run --design "$(DESIGN)"
 	@$(locked) all
-	@$(bench) run --guest "$(GUEST)"
+	@$(bench) run --design "$(DESIGN)"
 
 bench-emulator:
 	@mkdir -p $(BUILD)
 	@$(locked) all guest-tests
 	@$(bench) emulator $(if $(REPEAT),--repeat "$(REPEAT)")
+
+# A folder that builds, runs and passes its tests as it is; see docs/extending.md.
+skeleton := PYTHONPATH=$(TOP)/bench /usr/bin/python3 -m demeter_bench --build $(BUILD)
+new-design new-workload:
+	@$(skeleton) new "$(@:new-%=%)" "$(NAME)"
+
+# Tables of the manual that follow from what is there
+docs:
+	@$(skeleton) docs

@@ -9,8 +9,10 @@ linux_tarball := $(or $(LINUX_TARBALL),$(call str,LINUX_TARBALL))
 linux_patches := $(sort $(wildcard linux/patches/*.patch))
 linux_files := $(shell find linux -mindepth 2 -type f -not -path 'linux/patches/*' \
 	-not -path 'linux/tools/*')
-linux_variants := $(if $(CONFIG_GUEST_VANILLA),vanilla) $(if $(CONFIG_GUEST_TPP),tpp) \
-	$(if $(CONFIG_GUEST_DEMETER),demeter)
+# Every configs/linux/NAME.config but what they share is a variant. The guest kernel
+# serves all designs; the others are built when they are selected, or by name.
+linux_all := $(filter-out base,$(basename $(notdir $(wildcard configs/linux/*.config))))
+linux_variants := guest $(foreach v,$(linux_all),$(if $(CONFIG_GUEST_$(call upper,$(v))),$(v)))
 perf := $(linux_dir)/perf/perf
 linux_llvm := $(if $(CONFIG_LINUX_LLVM),LLVM=1)
 linux_make := $(MAKE) -C $(linux_src) $(linux_llvm) \
@@ -21,7 +23,7 @@ clean_dirs += $(linux_dir)
 
 linux: $(linux_variants:%=linux-%)
 
-check-needs: linux-debug
+check-needs: linux-debug linux-vanilla
 # for its checkpatch
 lint-needs: $(linux_dir)/.unpacked
 
@@ -35,9 +37,9 @@ $(linux_dir)/.unpacked: linux/unpack \
 $(linux_dir)/.tarball: FORCE
 	$(call remember,$(linux_tarball))
 
-# Changes with what the kernels are built with.
+# Changes with what the kernels are built with, and with the designs that they are for.
 $(linux_dir)/.compiler: FORCE
-	$(call remember,$(linux_llvm))
+	$(call remember,$(linux_llvm) $(designs_fragments))
 
 # Our own files lie at the path that they have in the kernel. Those that differ become
 # new there, also if they were changed while an object was made of what was there before.
@@ -47,9 +49,12 @@ $(linux_dir)/.overlaid: $(linux_dir)/.unpacked $(linux_files)
 		install -D -m 644 linux/$$f $(linux_src)/$$f || exit 1; done
 	@touch $@
 
+# What the line "# include:" of a variant names comes before it: configs/linux/NAME.config,
+# or "designs", the fragments of all designs that are selected.
 # $(1): variant
-linux_fragments = configs/linux/guest.config \
-	$(if $(filter debug,$(1)),configs/linux/demeter.config) configs/linux/$(1).config
+linux_included = $(shell sed -n 's/^\# include: //p' configs/linux/$(1).config)
+linux_fragments = $(foreach i,$(call linux_included,$(1)),$(if $(filter designs,$(i)),\
+	$(designs_fragments),configs/linux/$(i).config)) configs/linux/$(1).config
 
 # $(1): variant
 define linux_variant
@@ -66,8 +71,7 @@ $(linux_dir)/$(1)/.built: $(linux_dir)/$(1)/.configured
 		-j$(NPROC) vmlinux modules
 	@touch $$@
 endef
-# debug is built for make stress only
-$(foreach v,vanilla tpp demeter debug,$(eval $(call linux_variant,$(v))))
+$(foreach v,$(linux_all),$(eval $(call linux_variant,$(v))))
 
 # perf for the guest; one for all variants
 $(perf): linux/build-perf $(linux_dir)/.unpacked | $(VENV)/.installed

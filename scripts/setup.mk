@@ -41,5 +41,9 @@ $(KCONFIG_CONFIG): Kconfig $(wildcard */Kconfig) | $(VENV)/.installed
 # $(call remember,VALUE): recipe of a stamp that changes when VALUE does
 remember = @mkdir -p $(@D); echo "$(1)" | cmp -s - $@ || echo "$(1)" > $@
 
+comma := ,
+# $(call upper,NAME): a name as part of a symbol
+upper = $(shell echo $(1) | tr a-z- A-Z_)
+
 # $(call str,SYMBOL): value of a string symbol without its quotes
 str = $(patsubst "%",%,$(CONFIG_$(1)))

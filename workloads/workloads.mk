@@ -5,8 +5,6 @@
 
 workloads_dir := $(BUILD)/workloads
 workloads_all := $(notdir $(patsubst %/,%,$(dir $(wildcard workloads/*/bench.py))))
-comma := ,
-upper = $(shell echo $(1) | tr a-z A-Z)
 workloads := $(foreach w,$(workloads_all),$(if $(CONFIG_WORKLOAD_$(call upper,$(w))),$(w)))
 workloads_bin := $(workloads:%=$(workloads_dir)/%)
 WORKLOAD_CFLAGS ?= -O2 -g

@@ -8,7 +8,7 @@ from .errors import UserError
 try:
     from .cli import main
 except UserError as error:
-    # a folder of workloads/ that cannot be loaded
+    # a folder of designs/ or workloads/ that cannot be loaded
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
 

@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 from .designs import DESIGNS
+from .platforms import PLATFORMS
 from .results import Group, mean_times, rate_over_time, ratios
 from .settings import Settings
 from .vm import Run
@@ -69,14 +70,14 @@ def draw_timeline(axes: Axes, s: Settings, runs: list[Run], group: Group) -> Non
 def draw(s: Settings, rows: list[dict], runs: list[Run], path: Path) -> None:
     """Write the chart of a whole benchmark."""
     groups = [(n, w) for n in s.vms for w in s.workloads]
-    timelines = [g for g in groups if WORKLOADS[g[1]].timeline]
+    timelines = [g for g in groups if not s.program and WORKLOADS[g[1]].timeline]
     panels = 1 + len(timelines)
     size = (max(6.0, 1.8 * len(groups) * max(1, len(s.designs) / 3)), 3.6 * panels)
     figure, axes = plt.subplots(panels, 1, figsize=size, squeeze=False, layout="constrained")
     draw_bars(axes[0][0], s, rows, groups)
     for panel, group in zip(axes[1:], timelines, strict=True):
         draw_timeline(panel[0], s, runs, group)
-    platform = f"{s.platform}, {s.preset}" if s.platform == "emulated" else s.platform
+    platform = PLATFORMS[s.platform].label(s)
     figure.suptitle(
         f"Demeter benchmark ({platform}); numbers: time relative to the best", fontsize=9
     )

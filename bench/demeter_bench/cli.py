@@ -7,19 +7,30 @@ import argparse
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from .designs import DESIGNS, Design
+from . import discover
+from .configure import from_json, from_kconfig, integer, read_kconfig
+from .design import Design
+from .designs import DESIGNS
 from .errors import UserError
-from .settings import Settings, from_json, from_kconfig, read_kconfig
-from .workloads import WORKLOADS, symbol
+from .platforms import PLATFORMS, require_usable, select
+from .platforms.platform import Platform
+from .settings import PRESETS, Settings
+from .workloads import ALL, WORKLOADS
+from .workloads import symbol as workload_symbol
+
+if TYPE_CHECKING:
+    from .vm import Run
 
 BENCH = Path(__file__).resolve().parent.parent
+SHOWN_LINES = 10  # of what a user's program printed
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         prog="demeter_bench", description="Compare designs of tiered memory for VMs."
     )
     p.add_argument("--build", type=Path, required=True, help="folder with all that was built")
-    commands = p.add_subparsers(dest="command", required=True)
+    commands = p.add_subparsers(dest="action", required=True)
 
     b = commands.add_parser("bench", help="run a comparison")
     b.add_argument("--dry-run", action="store_true", help="only check the arguments")
@@ -35,7 +46,15 @@ def parser() -> argparse.ArgumentParser:
     b.add_argument("--vms", default="1", help='numbers of VMs at once, e.g. "1 9"')
     b.add_argument("--designs", default="all", help=f"all or some of: {' '.join(DESIGNS)}")
     b.add_argument("--workloads", default="all", help=f"all or some of: {' '.join(WORKLOADS)}")
-    b.add_argument("--preset", help="latencies and bandwidths: dram_pmem, dram_cxl, custom")
+    b.add_argument(
+        "--command", dest="program", help="run this line of the guest's shell instead of a workload"
+    )
+    b.add_argument("--files", help="what it needs of this machine, for the guest's /job")
+    b.add_argument(
+        "--roi", help="regular expression: the lines of output that begin and end what is measured"
+    )
+    b.add_argument("--platform", help=f"as configured, or one of: {' '.join(PLATFORMS)}")
+    b.add_argument("--preset", help=f"latencies and bandwidths: {' '.join(PRESETS)} custom")
     b.add_argument("--repeat", help="repetitions of everything (default: 1)")
     b.add_argument("--jobs", help="machines emulated at the same time (default: one per core)")
     b.add_argument("--name", help="name of the archive folder")
@@ -45,20 +64,71 @@ def parser() -> argparse.ArgumentParser:
 
     r = commands.add_parser("run", help="boot one VM with a shell on this terminal")
     r.add_argument("--dry-run", action="store_true", help="only check the arguments")
-    r.add_argument("--guest", required=True, help="guest kernel, e.g. tpp")
+    r.add_argument("--design", required=True, help=f"one of: {' '.join(DESIGNS)}")
 
     e = commands.add_parser("emulator", help="measure the speed of the emulator itself")
     e.add_argument("--repeat", default="3", help="repetitions")
+
+    commands.add_parser("list", help="print designs, workloads and platforms")
+    commands.add_parser("docs", help="write tables of the manual that follow from what is there")
+    n = commands.add_parser("new", help="write a skeleton of a design or workload")
+    n.add_argument("kind", choices=("design", "workload"))
+    n.add_argument("name", help="of its folder")
     return p
+
+
+def listing(_: argparse.Namespace) -> int:
+    """Print what there is to choose from, a line each."""
+    sections = {
+        "Designs (DESIGNS=)": {name: d.about for name, d in DESIGNS.items()},
+        "Workloads (WORKLOADS=; all: without other forms)": {
+            name: w.about if name in ALL else f"{w.form_of}: {w.about}"
+            for name, w in WORKLOADS.items()
+        },
+        "Platforms (PLATFORM=)": {name: p.about for name, p in PLATFORMS.items()},
+    }
+    text = "\n".join(
+        f"{title}\n" + "".join(f"  {name:<14} {about}\n" for name, about in entries.items())
+        for title, entries in sections.items()
+    )
+    print(text, end="")
+    return 0
+
+
+def new(args: argparse.Namespace) -> int:
+    """Write a skeleton."""
+    from .skeleton import create
+
+    folder = create(args.kind, args.name).relative_to(discover.TOP)
+    # in a process of its own, which sees the new one
+    own = [sys.executable, "-m", "demeter_bench", "--build", str(args.build), "docs"]
+    subprocess.run(own, check=True)
+    option = {"design": "DESIGNS", "workload": "WORKLOADS"}[args.kind]
+    print(f"{folder} is there: edit it, 'make check T={args.name}' tests it,")
+    print(f"'make bench {option}={args.name}' runs it; docs/extending.md says more")
+    return 0
+
+
+def docs(_: argparse.Namespace) -> int:
+    """Write the tables of the manual."""
+    from .docs import write
+
+    write()
+    return 0
 
 
 def bench(args: argparse.Namespace) -> int:
     """Run a comparison; 0 when every run verified."""
-    from .platforms import choose
-
     if args.dry_run:
         prepare(args)
         return 0
+    return 0 if all(row["verified"] for row in bench_rows(args)) else 1
+
+
+def bench_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Run a comparison, show and archive its results; the summary's rows."""
+    from rich.console import Console
+
     from .archive import Archive
     from .chart import draw
     from .matrix import execute, make_runs
@@ -67,7 +137,7 @@ def bench(args: argparse.Namespace) -> int:
     from .table import print_table
 
     s = prepare(args)
-    platform = choose(platform_choice(s), args.build)
+    platform = PLATFORMS[s.platform](args.build)
     image = args.build / "image/initramfs.cpio"
     if not image.exists():
         raise UserError(f"{image} is missing: run 'make' first")
@@ -84,40 +154,54 @@ def bench(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         archive.status("incomplete", "interrupted")
         print(f"interrupted; {archive.folder} is marked incomplete", file=sys.stderr)
-        return 130
+        raise
     except BaseException as error:
         # a full disk may be why: then "running" has to do
         with contextlib.suppress(OSError):
             archive.status("incomplete", str(error) or type(error).__name__)
         raise
     archive.status("complete")
+    if s.program:
+        show_output(runs)
     print_table(s, rows, console)
     for row in rows:
         if not row["verified"]:
             print(f"failed: {row['workload']} {row['design']} vm{row['vm']}: {row['error']}")
     print(f"results: {archive.folder}: summary.csv, summary.json, chart.svg")
-    return 0 if all(row["verified"] for row in rows) else 1
+    return rows
 
 
-def platform_choice(s: Settings) -> dict[str, str]:
-    """The platform that settings were made for, as choose() reads it."""
-    return {f"PLATFORM_{s.platform.upper()}": "y"}
+def show_output(runs: list[Run]) -> None:
+    """What the user's program printed at its end, under each design."""
+    from .stream import parse_line, printable
+    from .vm import read_text
+
+    for run in runs:
+        if run.folder is None or run.repeat or run.vm:
+            continue
+        print(f"--- {run.workload} under {run.design}: end of its output; all: {run.guest}")
+        for name in ("stdout", "stderr"):
+            lines = read_text(run.guest / name).splitlines()
+            own = [line for line in lines if "verified" not in parse_line(line)]
+            for line in own[-SHOWN_LINES:]:
+                print(f"    {printable(line)}")
 
 
 def prepare(args: argparse.Namespace) -> Settings:
     """All settings, checked; nothing is written."""
-    from .platforms import choose
-
     kconfig = read_kconfig(args.build / ".config")
     if args.source:
-        others = ("preset", "jobs", "name", "fast_ratio", "vm_memory", "footprint", "repeat")
+        others = ("preset", "jobs", "name", "fast_ratio", "vm_memory", "footprint", "repeat",
+                  "program", "files", "roi", "platform")  # fmt: skip
         given = [o.upper() for o in others if getattr(args, o)]
         if given:
             raise UserError(f"FROM repeats exactly what was run: leave out {' '.join(given)}")
-        return from_json(args.source, kconfig)
-    # the arguments first: they are wrong more often than the platform
-    from_kconfig(kconfig, args, "emulated", cores())
-    return from_kconfig(kconfig, args, choose(kconfig, args.build).name, cores())
+        s = from_json(args.source, kconfig)
+    else:
+        s = from_kconfig(kconfig, args, select(kconfig, args.platform), cores())
+    # last, as arguments are wrong more often than the platform
+    require_usable(PLATFORMS[s.platform])
+    return s
 
 
 def cores() -> int:
@@ -126,42 +210,50 @@ def cores() -> int:
 
 def run(args: argparse.Namespace) -> int:
     """An interactive VM, in place of this process."""
-    from .platforms import choose
-
-    guests = sorted({d.guest for d in DESIGNS.values()})
-    if args.guest not in guests:
-        raise UserError(f"GUEST={args.guest}: unknown; there are: {' '.join(guests)}")
+    if args.design not in DESIGNS:
+        raise UserError(f"DESIGN={args.design}: unknown; there are: {' '.join(DESIGNS)}")
     kconfig = read_kconfig(args.build / ".config")
-    if f"GUEST_{args.guest.upper()}" not in kconfig:
-        raise UserError(f"GUEST={args.guest}: not selected: see 'make menuconfig'")
-    platform = choose(kconfig, args.build)
+    platform = select(kconfig)
+    s = default_settings(kconfig, args.build, args.design, platform)
+    require_usable(platform)
     if args.dry_run:
         return 0
-    s = default_settings(kconfig, args.build, platform.name)
-    design = Design(args.guest, args.guest, "")
-    image = "initramfs-perf.cpio" if "IMAGE_PERF" in kconfig else "initramfs.cpio"
-    command = platform.shell_command(s, design, args.build / "image" / image)
-    print(f"{args.guest} guest on the {platform.name} platform; Ctrl-a x ends it", flush=True)
+    name = "initramfs-perf.cpio" if "IMAGE_PERF" in kconfig else "initramfs.cpio"
+    image = args.build / "image" / name
+    if DESIGNS[args.design].setup:
+        image = with_setup(image, DESIGNS[args.design], args.build / "image/run.cpio")
+    command = platform(args.build).shell_command(s, DESIGNS[args.design], image)
+    print(f"{args.design} on the {platform.name} platform; Ctrl-a x ends it", flush=True)
     os.execv(command[0], command)
+
+
+def with_setup(image: Path, design: Design, to: Path) -> Path:
+    """The image, and the design's set-up behind it, which init runs before the shell."""
+    from .vm import write_initrd
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_initrd(image, {"/etc/setup": design.setup}, Path(folder))
+        shutil.move(Path(folder) / "initrd", to)
+    return to
 
 
 def emulator(args: argparse.Namespace) -> int:
     """Speed of the emulator, with the default machine."""
-    from .emulator import measure, report
-    from .settings import integer
+    from .emulator import DESIGN, measure, report
+    from .platforms.emulated import Emulated
 
     kconfig = read_kconfig(args.build / ".config")
-    s = default_settings(kconfig, args.build, "emulated")
+    s = default_settings(kconfig, args.build, DESIGN, Emulated)
     report(measure(s, args.build, integer("REPEAT", args.repeat, 1, 100)))
     return 0
 
 
-def default_settings(kconfig: dict[str, str], build: Path, platform: str) -> Settings:
-    """The configured machine, for any one design and workload."""
-    defaults = parser().parse_args(["--build", str(build), "bench"])
-    selected = [d for d in DESIGNS if f"GUEST_{DESIGNS[d].guest.upper()}" in kconfig]
-    defaults.designs = selected[0] if selected else next(iter(DESIGNS))
-    workloads = [w for w in WORKLOADS if symbol(w) in kconfig]
+def default_settings(
+    kconfig: dict[str, str], build: Path, design: str, platform: type[Platform]
+) -> Settings:
+    """The configured machine for the design, with any workload."""
+    defaults = parser().parse_args(["--build", str(build), "bench", f"--designs={design}"])
+    workloads = [w for w in WORKLOADS if workload_symbol(w) in kconfig]
     defaults.workloads = workloads[0] if workloads else next(iter(WORKLOADS))
     return from_kconfig(kconfig, defaults, platform, cores())
 
@@ -170,8 +262,12 @@ def main() -> int:
     args = parser().parse_args()
     # a make that is told to end passes it on: treat it like Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    actions = {
+        "bench": bench, "run": run, "emulator": emulator, "list": listing, "new": new,
+        "docs": docs,
+    }  # fmt: skip
     try:
-        return {"bench": bench, "run": run, "emulator": emulator}[args.command](args)
+        return actions[args.action](args)
     except (UserError, OSError, subprocess.SubprocessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -28,26 +28,14 @@ JOB = "gups --mem 256M --updates {} --reverse"
 
 
 SAMPLER = "tests/sampler"  # in the build folder
-
-
-class NoPmu(Emulated):
-    """The same machine without performance counters."""
-
-    pmu = "tcg-pmu=off"
-
-
-class PlainTcg(Emulated):
-    """The same machine without the memory model."""
-
-    def _plugin(self, *_: object) -> list[str]:
-        return []
+DESIGN = "first-touch"
 
 
 def timed(
     s: Settings, platform: Emulated, image: Path, command: str, sampling: bool = False
 ) -> tuple[float, float]:
     """Wall seconds of a machine's life, simulated seconds of the measured phase."""
-    run = Run("gups", "first-touch", vms=1, repeat=0, vm=0)
+    run = Run("gups", DESIGN, vms=1, repeat=0, vm=0)
     with tempfile.TemporaryDirectory() as folder:
         job: dict[str, str | Path] = {
             "env": "OMP_NUM_THREADS=1\n",
@@ -67,9 +55,9 @@ def measure(s: Settings, build: Path, repeat: int) -> dict:
     image = build / "image/initramfs.cpio"
     kinds = {
         "tmem": Emulated(build),
-        "no PMU": NoPmu(build),
+        "no PMU": Emulated(build, pmu=False),
         "sampling": Emulated(build),
-        "plain": PlainTcg(build),
+        "plain": Emulated(build, model=False),
     }
     boot: list[float] = []
     wall: dict[str, list[float]] = {kind: [] for kind in kinds}

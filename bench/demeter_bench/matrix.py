@@ -9,7 +9,7 @@ from pathlib import Path
 from .archive import Archive
 from .designs import DESIGNS
 from .oracle import Oracle
-from .platforms import Platform
+from .platforms.platform import Platform
 from .progress import Progress
 from .settings import Settings
 from .vm import Run, Vm, job_files, save_run
@@ -19,7 +19,7 @@ def make_runs(s: Settings) -> list[Run]:
     """Every VM of every combination, in the order in which they are started.
 
     The VMs of one combination follow one another: on a platform where they
-    share the machine (kvm) exactly they run at once.
+    share the machine exactly they run at once.
     """
     return [
         Run(workload, design, vms, repeat, vm)
@@ -35,7 +35,6 @@ async def execute(
     s: Settings, platform: Platform, image: Path, archive: Archive, runs: list[Run], show: Progress
 ) -> None:
     """Run everything, at most s.jobs machines at a time."""
-    together = platform.name == "kvm"
     slots = asyncio.Semaphore(s.jobs)
 
     async def one(run: Run) -> None:
@@ -46,7 +45,7 @@ async def execute(
             await machine(s, platform, image, run, job_files(s, run)).execute(folder, show.update)
             save_run(run)
 
-    if together:
+    if platform.vms_together:
         while runs:
             batch, runs = runs[: runs[0].vms], runs[runs[0].vms :]
             await gather([one(run) for run in batch])

@@ -15,9 +15,9 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-from .designs import Design
-from .platforms.emulated import Emulated
-from .settings import MIB, Settings
+from .design import Memory
+from .designs import DESIGNS
+from .settings import MIB
 from .stream import printable
 from .vm import Job, Run, Vm, save_run
 
@@ -31,15 +31,12 @@ LIST = "placement"
 ENVIRONMENT = f"PLACEMENT=/job/{LIST}\nPLACEMENT_NODES='0 1'\n"
 
 
+# the design of the first machine
+SLOW = next(name for name, d in DESIGNS.items() if d.memory is Memory.ALL_SLOW)
+
+
 class ProfileError(Exception):
     """There is no profile, and so no run."""
-
-
-class Profiled(Emulated):
-    """The same machine, which leaves the stalls by page in the file PROFILE."""
-
-    def _plugin(self, s: Settings, design: Design, vms: int, extra: list[str]) -> list[str]:
-        return super()._plugin(s, design, vms, [*extra, f"profile={PROFILE}"])
 
 
 def costliest(profile: Path, pages: int) -> bytes:
@@ -69,15 +66,14 @@ class Oracle(Vm):
     async def _profile(self, job: Job, folder: Path, changed: Callable[[], None]) -> bytes:
         """Run the job in slow memory, nothing placed; the pages that it should have in fast."""
         run = self.run
-        first = Run(run.workload, "all-slow", run.vms, run.repeat, run.vm)
+        first = Run(run.workload, SLOW, run.vms, run.repeat, run.vm)
 
         def progressed() -> None:
             run.simulated_s = first.simulated_s
             changed()
 
         folder.mkdir()
-        platform = Profiled(self.platform.build)
-        vm = Vm(self.s, platform, self.image, first, {**job, LIST: b""})
+        vm = Vm(self.s, self.platform.profiling(PROFILE), self.image, first, {**job, LIST: b""})
         await vm.execute(folder, progressed)
         save_run(first)
         run.simulated_s, run.wall_s = 0.0, first.wall_s

@@ -10,7 +10,10 @@ from itertools import accumulate
 from pathlib import Path
 from statistics import fmean, geometric_mean
 
+from . import design as kernel
 from .archive import write_json
+from .designs import DESIGNS
+from .platforms import PLATFORMS
 from .settings import Settings
 from .stream import parse_line, printable
 from .vm import Run, read_text
@@ -21,11 +24,6 @@ COLUMNS = (
     "fast_hit_ratio", "converged_s", "verified", "init_s", "wall_s", "simulated_s", "error",
 )  # fmt: skip
 
-PROMOTIONS = ("pgpromote_success", "demeter_promote")
-DEMOTIONS = ("pgdemote_kswapd", "pgdemote_direct", "pgdemote_khugepaged", "demeter_demote")
-# Kernel threads that manage memory placement. What a process does itself, hint
-# faults and page-table scans for TPP, is in its system time, job_sys_s.
-TMM_THREADS = ("kswapd", "kcompactd", "kdamond", "demeter", "ksampled", "kmigrated")
 TICKS_PER_S = 100
 # A rate has converged when means over a window stay this close to the final one.
 WINDOW_S = 1.0
@@ -136,21 +134,22 @@ def make_row(s: Settings, run: Run) -> dict:
     row = dict.fromkeys(COLUMNS)
     row.update(
         workload=run.workload, design=run.design, vms=run.vms, vm=run.vm, repeat=run.repeat,
-        platform=s.platform, preset=s.preset if s.platform == "emulated" else "hardware",
+        platform=s.platform, preset=PLATFORMS[s.platform].preset(s),
         wall_s=round(run.wall_s, 2), error=run.error, verified=False,
     )  # fmt: skip
     if run.folder is None:
         return row
     job, plugin = job_report(run.guest), plugin_report(run.folder)
     ratio = hit_ratio(plugin)
-    tmm_cpu_s = thread_cpu_s(run.guest, TMM_THREADS)
+    design = DESIGNS[run.design]
+    tmm_cpu_s = thread_cpu_s(run.guest, kernel.THREADS + design.threads)
     row.update(
         elapsed_s=job.get("seconds"),
         rate=job.get("rate"),
         rate_unit=printable(str(job.get("rate_unit", "")), 20),
         init_s=job.get("init_s"),
-        promotions=vmstat_delta(run.guest, PROMOTIONS),
-        demotions=vmstat_delta(run.guest, DEMOTIONS),
+        promotions=vmstat_delta(run.guest, kernel.PROMOTIONS + design.promotions),
+        demotions=vmstat_delta(run.guest, kernel.DEMOTIONS + design.demotions),
         tmm_cpu_s=tmm_cpu_s,
         tmm_share=share(tmm_cpu_s, job.get("init_s"), job.get("seconds")),
         job_sys_s=job.get("sys_s"),

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .designs import DESIGNS
+from .platforms import PLATFORMS
 from .results import geometric_means, mean_times, ratios
 from .settings import Settings
 
@@ -23,7 +24,7 @@ def mean_of(rows: list[dict], key: str) -> str:
 def print_table(s: Settings, rows: list[dict], console: Console) -> None:
     """Means over VMs and repetitions, and geometric means over workloads."""
     times, relative = mean_times(rows), ratios(rows)
-    platform = f"{s.platform}, {s.preset}" if s.platform == "emulated" else s.platform
+    platform = PLATFORMS[s.platform].label(s)
     table = Table(title=f"Means over VMs and repetitions ({platform})")
     for column in (
         "VMs", "workload", "design", "elapsed s", "time/best", "promoted", "demoted",

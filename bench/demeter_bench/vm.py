@@ -19,6 +19,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +27,9 @@ from pathlib import Path
 
 from .archive import write_json
 from .designs import DESIGNS
-from .platforms import Platform
+from .platforms import PLATFORMS
+from .platforms.platform import Platform
+from .program import job as program_job
 from .settings import Settings
 from .stream import JobStream, StreamError, parse_line, printable
 from .workload import Size
@@ -36,7 +39,8 @@ POLL_S = 0.5
 GRACE_S = 5.0
 CHUNK = 1 << 20
 MAX_OUTPUT = 1 << 30
-# Files of a job: the content, or the path of what is copied, mode and all.
+# Files of a job by their places in the guest, below /job or from its root if they begin
+# with a slash: the content, or the path of what is copied, mode and all.
 Job = Mapping[str, str | bytes | Path]
 PANIC = re.compile(r"Kernel panic[^\n]*|Out of memory: Killed process[^\n]*|BUG: [^\n]*|Oops[^\n]*")
 
@@ -74,38 +78,43 @@ class Run:
         return self.state in ("done", "failed")
 
 
-def job_files(s: Settings, run: Run) -> dict[str, str]:
-    """The job as files of the guest's /job."""
-    scale = "emulated" if s.platform == "emulated" else "paper"
-    size = Size(s.footprint, s.vcpus, scale)
-    command = WORKLOADS[run.workload].command(size, run.seed)
+def job_files(s: Settings, run: Run) -> Job:
+    """The job of a run: a workload, or the user's program."""
     environment = {"OMP_NUM_THREADS": s.vcpus, "JOB_VM": run.vm, "JOB_DESIGN": run.design}
-    return {
-        "env": "".join(f"{key}={shlex.quote(str(v))}\n" for key, v in environment.items()),
-        "setup": DESIGNS[run.design].setup,
-        "run": f"exec {command}\n",
-    }
+    env = "".join(f"{key}={shlex.quote(str(v))}\n" for key, v in environment.items())
+    setup = DESIGNS[run.design].setup
+    if s.program:
+        job = program_job(s.program, run.workload)
+        return {**job, "env": f"{env}{job['env']!s}", "setup": setup}
+    size = Size(s.footprint, s.vcpus, PLATFORMS[s.platform].scale)
+    command = WORKLOADS[run.workload].command(size, run.seed)
+    return {"env": env, "setup": setup, "run": f"exec {command}\n"}
 
 
 def write_initrd(image: Path, files: Job, folder: Path) -> None:
     """folder/initrd: the guest image followed by an archive of the job."""
-    job = folder / "job"
-    job.mkdir()
-    for name, content in files.items():
-        if isinstance(content, Path):
-            shutil.copy(content, job / name)
-        elif isinstance(content, bytes):
-            (job / name).write_bytes(content)
-        else:
-            (job / name).write_text(content)
-    listing = "\n".join(["job", *(f"job/{name}" for name in files)]) + "\n"
-    packed = subprocess.run(
-        ["cpio", "--create", "--format=newc", "--owner=0:0", "--quiet"],
-        cwd=folder,
-        input=listing.encode(),
-        capture_output=True,
-        check=True,
-    )
+    with tempfile.TemporaryDirectory(dir=folder) as root:
+        places: dict[Path, None] = {}  # in the order of the archive: folders come first
+        for name, content in files.items():
+            place = Path(name.lstrip("/")) if name.startswith("/") else Path("job") / name
+            places |= dict.fromkeys([*reversed(place.parents[:-1]), place])
+            target = root / place
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, Path):
+                shutil.copy(content, target)
+                continue
+            # what is written here is archived, what is copied is not
+            kept = folder / place
+            kept.parent.mkdir(exist_ok=True)
+            for path in (target, kept):
+                path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        packed = subprocess.run(
+            ["cpio", "--create", "--format=newc", "--owner=0:0", "--quiet"],
+            cwd=root,
+            input="".join(f"{place}\n" for place in places).encode(),
+            capture_output=True,
+            check=True,
+        )
     with (folder / "initrd").open("wb") as out:
         with image.open("rb") as base:
             shutil.copyfileobj(base, out)

@@ -9,16 +9,17 @@ import re
 from pathlib import Path
 
 import pytest
+from demeter_bench.configure import read_kconfig
 from demeter_bench.designs import DESIGNS
 from demeter_bench.results import hit_ratio, job_report, plugin_report
-from demeter_bench.settings import MIB, read_kconfig
+from demeter_bench.settings import MIB
 
 BUILD = Path(os.environ.get("BUILD", "."))
 pytestmark = [
     pytest.mark.skipif("BUILD" not in os.environ, reason="run by make check"),
     pytest.mark.skipif(
-        "BUILD" in os.environ and "GUEST_DEMETER" not in read_kconfig(BUILD / ".config"),
-        reason="the demeter guest is not selected",
+        "BUILD" in os.environ and "DESIGN_DEMETER" not in read_kconfig(BUILD / ".config"),
+        reason="demeter is not selected",
     ),
 ]
 
@@ -49,7 +50,7 @@ def no_complaint(run) -> None:
 
 
 def test_kunit(boot):
-    linux = BUILD / "linux/demeter"
+    linux = BUILD / "linux/guest"
     modules = [linux / "lib/kunit/kunit.ko", linux / "mm/demeter/demeter_kunit.ko"]
     run = boot(
         f"{THP}insmod /job/kunit.ko enable=1; insmod /job/demeter_kunit.ko; dmesg",
@@ -66,7 +67,7 @@ def test_kunit(boot):
 
 def test_exchange_is_faster_than_migration(boot):
     """In simulated time, so it does not depend on the machine."""
-    linux = BUILD / "linux/demeter"
+    linux = BUILD / "linux/guest"
     modules = [linux / "lib/kunit/kunit.ko", linux / "mm/demeter/demeter_kunit.ko"]
     run = boot(
         "insmod /job/kunit.ko enable=1 filter_glob=demeter-exchange.speed*\n"

@@ -13,9 +13,11 @@ import time
 from pathlib import Path
 
 import pytest
+from demeter_bench.configure import read_kconfig
+from demeter_bench.design import DEMOTIONS, PROMOTIONS
 from demeter_bench.designs import DESIGNS
-from demeter_bench.results import DEMOTIONS, PROMOTIONS, hit_ratio, vmstat_delta
-from demeter_bench.settings import PRESETS, Tier, read_kconfig
+from demeter_bench.results import hit_ratio, vmstat_delta
+from demeter_bench.settings import PRESETS, Tier
 
 pytestmark = pytest.mark.skipif("BUILD" not in os.environ, reason="run by make check")
 
@@ -108,7 +110,7 @@ def test_tpp_promotes_and_demotes(boot):
     assert hit_ratio(json.loads((run.folder / "tmem.json").read_text())) > 0.05
 
 
-def test_vanilla_does_not_migrate(boot):
+def test_without_management_nothing_moves(boot):
     run = boot("gups --mem 380M --updates 2M --reverse", fast_ratio=0.2)
     assert results(run)[0]["verified"]
     assert vmstat_delta(run.guest, PROMOTIONS) == 0
@@ -137,6 +139,24 @@ def test_a_failing_profile_fails_the_run(boot):
     assert run.state == "failed"
     assert run.error == "profiling: the job exited with status 1: it broke"
     assert leftovers(run.folder) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "gups --mem 380M --hot 27M --updates 20M --reverse",
+        "memlat --node 0 --mem 60M --loads 2000000 && memlat --node 1 --mem 300M --loads 2000000",
+    ],
+)
+def test_the_common_kernel_costs_nothing(boot, command: str):
+    """Nothing of what designs need slows down a kernel on which none is on."""
+    if not (Path(os.environ["BUILD"]) / "linux/vanilla/.built").exists():
+        pytest.skip("linux-vanilla is not built")
+    times = {
+        guest: [found["seconds"] for found in results(boot(command, guest=guest, fast_ratio=0.2))]
+        for guest in ("vanilla", "guest")
+    }
+    assert times["guest"] == pytest.approx(times["vanilla"], rel=0.005)
 
 
 def test_guest_clock_and_plugin_agree(boot):

@@ -9,7 +9,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from demeter_bench.oracle import KEEP, Oracle, Profiled, costliest
+from demeter_bench.oracle import KEEP, Oracle, costliest
 from demeter_bench.platforms.emulated import Emulated
 from demeter_bench.settings import Settings
 from demeter_bench.vm import Run, Vm
@@ -43,7 +43,7 @@ class Machines:
             vm.run.folder = folder
             vm.run.simulated_s = 7.0
             changed()
-            if isinstance(vm.platform, Profiled) and left is not None:
+            if vm.platform.outputs and left is not None:
                 (folder / "profile").write_bytes(left)
             vm.run.state, vm.run.error = ("failed", error) if error else ("done", "")
 
@@ -111,7 +111,8 @@ def test_only_the_first_run_is_profiled(settings: Settings):
 
     design = DESIGNS["oracle"]
     plain, profiled = (
-        p(Path("/b")).job_command(settings, design, 1, 7) for p in (Emulated, Profiled)
+        p.job_command(settings, design, 1, 7)
+        for p in (Emulated(Path("/b")), Emulated(Path("/b")).profiling("profile"))
     )
     assert "norandmaps" in " ".join(plain) and "profile=" not in " ".join(plain)
     assert profiled == [*plain[:-1], plain[-1] + ",profile=profile"]

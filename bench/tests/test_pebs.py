@@ -18,14 +18,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Traced
+from demeter_bench.configure import read_kconfig
 from demeter_bench.designs import DESIGNS
-from demeter_bench.platforms.emulated import CPU, PMU, Emulated
-from demeter_bench.settings import read_kconfig
+from demeter_bench.platforms.emulated import CPU, Emulated
 from demeter_bench.vm import write_initrd
 
 pytestmark = pytest.mark.skipif("BUILD" not in os.environ, reason="run by make check")
 
+PMU = "tcg-pmu=on"
+# leaves what the performance counters counted in the file "trace"
+TRACED = {"outputs": ("trace=trace",)}
 BUILD = Path(os.environ.get("BUILD", "."))
 MHZ = 3000
 THRESHOLD = 64
@@ -83,7 +85,7 @@ def sample(boot, options: str, command: str, beside: str = "", **changes):
         "status=$?; grep PMI /proc/interrupts >$JOB_OUT/interrupts.1; [ -z $! ] || kill $!;"
         "exit $status",
         files=[tool("sampler")],
-        platform=Traced,
+        machine=TRACED,
         timeout_s=120,
         **changes,
     )
@@ -314,7 +316,7 @@ def test_machines_that_cannot_have_a_pmu(cpu: str, accel: str, error: str):
 
 
 def test_kernel_users_get_every_record(boot):
-    linux = BUILD / "linux/vanilla"
+    linux = BUILD / "linux/guest"
     modules = [linux / "lib/kunit/kunit.ko", linux / "arch/x86/events/intel/pebs_kunit.ko"]
     run = boot("insmod /job/kunit.ko enable=1; insmod /job/pebs_kunit.ko; dmesg", files=modules)
     assert run.state == "done", run.error
@@ -350,12 +352,8 @@ def test_perf_mem_and_perf_stat(boot):
     assert counts["mem_load_retired.local_pmm"] < counts["mem_load_retired.l3_miss"]
 
 
-class NoPmu(Emulated):
-    pmu = "tcg-pmu=off"
-
-
 def test_without_the_property_there_is_no_pmu(boot):
-    run = boot("cat /proc/cpuinfo; dmesg", platform=NoPmu)
+    run = boot("cat /proc/cpuinfo; dmesg", machine={"pmu": False})
     assert run.state == "done", run.error
     text = (run.guest / "stdout").read_text()
     assert "arch_perfmon" not in text and "pebs" not in text
@@ -403,7 +401,7 @@ def test_counters_survive_save_and_restore(settings, tmp_path: Path):
     command = "/job/sampler --period 509 " + GUPS.format("3M --report-ms 10")
     job = {"env": "OMP_NUM_THREADS=1\n", "setup": "", "run": command + "\n"}
     write_initrd(BUILD / "image/initramfs.cpio", job | {"sampler": tool("sampler")}, tmp_path)
-    base = Traced(BUILD).job_command(settings, design, 1, 1)
+    base = Emulated(BUILD, **TRACED).job_command(settings, design, 1, 1)
 
     def start(part: int, *extra: str) -> tuple[subprocess.Popen, Qmp]:
         # each process has its own stream, trace and monitor

@@ -11,11 +11,12 @@ import pytest
 from demeter_bench.designs import DESIGNS
 from demeter_bench.errors import UserError
 from demeter_bench.matrix import make_runs
-from demeter_bench.platforms import choose, detect
+from demeter_bench.platforms import PLATFORMS, detect, require_usable, select
 from demeter_bench.platforms.emulated import Emulated, physical_ranges, plugin_args
 from demeter_bench.platforms.kvm import Kvm
-from demeter_bench.platforms.machine import node_memory
-from demeter_bench.settings import MIB, Settings
+from demeter_bench.platforms.machine import forms_two_tiers, node_memory
+from demeter_bench.platforms.platform import Platform
+from demeter_bench.settings import MIB, PRESETS, Settings
 from demeter_bench.vm import job_files
 
 GIB = 1 << 30
@@ -50,7 +51,7 @@ def test_every_design_has_a_command(settings: Settings):
     for design in DESIGNS.values():
         command = Emulated(Path("/b")).job_command(settings, design, 1, seed=7)
         assert f"/b/linux/{design.guest}/vmlinux" in command
-        assert f"insn-ps={settings.insn_ps},sleep=off" in command
+        assert "insn-ps=222,sleep=off" in command
 
 
 def test_seeds_differ_between_vms_and_repetitions_only(settings: Settings):
@@ -70,25 +71,60 @@ def test_missing_build_is_a_clear_error(tmp_path: Path):
 
 def test_choice(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(detect, "why_not_kvm", lambda: "no")
-    assert choose({"PLATFORM_AUTO": "y"}, Path()).name == "emulated"
-    assert choose({"PLATFORM_EMULATED": "y"}, Path()).name == "emulated"
-    monkeypatch.setattr(detect, "why_not_kvm", lambda: None)
-    assert choose({"PLATFORM_EMULATED": "y"}, Path()).name == "emulated"
+    assert select({"PLATFORM_EMULATED": "y"}).name == "emulated"
+    assert select({"PLATFORM_EMULATED": "y"}, "kvm").name == "kvm"
+    for reason, auto in (("no", "emulated"), (None, "kvm")):
+        monkeypatch.setattr("demeter_bench.platforms.kvm.why_not_kvm", lambda reason=reason: reason)
+        assert select({"PLATFORM_AUTO": "y"}).name == auto
+    with pytest.raises(UserError, match="PLATFORM: unknown: moon; there are: emulated kvm"):
+        select({}, "moon")
+
+
+@pytest.mark.parametrize("platform", PLATFORMS.values(), ids=str)
+def test_every_platform_says_what_it_is(platform: type[Platform], settings: Settings):
+    assert platform.name and platform.about and platform.scale in ("emulated", "paper")
+    assert platform.label(settings).startswith(platform.name)
+    assert platform.options({}) == platform.Options()
+
+
+@pytest.mark.parametrize(("pmu", "model"), [(True, True), (False, True), (True, False)])
+def test_variants_of_the_emulated_machine(settings: Settings, pmu: bool, model: bool):
+    machine = Emulated(Path("/b"), pmu=pmu, model=model)
+    command = machine.job_command(settings, DESIGNS["tpp"], 1, seed=7)
+    assert ("-plugin" in command) == model and "-icount" in command
+    assert f"tcg-pmu={'on' if pmu else 'off'}" in command[command.index("-cpu") + 1]
+
+
+def test_parallel_machines_have_no_simulated_time(settings: Settings):
+    command = Emulated(Path("/b"), parallel=True).job_command(settings, DESIGNS["tpp"], 1, seed=7)
+    assert "-icount" not in command and "-plugin" not in command
+    assert command[command.index("-accel") + 1] == "tcg,thread=multi"
+    assert "tcg-pmu=off" in command[command.index("-cpu") + 1]
+
+
+def test_tiers_of_the_kernel(settings: Settings):
+    """The presets form two; what differs by less than a ninth forms one."""
+    for preset, (fast, slow) in PRESETS.items():
+        assert forms_two_tiers(dataclasses.replace(settings, fast=fast, slow=slow)), preset
+    for times, two in ((1.05, False), (1.2, True)):
+        slow = dataclasses.replace(settings.fast, read_ps=round(settings.fast.read_ps * times))
+        assert forms_two_tiers(dataclasses.replace(settings, slow=slow)) == two
+    assert not forms_two_tiers(dataclasses.replace(settings, fast_ratio=1.0))
 
 
 def test_kvm_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("demeter_bench.platforms.kvm.why_not_kvm", lambda: "no luck")
     with pytest.raises(UserError, match="no luck; choose emulated"):
-        choose({"PLATFORM_KVM": "y"}, Path())
+        require_usable(select({"PLATFORM_KVM": "y"}))
 
 
 def test_kvm_binds_nodes(settings: Settings, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("demeter_bench.platforms.kvm.why_not_kvm", lambda: None)
-    real = dataclasses.replace(settings, platform="kvm", kvm_binary="sh", kvm_nodes=(0, 2))
+    real = dataclasses.replace(settings, platform="kvm", options=Kvm.Options("sh", 0, 2))
     command = " ".join(Kvm(Path("/b")).job_command(real, DESIGNS["tpp"], 1, seed=1))
     assert "id=mem0,size=268435456,host-nodes=0,policy=bind" in command
     assert "id=mem1,size=268435456,host-nodes=2,policy=bind" in command
-    missing = dataclasses.replace(real, kvm_binary="no-such-qemu")
+    missing = dataclasses.replace(real, options=Kvm.Options("no-such-qemu"))
     with pytest.raises(UserError, match="no such program: no-such-qemu"):
         Kvm(Path("/b")).job_command(missing, DESIGNS["tpp"], 1, seed=1)
 

@@ -3,25 +3,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 from demeter_bench.cli import parser
+from demeter_bench.configure import from_json, from_kconfig
+from demeter_bench.designs import DESIGNS
+from demeter_bench.designs import symbol as design_symbol
 from demeter_bench.errors import UserError
-from demeter_bench.settings import MIB, PRESETS, Settings, from_json, from_kconfig
+from demeter_bench.platforms import PLATFORMS
+from demeter_bench.settings import MIB, PRESETS, Settings
 from demeter_bench.workloads import ALL, WORKLOADS, symbol
 
 KCONFIG = {
     "PRESET_DRAM_PMEM": "y", "VM_MEMORY_MB": "512", "VM_FAST_PERCENT": "20",
-    "QEMU_EMULATED": "y", "GUEST_VANILLA": "y", "GUEST_TPP": "y", "GUEST_DEMETER": "y",
-    **{symbol(name): "y" for name in WORKLOADS},
+    "QEMU_EMULATED": "y", **{symbol(name): "y" for name in WORKLOADS},
+    **{design_symbol(name): "y" for name in DESIGNS if design_symbol(name)},
 }  # fmt: skip
 
 
 def make(*args: str, kconfig: dict | None = None, platform: str = "emulated") -> Settings:
     parsed = parser().parse_args(["--build", "b", "bench", *args])
-    return from_kconfig(kconfig or KCONFIG, parsed, platform, cores=2)
+    return from_kconfig(kconfig or KCONFIG, parsed, PLATFORMS[platform], cores=2)
 
 
 def test_defaults():
@@ -31,7 +36,8 @@ def test_defaults():
     assert s.vm_memory == 512 * MIB and s.fast_memory == 102 * MIB
     assert s.footprint == 435 * MIB
     assert s.workloads == ALL and "gups" in ALL and "gups-zipf" not in ALL
-    assert s.designs == ("all-fast", "all-slow", "first-touch", "oracle", "tpp", "demeter")
+    assert s.designs == tuple(DESIGNS) and {"all-fast", "oracle", "tpp"} < set(s.designs)
+    assert s.options == PLATFORMS["emulated"].Options() and s.program is None
 
 
 def test_given():
@@ -81,17 +87,56 @@ def test_refused(args: list[str], message: str):
 
 
 def test_not_selected():
-    without = {k: v for k, v in KCONFIG.items() if k != "GUEST_TPP"}
-    with pytest.raises(UserError, match="tpp needs the guest kernel tpp"):
+    without = {k: v for k, v in KCONFIG.items() if k != "DESIGN_TPP"}
+    with pytest.raises(UserError, match="DESIGNS: tpp is not selected"):
         make(kconfig=without)
     without = {k: v for k, v in KCONFIG.items() if k != "WORKLOAD_GUPS"}
     with pytest.raises(UserError, match="gups is not selected"):
         make(kconfig=without)
 
 
-def test_the_oracle_needs_the_emulator():
+def test_a_design_needs_a_guest_kernel_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    own = dataclasses.replace(DESIGNS["tpp"], guest="other")
+    monkeypatch.setitem(DESIGNS, "tpp", own)
+    with pytest.raises(UserError, match="tpp needs the guest kernel other"):
+        make("--designs", "tpp")
+    assert make("--designs", "tpp", kconfig={**KCONFIG, "GUEST_OTHER": "y"}).designs == ("tpp",)
+
+
+@pytest.mark.parametrize(
+    ("slow_ps", "slow_mbps", "fast_ratio", "message"),
+    [
+        (68_700, 88_157, "0.2", "so close in speed into one"),
+        (72_000, 86_000, "0.2", "so close in speed into one"),
+        (200_000, 40_000, "1", "FAST_RATIO=1 leaves one"),
+    ],
+)
+def test_two_tiers_are_needed(slow_ps: int, slow_mbps: int, fast_ratio: str, message: str):
+    """By some designs: the others run."""
+    fields = ("READ_PS", "WRITE_PS", "READ_MBPS", "WRITE_MBPS")
+    tiers = {
+        "FAST": (68_700, 68_700, 88_157, 88_157),
+        "SLOW": (slow_ps, slow_ps) + 2 * (slow_mbps,),
+    }
+    kconfig = {
+        **KCONFIG,
+        "FAST_DRAM": "y",
+        "SLOW_DRAM": "y",
+        **{
+            f"{tier}_{field}": str(value)
+            for tier, given in tiers.items()
+            for field, value in zip(fields, given, strict=True)
+        },
+    }
+    args = ("--preset", "custom", "--fast-ratio", fast_ratio, "--designs")
+    assert make(*args, "all-fast first-touch tpp", kconfig=kconfig).preset == "custom"
+    with pytest.raises(UserError, match=message):
+        make(*args, "tpp demeter", kconfig=kconfig)
+
+
+def test_the_oracle_needs_to_see_every_access():
     assert make("--designs", "tpp", platform="kvm").designs == ("tpp",)
-    with pytest.raises(UserError, match=r"oracle needs the emulated platform.* on kvm"):
+    with pytest.raises(UserError, match=r"oracle needs a platform that sees .* on kvm"):
         make("--designs", "tpp oracle", platform="kvm")
 
 
@@ -100,7 +145,7 @@ def test_custom_preset():
     custom = {f"{t}_{k}": v for t in ("FAST", "SLOW") for k, v in fields.items()}
     kconfig = {k: v for k, v in KCONFIG.items() if not k.startswith("PRESET")}
     media = {"FAST_DRAM": "y", "SLOW_REMOTE_DRAM": "y"}
-    s = make(kconfig={**kconfig, "PRESET_CUSTOM": "y", **custom, **media})
+    s = make("--designs", "tpp", kconfig={**kconfig, "PRESET_CUSTOM": "y", **custom, **media})
     assert s.preset == "custom" and s.slow.write_ps == 2 and s.fast.read_mbps == 3
     assert s.fast.media == "dram" and s.slow.media == "remote-dram"
 
@@ -111,8 +156,9 @@ def test_share():
     assert ninth.read_mbps == fast.read_mbps // 9 and ninth.read_ps == fast.read_ps
 
 
-def test_json_round_trip(tmp_path: Path):
-    s = make("--vms", "1 9")
+@pytest.mark.parametrize("more", [(), ("--command", "/job/sh -c true", "--files", "/bin/sh")])
+def test_json_round_trip(tmp_path: Path, more: tuple[str, ...]):
+    s = make("--vms", "1 9", "--designs", "tpp demeter", *more)
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"settings": s.to_json()}))
     assert from_json(path, KCONFIG) == s
@@ -143,8 +189,12 @@ def test_json_refused(tmp_path: Path, text: str):
         ("fast_ratio", 2),
         ("fast_ratio", "x"),
         ("vm_memory", 1.5),
-        ("cache", 3000 * 1024),
-        ("streams", 3),
+        ("options", {"cache": 3000 * 1024}),
+        ("options", {"streams": 3}),
+        ("options", {"surprise": 3}),
+        ("options", None),
+        ("program", {"command": "", "files": [], "roi": ""}),
+        ("program", {"surprise": 1}),
         ("platform", "moon"),
         ("name", "../x"),
         ("surprise", 1),

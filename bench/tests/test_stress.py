@@ -13,8 +13,6 @@ import os
 import re
 
 import pytest
-from demeter_bench.designs import Design
-from demeter_bench.platforms.emulated import Emulated
 from demeter_bench.settings import MIB
 from test_demeter import BUILD, LOAD, STATS, no_complaint, stats, text
 
@@ -59,31 +57,12 @@ USED = (
 )
 
 
-class Parallel(Emulated):
-    """The emulated server without its simulated time: virtual CPUs in parallel."""
-
-    pmu = "tcg-pmu=off"
-
-    def _common(self, *args) -> list[str]:
-        command = super()._common(*args)
-        at = command.index("-icount")
-        del command[at : at + 2]
-        return [arg.replace("tcg", "tcg,thread=multi") if arg == "tcg" else arg for arg in command]
-
-    def _plugin(self, *_: object) -> list[str]:
-        return []
-
-
 @pytest.fixture
-def stress(boot, monkeypatch):
-    from demeter_bench import designs
-
-    monkeypatch.setitem(designs.DESIGNS, "debug", Design("debug", "debug", ""))
-
+def stress(boot):
     def run(command: str):
         done = boot(
             command + STATS,
-            design="debug", setup=SETUP, platform=Parallel,
+            guest="debug", setup=SETUP, machine={"parallel": True},
             vm_memory=1280 * MIB, fast_ratio=0.3, vcpus=4,
             files=[BUILD / "tests/churn", BUILD / "linux/debug/mm/demeter/demeter.ko"],
             timeout_s=2 * SECONDS + 600,

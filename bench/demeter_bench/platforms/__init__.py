@@ -1,47 +1,43 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Platforms: how one tiered VM is started.
-
-A platform turns settings, a design and a job into the command line of a
-hypervisor that runs the job and exits. The guest's console is written to
-console.log and its virtio console to stream, both in the VM's folder, which is
-also the working directory.
-"""
+"""The platforms that there are: every module of this package that has a PLATFORM."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Protocol
+import pkgutil
+from importlib import import_module
 
-from ..designs import Design
-from ..settings import Settings
+from ..errors import UserError
+from .platform import Platform
 
-
-class Platform(Protocol):
-    """What the runner asks of a platform."""
-
-    name: str
-
-    def versions(self) -> dict[str, str]:
-        """Versions of what results depend on, for the archive."""
-
-    def job_command(self, s: Settings, design: Design, vms: int, seed: int) -> list[str]:
-        """Run the job in ./initrd on one of vms machines.
-
-        The seed is for what the machine gives the guest as random.
-        """
-
-    def shell_command(self, s: Settings, design: Design, initrd: Path) -> list[str]:
-        """A VM with its console on this terminal."""
+PLATFORMS: dict[str, type[Platform]] = {}
+for _module in pkgutil.iter_modules(__path__):
+    _class = getattr(import_module(f"{__name__}.{_module.name}"), "PLATFORM", None)
+    if _class is not None:
+        PLATFORMS[_class.name] = _class
 
 
-def choose(kconfig: dict[str, str], build: Path) -> Platform:
-    """The configured platform; auto takes kvm where it can be used."""
-    from .detect import why_not_kvm
-    from .emulated import Emulated
-    from .kvm import Kvm
+def select(kconfig: dict[str, str], asked: str | None = None) -> type[Platform]:
+    """The platform that is asked for, else the configured one, else the best of usable ones.
 
-    if "PLATFORM_EMULATED" in kconfig:
-        return Emulated(build)
-    if "PLATFORM_KVM" in kconfig or why_not_kvm() is None:
-        return Kvm(build)
-    return Emulated(build)
+    One that is named may be unusable here: see require_usable(). Raises UserError when it
+    is unknown.
+    """
+    if asked is None:
+        asked = next((name for name in PLATFORMS if f"PLATFORM_{name.upper()}" in kconfig), None)
+    if asked is None:
+        automatic = [p for p in PLATFORMS.values() if p.preference is not None]
+        for platform in sorted(automatic, key=lambda p: -(p.preference or 0)):
+            if platform.why_not() is None:
+                return platform
+        raise UserError("no platform can be used here; 'make help' lists them")
+    if asked not in PLATFORMS:
+        raise UserError(f"PLATFORM: unknown: {asked}; there are: {' '.join(PLATFORMS)}")
+    return PLATFORMS[asked]
+
+
+def require_usable(platform: type[Platform]) -> None:
+    """Raise UserError when this machine cannot run the platform."""
+    reason = platform.why_not()
+    if reason:
+        others = " or ".join(name for name in PLATFORMS if name != platform.name)
+        raise UserError(f"the {platform.name} platform cannot be used: {reason}; choose {others}")

@@ -5,12 +5,18 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
-from ..designs import Design
+from ..design import Design
 from ..errors import UserError
-from ..settings import Settings, Tier
+from ..settings import MIB, Settings, Tier, check_integers
 from . import machine
+from .platform import Platform
+
+# The memory model addresses 128 GiB, among them the hole below 4 GiB.
+MAX_MEMORY = 124 << 30
+LINE = 64
 
 # q35 puts what does not fit below 4 GiB above it (QEMU, hw/i386/pc_q35.c).
 LOW_LIMIT = 0xB000_0000
@@ -27,7 +33,6 @@ CPU_ABSENT = (
     "avx512-vpopcntdq", "gfni", "vpclmulqdq", "spec-ctrl", "ssbd", "xsavec", "erms",
 )  # fmt: skip
 CPU = ",".join(["Icelake-Server", "model=106", "stepping=6", *(f"-{x}" for x in CPU_ABSENT)])
-PMU = "tcg-pmu=on"
 
 
 def physical_ranges(begin: int, size: int, total: int) -> list[tuple[int, int]]:
@@ -56,26 +61,115 @@ def plugin_args(s: Settings, design: Design, vms: int) -> list[str]:
         for base, length in physical_ranges(begin, size, s.vm_memory):
             args.append(f"map={TIERS.index(name)}:{base:#x}:{length:#x}")
         begin += size
+    o: Emulated.Options = s.options
     return [
         *args,
-        f"cache={s.cache}",
-        f"ways={s.cache_ways}",
-        f"mlp={s.mlp}",
-        f"streams={s.streams}",
+        f"cache={o.cache}",
+        f"ways={o.cache_ways}",
+        f"mlp={o.mlp}",
+        f"streams={o.streams}",
     ]
 
 
-class Emulated:
-    """Independent emulated machines, each with its share of every tier."""
+def is_pow2(n: int) -> bool:
+    return n > 0 and n & (n - 1) == 0
+
+
+class Emulated(Platform):
+    """Independent emulated machines, each with its share of every tier.
+
+    Tests and measurements of the emulator itself vary the machine: without its
+    performance counters (pmu) or its memory model (model), with virtual CPUs in parallel
+    and then without simulated time and both of these (parallel), and with further outputs
+    of the memory model, options of its plugin.
+    """
 
     name = "emulated"
-    pmu = PMU
+    about = "QEMU with simulated time and a memory-tier model; runs on any machine"
+    preference = 0
+    scale = "emulated"
+    vms_together = False
+    profiles = True
 
-    def __init__(self, build: Path) -> None:
-        self.build = build
+    @dataclass(frozen=True)
+    class Options(Platform.Options):
+        insn_ps: int = 222
+        cache: int = 2 * MIB
+        cache_ways: int = 16
+        mlp: int = 1
+        streams: int = 64
+
+    def __init__(
+        self,
+        build: Path,
+        *,
+        pmu: bool = True,
+        model: bool = True,
+        parallel: bool = False,
+        outputs: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(build)
+        self.pmu = pmu and not parallel
+        self.model = model and not parallel
+        self.parallel = parallel
+        self.outputs = outputs
         self.qemu = build / "qemu/build/qemu-system-x86_64"
         self.plugin = build / "plugins/libtmem.so"
         self.firmware = build / "qemu/firmware/qboot.rom"
+
+    @classmethod
+    def options(cls, kconfig: dict[str, str]) -> Options:
+        defaults = cls.Options()
+        return cls.Options(
+            int(kconfig.get("EMU_INSN_PS", defaults.insn_ps)),
+            int(kconfig.get("EMU_CACHE_KB", defaults.cache // 1024)) * 1024,
+            int(kconfig.get("EMU_CACHE_WAYS", defaults.cache_ways)),
+            int(kconfig.get("EMU_MLP", defaults.mlp)),
+            int(kconfig.get("EMU_STREAMS", defaults.streams)),
+        )
+
+    @classmethod
+    def check(cls, s: Settings) -> None:
+        o: Emulated.Options = s.options
+        check_integers(
+            o,
+            {
+                "insn_ps": ("EMU_INSN_PS", 1, 1_000_000),
+                "cache": ("EMU_CACHE_KB", 0, 4 << 30),
+                "cache_ways": ("EMU_CACHE_WAYS", 1, 32),
+                "mlp": ("EMU_MLP", 1, 64),
+                "streams": ("EMU_STREAMS", 0, 64),
+            },
+        )
+        if o.cache and (
+            o.cache % (o.cache_ways * LINE) or not is_pow2(o.cache // o.cache_ways // LINE)
+        ):
+            raise UserError(
+                f"EMU_CACHE_KB={o.cache // 1024}: must be EMU_CACHE_WAYS ({o.cache_ways}) "
+                f"times {LINE} bytes times a power of two"
+            )
+        if o.streams and not is_pow2(o.streams):
+            raise UserError(f"EMU_STREAMS={o.streams}: must be 0 or a power of two")
+        if s.vm_memory > MAX_MEMORY:
+            raise UserError(
+                f"VM_MEMORY: {s.vm_memory // MIB} MiB are more than an emulated VM can have, "
+                f"{MAX_MEMORY // MIB} MiB"
+            )
+
+    @classmethod
+    def check_selected(cls, kconfig: dict[str, str]) -> None:
+        if "QEMU_EMULATED" not in kconfig:
+            raise UserError(
+                "the emulated platform needs CONFIG_QEMU_EMULATED: see 'make menuconfig'"
+            )
+
+    @classmethod
+    def preset(cls, s: Settings) -> str:
+        return s.preset
+
+    @classmethod
+    def label(cls, s: Settings) -> str:
+        return f"{cls.name}, {s.preset}"
 
     def versions(self) -> dict[str, str]:
         for needed in (self.qemu, self.plugin, self.firmware):
@@ -89,30 +183,33 @@ class Emulated:
         }
 
     def _common(self, s: Settings, design: Design, idle: str, seed: int) -> list[str]:
+        o: Emulated.Options = s.options
         nodes = machine.node_memory(s, design)
+        time = ["-icount", f"insn-ps={o.insn_ps},sleep={idle}"]
         return [
             str(self.qemu),
             "-machine", "q35,hmat=on,usb=off",
-            "-accel", "tcg",
-            "-icount", f"insn-ps={s.insn_ps},sleep={idle}",
-            "-cpu", f"{CPU},{self.pmu}",
+            "-accel", "tcg,thread=multi" if self.parallel else "tcg",
+            *([] if self.parallel else time),
+            "-cpu", f"{CPU},tcg-pmu={'on' if self.pmu else 'off'}",
             # nothing that a run depends on comes from outside
             "-seed", str(seed),
             "-rtc", "base=2025-01-01,clock=vm",
             "-L", str(self.firmware.parent),
             "-bios", str(self.firmware),
             *machine.numa_args(s, design, [""] * len(nodes)),
-            "-kernel", str(machine.kernel(self.build, design)),
             # the same addresses in every run
-            "-append", f"{machine.KERNEL_ARGS} norandmaps",
+            *machine.kernel_args(self.build, design, "norandmaps"),
         ]  # fmt: skip
 
-    def _plugin(self, s: Settings, design: Design, vms: int, extra: list[str]) -> list[str]:
-        options = [str(self.plugin), *plugin_args(s, design, vms), *extra]
+    def _plugin(self, s: Settings, design: Design, vms: int, outputs: list[str]) -> list[str]:
+        if not self.model:
+            return []
+        options = [str(self.plugin), *plugin_args(s, design, vms), *outputs]
         return ["-plugin", ",".join(options)]
 
     def job_command(self, s: Settings, design: Design, vms: int, seed: int) -> list[str]:
-        outputs = ["report=tmem.json", "series=tmem.csv", "control=tmem.sock"]
+        outputs = ["report=tmem.json", "series=tmem.csv", "control=tmem.sock", *self.outputs]
         return [
             *self._common(s, design, "off", seed),
             *machine.device_args(),
@@ -127,3 +224,9 @@ class Emulated:
             "-initrd", str(initrd),
             *self._plugin(s, design, 1, []),
         ]  # fmt: skip
+
+    def profiling(self, profile: str) -> Emulated:
+        return Emulated(self.build, outputs=(*self.outputs, f"profile={profile}"))
+
+
+PLATFORM = Emulated

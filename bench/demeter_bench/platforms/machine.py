@@ -6,20 +6,45 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ..designs import DESIGNS, Design, Memory
+from ..design import Design, Memory
 from ..settings import MIB, Settings
 
 # The guest must end on any fault instead of waiting for somebody.
 KERNEL_ARGS = "console=ttyS0 panic=-1 quiet"
+# mm/memory-tiers.c and include/linux/memory-tiers.h of Linux: a node's abstract distance
+# follows from its performance relative to that of DRAM; a chunk of distances is a tier.
+TIER_CHUNK = 128
+DRAM_DISTANCE = 4 * TIER_CHUNK + TIER_CHUNK // 2
 
 
 def node_memory(s: Settings, design: Design) -> list[tuple[str, int]]:
     """(tier, bytes) of every guest node, node 0 first."""
     if design.memory is Memory.ALL_SLOW:
         return [("slow", s.vm_memory)]
-    if design.memory is Memory.ALL_FAST or s.fast_memory >= s.vm_memory:
+    if design.memory is Memory.ALL_FAST or s.tiers < 2:
         return [("fast", s.vm_memory)]
     return [("fast", s.fast_memory), ("slow", s.vm_memory - s.fast_memory)]
+
+
+def hmat(s: Settings, tier: str) -> tuple[int, int]:
+    """Latency (ns) and bandwidth (GB/s) of a tier, as the guest's firmware table has them.
+
+    The table's entries are 16 bits wide: whole numbers.
+    """
+    values = getattr(s, tier)
+    return max(1, round(values.read_ps / 1000)), max(1, round(values.read_mbps / 1000))
+
+
+def forms_two_tiers(s: Settings) -> bool:
+    """Whether the guest's kernel puts the nodes into tiers of their own.
+
+    It puts nodes of about the same speed into one tier, by integer arithmetic.
+    """
+    if s.tiers < 2:
+        return False
+    (fast_ns, fast_gbps), (slow_ns, slow_gbps) = hmat(s, "fast"), hmat(s, "slow")
+    distance = DRAM_DISTANCE * slow_ns // fast_ns * fast_gbps // slow_gbps
+    return distance // TIER_CHUNK != DRAM_DISTANCE // TIER_CHUNK
 
 
 def numa_args(s: Settings, design: Design, backend: list[str]) -> list[str]:
@@ -37,14 +62,9 @@ def numa_args(s: Settings, design: Design, backend: list[str]) -> list[str]:
     if len(nodes) > 1:
         args += ["-numa", "dist,src=0,dst=1,val=20"]
     for i, (tier, _) in enumerate(nodes):
-        values = getattr(s, tier)
+        latency, bandwidth = hmat(s, tier)
         lb = f"hmat-lb,initiator=0,target={i},hierarchy=memory"
-        args += [
-            "-numa",
-            f"{lb},data-type=access-latency,latency={max(1, round(values.read_ps / 1000))}",
-        ]
-        # the table's entries are 16 bits wide: whole GB/s
-        bandwidth = max(1, round(values.read_mbps / 1000))
+        args += ["-numa", f"{lb},data-type=access-latency,latency={latency}"]
         args += ["-numa", f"{lb},data-type=access-bandwidth,bandwidth={bandwidth}G"]
     return args
 
@@ -67,18 +87,18 @@ def shell_device_args() -> list[str]:
     ]  # fmt: skip
 
 
-def kernel(build: Path, design: Design) -> Path:
-    """The design's guest kernel, which boots by PVH."""
-    return build / "linux" / design.guest / "vmlinux"
+def kernel_args(build: Path, design: Design, *more: str) -> list[str]:
+    """The design's guest kernel, which boots by PVH, and its command line."""
+    line = " ".join(x for x in (KERNEL_ARGS, *more, design.boot_args) if x)
+    return ["-kernel", str(build / "linux" / design.guest / "vmlinux"), "-append", line]
 
 
 def kernel_versions(build: Path) -> dict[str, str]:
     """Release and compiler of every guest kernel that is built."""
     found = {}
-    for variant in sorted({d.guest for d in DESIGNS.values()}):
-        folder = build / "linux" / variant
-        if (folder / ".built").exists():
-            release = (folder / "include/config/kernel.release").read_text().strip()
-            compiler = re.search(r'CC_VERSION_TEXT="(.*)"', (folder / ".config").read_text())
-            found[f"linux_{variant}"] = f"{release}, {compiler[1] if compiler else 'unknown'}"
+    for built in sorted((build / "linux").glob("*/.built")):
+        folder = built.parent
+        release = (folder / "include/config/kernel.release").read_text().strip()
+        compiler = re.search(r'CC_VERSION_TEXT="(.*)"', (folder / ".config").read_text())
+        found[f"linux_{folder.name}"] = f"{release}, {compiler[1] if compiler else 'unknown'}"
     return found

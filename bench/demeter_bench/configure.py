@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Settings from the Kconfig configuration and the command line, checked.
+
+What cannot run is refused here, before anything is built, by a UserError with one line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from . import designs, workloads
+from .designs import DESIGNS
+from .errors import UserError
+from .platforms import PLATFORMS
+from .platforms.machine import forms_two_tiers
+from .platforms.platform import Platform
+from .program import check_program, program_name
+from .settings import FORMAT, MEDIA, MIB, PRESETS, Program, Settings, Tier, check_integers
+from .workloads import ALL, WORKLOADS
+
+# What the guest kernel, its page tables and the image take beside a workload.
+GUEST_RESERVE = 56 * MIB
+BOOT_MEMORY = 64 * MIB
+FOOTPRINT_SHARE = 0.85
+MAX_MEMORY = 4 << 40
+
+
+def read_kconfig(path: Path) -> dict[str, str]:
+    """Symbols of a .config with their values; unset ones are absent."""
+    if not path.exists():
+        raise UserError(f"no configuration {path}: run 'make defconfig' first")
+    found = {}
+    for line in path.read_text().splitlines():
+        match = re.fullmatch(r"CONFIG_(\w+)=(.*)", line)
+        if match:
+            found[match[1]] = match[2].strip('"')
+    return found
+
+
+def integer(name: str, text: str, low: int, high: int) -> int:
+    """A whole number in [low, high], or an error that names the option."""
+    if not re.fullmatch(r"-?\d+", text):
+        raise UserError(f"{name}={text}: not a whole number")
+    value = int(text)
+    if not low <= value <= high:
+        raise UserError(f"{name}={text}: must be from {low} to {high}")
+    return value
+
+
+def size(name: str, text: str) -> int:
+    """A size such as 300M or 1G; plain numbers are MiB."""
+    match = re.fullmatch(r"(\d+)([KMG]?)", text)
+    if not match:
+        raise UserError(f"{name}={text}: not a size such as 300M or 1G")
+    value = int(match[1]) << {"K": 10, "M": 20, "G": 30, "": 20}[match[2]]
+    if value % MIB or not MIB <= value <= MAX_MEMORY:
+        raise UserError(f"{name}={text}: must be whole MiB, up to {MAX_MEMORY // MIB}")
+    return value
+
+
+def ratio(name: str, text: str) -> float:
+    """A number above 0 and at most 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise UserError(f"{name}={text}: not a number") from None
+    if not 0 < value <= 1:
+        raise UserError(f"{name}={text}: must be above 0 and at most 1")
+    return value
+
+
+def names(
+    name: str, text: str, known: Mapping[str, object], everything: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """A list of known names; "all" stands for everything, or for every one."""
+    chosen = text.replace(",", " ").split()
+    if chosen == ["all"]:
+        return everything or tuple(known)
+    if not chosen:
+        raise UserError(f"{name} is empty; there are: {' '.join(known)}")
+    for one in chosen:
+        if one not in known:
+            raise UserError(f"{name}: unknown: {one}; there are: {' '.join(known)}")
+    return tuple(dict.fromkeys(chosen))
+
+
+def tiers(kconfig: dict[str, str], preset: str | None) -> tuple[str, Tier, Tier]:
+    """Name, fast and slow tier of the preset, by default the configured one."""
+    if preset is None:
+        for known in (*PRESETS, "custom"):
+            if f"PRESET_{known.upper()}" in kconfig:
+                preset = known
+    if preset in PRESETS:
+        return (preset, *PRESETS[preset])
+    if preset != "custom":
+        raise UserError(f"PRESET: unknown: {preset}; there are: {' '.join(PRESETS)} custom")
+    if "FAST_READ_PS" not in kconfig:
+        raise UserError("PRESET=custom: select the custom preset in 'make menuconfig' first")
+
+    def tier(prefix: str) -> Tier:
+        fields = ("READ_PS", "WRITE_PS", "READ_MBPS", "WRITE_MBPS")
+        symbols = {f"{prefix}_{m.upper().replace('-', '_')}": m for m in MEDIA}
+        media = next((m for symbol, m in symbols.items() if symbol in kconfig), None)
+        if media is None:
+            raise UserError(f"none of {' '.join(symbols)} is set: run 'make menuconfig'")
+        return Tier(*(int(kconfig[f"{prefix}_{f}"]) for f in fields), media)
+
+    return "custom", tier("FAST"), tier("SLOW")
+
+
+# Bounds of the integer settings: (name for the user, lowest, highest).
+LIMITS = {
+    "vm_memory": ("VM_MEMORY", MIB, MAX_MEMORY),
+    "footprint": ("FOOTPRINT", MIB, MAX_MEMORY),
+    "vcpus": ("VM_VCPUS", 1, 64),
+    "repeat": ("REPEAT", 1, 1000),
+    "jobs": ("JOBS", 1, 1024),
+    "timeout_s": ("BENCH_TIMEOUT_S", 1, 864_000),
+}
+
+
+def check(s: Settings) -> Settings:
+    """Refuse what cannot run; returns s."""
+    check_integers(s, LIMITS)
+    if not s.vms or not all(type(n) is int and 1 <= n <= 1024 for n in s.vms):
+        raise UserError(f"VM: must be numbers from 1 to 1024: {s.vms}")
+    if type(s.fast_ratio) not in (int, float) or not 0 < s.fast_ratio <= 1:
+        raise UserError(f"FAST_RATIO={s.fast_ratio}: must be above 0 and at most 1")
+    for t in (s.fast, s.slow):
+        if t.media not in MEDIA:
+            raise UserError(f"a tier's media must be one of {' '.join(MEDIA)}: {t.media}")
+    platform = PLATFORMS[s.platform]
+    platform.check(s)
+    for one in s.designs:
+        check_design(s, one, platform)
+    need = (BOOT_MEMORY if s.program else s.footprint) + GUEST_RESERVE
+    if s.vm_memory < need:
+        raise UserError(
+            f"VM_MEMORY: {s.vm_memory // MIB} MiB are too small for the footprint of "
+            f"{(need - GUEST_RESERVE) // MIB} MiB: at least {-(-need // MIB)} MiB are needed"
+        )
+    if s.fast_memory < BOOT_MEMORY:
+        raise UserError(
+            f"FAST_RATIO={s.fast_ratio}: a fast tier of {s.fast_memory // MIB} MiB is too small: "
+            f"the guest boots in it and needs {BOOT_MEMORY // MIB} MiB"
+        )
+    together = min(s.jobs, max(s.vms) * len(s.designs) * len(s.workloads) * s.repeat)
+    host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if together * s.vm_memory > host:
+        raise UserError(
+            f"JOBS={s.jobs}: {together} VMs of {s.vm_memory // MIB} MiB at a time exceed this "
+            f"machine's {host // MIB} MiB"
+        )
+    if not isinstance(s.name, str) or not re.fullmatch(r"[\w.-]{1,64}", s.name):
+        raise UserError(f"NAME={s.name}: letters, digits, '.', '_' and '-' only")
+    if s.program:
+        check_program(s.program, s.vm_memory - need)
+    return s
+
+
+def check_design(s: Settings, name: str, platform: type[Platform]) -> None:
+    """Refuse a design that cannot run with these settings."""
+    design = DESIGNS[name]
+    if design.profiled and not platform.profiles:
+        raise UserError(
+            f"DESIGNS: {name} needs a platform that sees every access: leave it out on "
+            f"{platform.name}"
+        )
+    if design.profiled and s.program:
+        raise UserError(
+            f"DESIGNS: {name} places the pages of the workloads here only: leave it out "
+            "with COMMAND"
+        )
+    if design.needs_two_tiers and s.tiers < 2:
+        raise UserError(
+            f"DESIGNS: {name} needs two tiers, and FAST_RATIO={s.fast_ratio:g} leaves one: "
+            "leave it out, or give the fast tier less than all memory"
+        )
+    if design.needs_two_tiers and not forms_two_tiers(s):
+        raise UserError(
+            f"DESIGNS: {name} needs two tiers, and the guest's kernel puts nodes that are so "
+            f"close in speed into one (PRESET={s.preset}): leave it out, or make the slow tier "
+            "slower"
+        )
+
+
+def check_selected(s: Settings, kconfig: dict[str, str]) -> Settings:
+    """Refuse workloads and designs that the configuration does not build; returns s."""
+    for one in () if s.program else s.workloads:
+        if workloads.symbol(one) not in kconfig:
+            raise UserError(f"WORKLOADS: {one} is not selected: see 'make menuconfig'")
+    for one in s.designs:
+        symbol, guest = designs.symbol(one), DESIGNS[one].guest
+        if symbol is not None and symbol not in kconfig:
+            raise UserError(f"DESIGNS: {one} is not selected: see 'make menuconfig'")
+        if guest != "guest" and f"GUEST_{guest.upper()}" not in kconfig:
+            raise UserError(
+                f"DESIGNS: {one} needs the guest kernel {guest}, which is not selected: "
+                "see 'make menuconfig'"
+            )
+    PLATFORMS[s.platform].check_selected(kconfig)
+    return s
+
+
+def from_kconfig(
+    kconfig: dict[str, str], args: Namespace, platform: type[Platform], cores: int
+) -> Settings:
+    """Settings of a new benchmark: args (see cli.py) over the configuration."""
+
+    def value(symbol: str, default: int) -> int:
+        return int(kconfig.get(symbol, default))
+
+    preset, fast, slow = tiers(kconfig, args.preset)
+    memory = (
+        size("VM_MEMORY", args.vm_memory) if args.vm_memory else value("VM_MEMORY_MB", 512) * MIB
+    )
+    percent = value("VM_FAST_PERCENT", 20) / 100
+    program = None
+    if args.program:
+        program = Program(args.program, tuple((args.files or "").split()), args.roi or "")
+        chosen: tuple[str, ...] = (program_name(program),)
+    elif args.files or args.roi:
+        raise UserError("FILES and ROI belong to a COMMAND, and there is none")
+    else:
+        chosen = names("WORKLOADS", args.workloads, WORKLOADS, ALL)
+    jobs = integer("JOBS", args.jobs, 1, 1024) if args.jobs else value("BENCH_JOBS", 0)
+    vms = tuple(
+        dict.fromkeys(integer("VM", v, 1, 1024) for v in args.vms.replace(",", " ").split())
+    )
+    if not vms:
+        raise UserError("VM is empty: give a number of VMs, e.g. VM=9")
+    made = check(
+        Settings(
+            platform=platform.name,
+            preset=preset,
+            fast=fast,
+            slow=slow,
+            vm_memory=memory,
+            fast_ratio=ratio("FAST_RATIO", args.fast_ratio) if args.fast_ratio else percent,
+            vcpus=value("VM_VCPUS", 1),
+            footprint=size("FOOTPRINT", args.footprint)
+            if args.footprint
+            else min(int(memory * FOOTPRINT_SHARE), memory - GUEST_RESERVE) // MIB * MIB,
+            vms=vms,
+            designs=names("DESIGNS", args.designs, DESIGNS),
+            workloads=chosen,
+            repeat=integer("REPEAT", args.repeat or "1", 1, 1000),
+            jobs=max(vms) if platform.vms_together else jobs or cores,
+            timeout_s=value("BENCH_TIMEOUT_S", 1800),
+            name=args.name or "-".join(chosen[:3]),
+            options=platform.options(kconfig),
+            program=program,
+        )
+    )
+    return check_selected(made, kconfig)
+
+
+def from_json(path: Path, kconfig: dict[str, str]) -> Settings:
+    """Settings of an earlier benchmark, from its config.json."""
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text())["settings"]
+        if raw["format"] != FORMAT:
+            raise UserError(f"{path}: written in another format ({raw['format']})")
+        if raw["platform"] not in PLATFORMS:
+            raise UserError(f"FROM={path}: unknown platform: {raw['platform']}")
+        raw["options"] = PLATFORMS[raw["platform"]].Options(**raw["options"])
+        raw["fast"], raw["slow"] = Tier(**raw["fast"]), Tier(**raw["slow"])
+        if raw["program"] is not None:
+            given = raw["program"]
+            raw["program"] = Program(**{**given, "files": tuple(given["files"])})
+            program_name(raw["program"])
+        for key in ("vms", "designs", "workloads"):
+            raw[key] = tuple(raw[key])
+        settings = Settings(**raw)
+        if not settings.program:
+            names("WORKLOADS", " ".join(settings.workloads), WORKLOADS)
+        names("DESIGNS", " ".join(settings.designs), DESIGNS)
+    except OSError as error:
+        raise UserError(f"FROM={path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"FROM={path}: not the config.json of a benchmark: {error}") from None
+    return check_selected(check(settings), kconfig)

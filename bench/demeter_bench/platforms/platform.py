@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a platform is: how one tiered VM is started, and what sets it apart from others.
+
+A platform turns settings, a design and a job into the command line of a
+hypervisor that runs the job and exits. The guest's console is written to
+console.log and its virtio console to stream, both in the VM's folder, which is
+also the working directory.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ..design import Design
+from ..errors import UserError
+from ..settings import Settings
+
+
+class Platform(ABC):
+    """Base class of platforms; the class attributes are its traits."""
+
+    name: ClassVar[str]
+    about: ClassVar[str]  # one line, for help and docs
+    # "auto" takes the usable platform with the highest; None: only when asked for
+    preference: ClassVar[int | None] = None
+    # size of workloads (workload.py): emulated or paper
+    scale: ClassVar[str] = "paper"
+    # the VMs of one measurement compete for one machine, so exactly they run at once
+    vms_together: ClassVar[bool] = True
+    # profiling() works
+    profiles: ClassVar[bool] = False
+
+    @dataclass(frozen=True)
+    class Options:
+        """Its own settings; they are archived as Settings.options."""
+
+    def __init__(self, build: Path) -> None:
+        self.build = build
+
+    @classmethod
+    def why_not(cls) -> str | None:
+        """None when this machine can run it, else the reason."""
+        return None
+
+    @classmethod
+    def options(cls, kconfig: dict[str, str]) -> Any:
+        """Its Options, as configured."""
+        return cls.Options()
+
+    @classmethod
+    def check(cls, s: Settings) -> None:
+        """Raise UserError about what it cannot run of otherwise good settings."""
+        return
+
+    @classmethod
+    def check_selected(cls, kconfig: dict[str, str]) -> None:
+        """Raise UserError when the configuration does not build what it needs."""
+        return
+
+    @classmethod
+    def preset(cls, s: Settings) -> str:
+        """What its tiers are, in the summary."""
+        return "hardware"
+
+    @classmethod
+    def label(cls, s: Settings) -> str:
+        """Where results are from, in titles of tables and charts."""
+        return cls.name
+
+    @abstractmethod
+    def versions(self) -> dict[str, str]:
+        """Versions of what results depend on, for the archive."""
+
+    @abstractmethod
+    def job_command(self, s: Settings, design: Design, vms: int, seed: int) -> list[str]:
+        """Run the job in ./initrd on one of vms machines.
+
+        The seed is for what the machine gives the guest as random.
+        """
+
+    @abstractmethod
+    def shell_command(self, s: Settings, design: Design, initrd: Path) -> list[str]:
+        """A VM with its console on this terminal."""
+
+    def profiling(self, profile: str) -> Platform:
+        """The same machine, which leaves what each page's accesses cost in the file."""
+        raise UserError(f"the {self.name} platform does not see every access")

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Skeletons of a new design or workload: make new-design, make new-workload.
+
+A skeleton is a copy of bench/templates/<kind>/ with the name filled in. It builds, runs
+and passes its tests as it is. The tables of docs/user-guide.md are written anew from what
+is there then (docs.py).
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from . import discover
+from .errors import UserError
+
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+
+
+def create(kind: str, name: str, top: Path = discover.TOP) -> Path:
+    """Make <top>/<kind>s/<name> from the template of the kind; returns the folder.
+
+    Raises UserError, with nothing made, when the name is none or is taken.
+    """
+    if not discover.NAME.fullmatch(name) or len(name) > 32:
+        raise UserError(
+            f"NAME={name}: give a name of at most 32 of a-z, 0-9, _ and - after a letter"
+        )
+    if kind == "workload" and "-" in name:
+        raise UserError(f"NAME={name}: a workload is a program and a C file: use _ instead of -")
+    folder = top / f"{kind}s" / name
+    if folder.exists():
+        raise UserError(f"NAME={name}: {kind}s/{name} is there already")
+    taken = {
+        "design": lambda: discover.find(top / "designs", "design.py", "DESIGNS", object),
+        "workload": lambda: discover.find(top / "workloads", "bench.py", "WORKLOADS", object),
+    }[kind]()
+    if name in taken:
+        raise UserError(f"NAME={name}: {kind}s/{taken[name].folder.name} has that name")
+    words = {"@NAME@": name, "@SYMBOL@": name.upper().replace("-", "_")}
+
+    def filled(text: str) -> str:
+        for word, value in words.items():
+            text = text.replace(word, value)
+        return text
+
+    new = folder.with_name(f".{name}.new")
+    try:
+        for path in sorted(p for p in (TEMPLATES / kind).rglob("*") if p.is_file()):
+            target = new / filled(str(path.relative_to(TEMPLATES / kind)))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(filled(path.read_text()))
+        new.rename(folder)
+    except OSError as error:
+        shutil.rmtree(new, ignore_errors=True)
+        raise UserError(f"cannot write {folder}: {error.strerror}") from None
+    return folder

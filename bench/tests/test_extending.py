@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is there is found, what is broken is named, skeletons, and tables of the manual."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from demeter_bench import discover, docs, skeleton
+from demeter_bench.design import Design
+from demeter_bench.designs import DESIGNS
+from demeter_bench.errors import UserError
+from demeter_bench.platforms import PLATFORMS
+from demeter_bench.workloads import WORKLOADS
+
+TOP = Path(__file__).resolve().parents[2]
+GOOD = "from demeter_bench.design import Design\nDESIGNS = {%r: Design('t', '#fff', 'a')}\n"
+
+
+def find(base: Path) -> dict[str, Design]:
+    found = discover.find(base, "design.py", "DESIGNS", Design)
+    return {name: entry for name, (entry, _) in found.items()}
+
+
+def write(base: Path, **files: str) -> None:
+    for folder, text in files.items():
+        (base / folder).mkdir(parents=True)
+        (base / folder / "design.py").write_text(text)
+
+
+def test_folders_are_found(tmp_path: Path):
+    write(tmp_path / "designs", b=GOOD % "two", a=GOOD % "one")
+    (tmp_path / "designs/no-design").mkdir()
+    assert list(find(tmp_path / "designs")) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("DESIGNS = {", "designs/x/design.py: line 1: SyntaxError"),
+        ("\n1 / 0", "designs/x/design.py: line 2: ZeroDivisionError"),
+        ("import no_such_module", "line 1: ModuleNotFoundError"),
+        ("", "DESIGNS must be a dict of Design by name"),
+        ("DESIGNS = {}", "DESIGNS must be a dict"),
+        ("DESIGNS = {'x': 1}", "x: must be a Design"),
+        (GOOD % "Not good", "'Not good': a name must be"),
+        (GOOD % "one", "one is there twice: also in designs/a"),
+    ],
+)
+def test_what_is_broken_is_named(tmp_path: Path, text: str, message: str):
+    write(tmp_path / "designs", a=GOOD % "one", x=text)
+    with pytest.raises(UserError) as error:
+        find(tmp_path / "designs")
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_nothing_there(tmp_path: Path):
+    with pytest.raises(UserError, match=r"no folder with a design\.py"):
+        find(tmp_path)
+
+
+@pytest.mark.parametrize("design", DESIGNS.values(), ids=list(DESIGNS))
+def test_designs_say_what_they_are(design: Design):
+    assert design.title and design.about and "\n" not in design.about
+    assert design.color.startswith("#")
+    assert not design.setup or design.setup.endswith("\n")
+
+
+def test_designs_can_be_told_apart():
+    """In charts."""
+    assert len({d.color for d in DESIGNS.values()}) == len(DESIGNS)
+    assert len({d.title for d in DESIGNS.values()}) == len(DESIGNS)
+
+
+def test_the_manual_is_up_to_date():
+    """make docs writes its tables."""
+    tables = set()
+    for path in (TOP / "docs").glob("*.md"):
+        text = path.read_text()
+        assert docs.filled(text) == text, f"{path.name}: run 'make docs'"
+        tables |= {match[2] for match in docs.MARKED.finditer(text)}
+    assert tables == set(docs.tables())
+
+
+def test_help_lists_everything():
+    shown = subprocess.run(
+        ["make", "help"], cwd=TOP, capture_output=True, text=True, check=True
+    ).stdout
+    for name in (*DESIGNS, *WORKLOADS, *PLATFORMS):
+        assert f"\n  {name} " in shown
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The repository's folders that are looked into, to add to."""
+    for folder in ("designs", "workloads"):
+        shutil.copytree(TOP / folder, tmp_path / folder)
+    return tmp_path
+
+
+def test_new_design(copy: Path):
+    folder = skeleton.create("design", "my-design", copy)
+    assert folder == copy / "designs/my-design"
+    assert "my-design" in find(copy / "designs")
+    assert "@" not in "".join(p.read_text() + p.name for p in folder.rglob("*") if p.is_file())
+    assert (folder / "tests/test_my-design.py").exists()
+
+
+NO_NAMES = ("", "A", "x/y", "../x", "1x", "a b", "x" * 40)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *(("design", name) for name in (*NO_NAMES, "tpp", "all-fast")),
+        *(("workload", name) for name in (*NO_NAMES, "gups", "gups-zipf", "with-dash")),
+    ],
+)
+def test_names_that_cannot_be(copy: Path, kind: str, name: str):
+    before = sorted(copy.rglob("*"))
+    with pytest.raises(UserError, match="NAME="):
+        skeleton.create(kind, name, copy)
+    assert sorted(copy.rglob("*")) == before
+
+
+def test_another_form_takes_a_name(copy: Path):
+    with pytest.raises(UserError, match="designs/bounds has that name"):
+        skeleton.create("design", "all-fast", copy)
+
+
+def test_new_without_a_name():
+    done = subprocess.run(["make", "new-design"], cwd=TOP, capture_output=True, text=True)
+    assert done.returncode != 0 and "NAME=: give a name" in done.stderr

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Demeter: the guest samples its own accesses and exchanges hot pages with cold ones."""
+
+from demeter_bench.design import Design
+
+DESIGNS = {
+    "demeter": Design(
+        "Demeter",
+        "#e41a1c",
+        "sampled accesses, hot pages of the slow tier exchanged with cold ones",
+        needs_two_tiers=True,
+        setup="insmod /lib/modules/demeter.ko\n"
+        "cd /sys/kernel/mm/demeter\n"
+        "echo all 16 >attach\n"
+        "echo 1 >enabled\n",
+        threads=("demeter", "kdamond"),
+        promotions=("demeter_promote",),
+        demotions=("demeter_demote",),
+    )
+}
