@@ -7,12 +7,16 @@ setting which is unknown, or does not hold in the result, is refused with the
 symbol's name and leaves CONFIG as it was.
 """
 
+import locale
+import os
 import re
 import sys
 from pathlib import Path
 
 import kconfiglib
 
+# The least that shows a menu and its keys, of a terminal
+COLUMNS, LINES = 40, 12
 LINE = re.compile(r"CONFIG_(\w+)=(.*)|# CONFIG_(\w+) is not set")
 
 
@@ -50,13 +54,42 @@ def check(kconf: kconfiglib.Kconfig, path: Path, old: bool) -> None:
             )
 
 
+def check_terminal() -> None:
+    """Refuse a terminal that cannot show the menu, before the menu takes it over."""
+    import curses
+
+    instead = "use a terminal, or 'make defconfig'"
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise SystemExit(f"menuconfig: input and output are no terminal: {instead}")
+    term = os.environ.get("TERM")
+    if not term:
+        raise SystemExit(f"menuconfig: TERM is not set, so the terminal is not known: {instead}")
+    try:
+        curses.setupterm(term)
+    except curses.error:
+        raise SystemExit(f"menuconfig: TERM={term} is not known here: {instead}") from None
+    if not curses.tigetstr("cup"):
+        raise SystemExit(f"menuconfig: TERM={term} cannot move the cursor: {instead}")
+    columns, lines = os.get_terminal_size(sys.stdout.fileno())
+    # a terminal that does not tell its size has 0, and the one that TERM says
+    if 0 < columns < COLUMNS or 0 < lines < LINES:
+        raise SystemExit(
+            f"menuconfig: the terminal is too small: {columns} columns and {lines} lines, "
+            f"at least {COLUMNS} and {LINES} are needed"
+        )
+    try:
+        locale.setlocale(locale.LC_ALL, "")
+    except locale.Error:
+        os.environ["LC_ALL"] = "C.UTF-8"
+
+
 def main(argv: list[str]) -> None:
     config, command = Path(argv[1]), argv[2]
+    if command == "menuconfig":
+        check_terminal()
     kconf = kconfiglib.Kconfig("Kconfig", warn_to_stderr=False)
 
     if command == "menuconfig":
-        import os
-
         from menuconfig import menuconfig
 
         os.environ["KCONFIG_CONFIG"] = str(config)
@@ -82,4 +115,9 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv)
+    try:
+        main(sys.argv)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (OSError, UnicodeError, kconfiglib.KconfigError) as error:
+        sys.exit("configuration: " + " ".join(str(error).split()))

@@ -3,8 +3,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
+import select
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -59,3 +65,80 @@ def test_refused(tmp_path: Path, setting: str, symbol: str):
     assert done.returncode != 0
     assert symbol in done.stderr and len(done.stderr.splitlines()) == 1
     assert config.read_text() == before
+
+
+def menuconfig(config: Path, columns: int, lines: int, keys: bytes, **env: str) -> tuple[int, str]:
+    """Exit status and output of menuconfig in a terminal of that size."""
+    leader, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "scripts/kconfig.py", config, "menuconfig"],
+        cwd=TOP, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True,
+        env={**os.environ, "TERM": "xterm", **env},
+    )  # fmt: skip
+    os.close(terminal)
+    out = b""
+    while True:
+        if not select.select([leader], [], [], 0.5)[0]:
+            # it waits for keys
+            os.write(leader, keys)
+            continue
+        try:
+            out += os.read(leader, 4096)
+        except OSError:
+            break
+    os.close(leader)
+    return process.wait(timeout=20), out.decode(errors="replace")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / ".config"
+    kconfig(path, "defconfig", "configs/emulated_defconfig")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines", "env"), [(80, 24, {}), (40, 12, {}), (0, 0, {}), (80, 24, {"LC_ALL": "x"})]
+)
+def test_menuconfig_starts_and_quits(config: Path, columns: int, lines: int, env: dict):
+    before = config.read_text()
+    status, out = menuconfig(config, columns, lines, b"q", **env)
+    assert status == 0 and "No changes to save" in out
+    assert config.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines", "term", "message"),
+    [
+        (39, 24, "xterm", "too small: 39 columns and 24 lines"),
+        (80, 11, "xterm", "too small: 80 columns and 11 lines"),
+        (80, 24, "", "TERM is not set"),
+        (80, 24, "nonsense", "TERM=nonsense is not known"),
+        (80, 24, "dumb", "TERM=dumb cannot move the cursor"),
+    ],
+)
+def test_menuconfig_refuses(config: Path, columns: int, lines: int, term: str, message: str):
+    before = config.read_text()
+    status, out = menuconfig(config, columns, lines, b"q", TERM=term)
+    assert status == 1 and message in out and len(out.splitlines()) == 1
+    assert config.read_text() == before
+
+
+def test_menuconfig_without_a_terminal(config: Path):
+    before = config.read_text()
+    done = kconfig(config, "menuconfig")
+    assert done.returncode == 1 and "are no terminal" in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and done.stdout == ""
+    assert config.read_text() == before
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", None])
+def test_a_configuration_that_cannot_be_read(tmp_path: Path, content: bytes | None):
+    path = tmp_path / ".config"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    done = kconfig(path, "olddefconfig")
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
