@@ -25,12 +25,19 @@ def write_json(path: Path, value: object) -> None:
 
 
 def source_version(top: Path) -> str:
-    """The commit that is benchmarked, "+" with uncommitted changes."""
-    done = subprocess.run(
-        ["git", "-C", top, "describe", "--always", "--dirty=+", "--abbrev=12"],
-        capture_output=True,
-        text=True,
-    )
+    """The commit that is benchmarked, "+" with uncommitted changes, or "unknown".
+
+    Whoever benchmarks need not own the checkout, and need not have git.
+    """
+    command = ["git", "-c", f"safe.directory={top}", "-C", top]
+    try:
+        done = subprocess.run(
+            [*command, "describe", "--always", "--dirty=+", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+        )
+    except OSError:
+        return "unknown"
     return done.stdout.strip() or "unknown"
 
 
