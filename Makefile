@@ -8,13 +8,9 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-override TOP := $(CURDIR)
-BUILD ?= $(TOP)/build
-override BUILD := $(abspath $(BUILD))
+DEPS = $(BUILD)/.deps
+include scripts/paths.mk
 export BUILD V
-ifneq ($(filter $(patsubst %/,%,$(BUILD))/%,$(TOP)/),)
-$(error BUILD=$(BUILD) holds the sources: name a folder of its own)
-endif
 
 NPROC := $(shell nproc)
 export PYTHONDONTWRITEBYTECODE := 1
@@ -22,7 +18,6 @@ export PYTHONDONTWRITEBYTECODE := 1
 KCONFIG_CONFIG := $(BUILD)/.config
 VENV := $(BUILD)/venv
 PYTHON := $(VENV)/bin/python
-DEPS := $(BUILD)/.deps
 STAGE := scripts/stage
 KCONFIG := BUILD=$(BUILD) $(PYTHON) scripts/kconfig.py $(KCONFIG_CONFIG)
 
@@ -37,7 +32,7 @@ commands := help clean distclean
 targets := all
 clean_dirs :=
 goals := $(or $(MAKECMDGOALS),all)
-locked := flock $(BUILD)/.lock $(MAKE)
+locked := flock $(lock) $(MAKE)
 
 include scripts/setup.mk
 include scripts/test.mk
@@ -56,6 +51,10 @@ unknown := $(filter-out $(commands) $(targets) $(BUILD)/%,$(goals))
 ifneq ($(unknown),)
 $(error no such target: $(unknown); 'make help' lists them)
 endif
+# All but these build something, or read what was built.
+ifneq ($(filter-out help clean distclean,$(goals)),)
+$(need_build)
+endif
 
 .PHONY: $(commands) $(targets)
 all: linux qemu workloads image
@@ -68,13 +67,10 @@ help:
 		echo "Designs are in designs/, workloads in workloads/."
 
 # Only what a build has made may be deleted.
-built := [ ! -e $(BUILD) ] || [ -e $(BUILD)/.deps ] || [ -e $(BUILD)/.lock ] || \
-	{ echo "$(BUILD) is no build folder: not deleted" >&2; exit 1; }
+built = $(if $(is_build),,$(error BUILD=$(BUILD) is no build folder: not deleted))
 
 clean:
-	@$(built)
-	rm -rf $(clean_dirs)
+	$(built)rm -rf $(clean_dirs)
 
 distclean:
-	@$(built)
-	rm -rf $(BUILD)
+	$(built)rm -rf $(BUILD)

@@ -31,21 +31,18 @@ configured: $(KCONFIG_CONFIG)
 	@$(KCONFIG) olddefconfig
 
 bench:
-	@mkdir -p $(BUILD)
 	@$(locked) configured
 	@$(bench) bench --dry-run $(bench_args)
 	@$(locked) all
 	@$(bench) bench $(bench_args)
 
 run:
-	@mkdir -p $(BUILD)
 	@$(locked) configured
 	@$(bench) run --dry-run --design "$(DESIGN)"
 	@$(locked) all
 	@$(bench) run --design "$(DESIGN)"
 
 bench-emulator:
-	@mkdir -p $(BUILD)
 	@$(locked) all guest-tests
 	@$(bench) emulator $(if $(REPEAT),--repeat "$(REPEAT)")
 

@@ -9,7 +9,6 @@ deps:
 	@$(MAKE) $(DEPS)
 
 $(DEPS): scripts/packages.txt scripts/deps
-	@mkdir -p $(BUILD)
 	@scripts/deps scripts/packages.txt
 	@touch $@
 

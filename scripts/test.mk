@@ -6,20 +6,17 @@ targets += check-needs lint-needs
 clean_dirs += $(BUILD)/tests $(BUILD)/check $(BUILD)/log
 
 check:
-	@mkdir -p $(BUILD)
 	@$(locked) all check-needs
 	@scripts/check $(BUILD)
 
 # Ten minutes for each test on the kernel that finds its own mistakes, instead of one
 STRESS_SECONDS ?= 600
 stress:
-	@mkdir -p $(BUILD)
 	@$(locked) all linux-debug tools-tests
 	@STRESS_SECONDS=$(STRESS_SECONDS) BUILD=$(BUILD) PYTHONPATH=bench $(PYTHON) -m pytest -q -s \
 		-p no:cacheprovider bench/tests/test_stress.py
 
 lint:
-	@mkdir -p $(BUILD)
 	@$(locked) lint-needs
 	@scripts/lint $(BUILD)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import os
 import signal
+import string
 import subprocess
+import sys
 import tarfile
 import time
 from pathlib import Path
 
 import pytest
+from demeter_bench.archive import source_version
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -138,19 +141,141 @@ def test_missing_packages_without_root(tmp_path: Path):
     assert "root is needed to install: no-such-package-at-all" in done.stderr
 
 
-@pytest.mark.parametrize("build", [str(TOP), str(TOP.parent), "/"])
-def test_the_sources_are_no_build_folder(build: str):
-    done = subprocess.run(
-        ["make", "-n", "distclean", f"BUILD={build}"], cwd=TOP, capture_output=True, text=True
+def make(top: Path, *args: str) -> subprocess.CompletedProcess:
+    """make as a user calls it, whatever make has started the tests."""
+    ours = ("BUILD", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
+    env = {k: v for k, v in os.environ.items() if k not in ours}
+    return subprocess.run(
+        ["make", *args], cwd=top, env=env, capture_output=True, text=True, timeout=120
     )
+
+
+@pytest.fixture
+def checkout(tmp_path: Path):
+    """checkout(name) -> a folder of that name with all that is in this one."""
+
+    def link(name: str) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        for entry in TOP.iterdir():
+            if entry.name not in ("build", ".git"):
+                (folder / entry.name).symlink_to(entry)
+        return folder
+
+    return link
+
+
+def prepared(build: Path) -> Path:
+    """A build folder in which nothing has to be downloaded."""
+    build.mkdir()
+    (build / ".deps").touch()
+    (build / "venv").symlink_to(sys.prefix)
+    return build
+
+
+# what can be a part of a path; all else is refused
+FIT = "!+-.@^_~é"
+UNFIT = sorted(set(string.punctuation + string.whitespace) - set(FIT + "/\r\v\f"))
+
+
+def test_odd_paths_work(checkout, tmp_path: Path):
+    top, build = checkout(f"a{FIT}b"), prepared(tmp_path / f"c{FIT}d")
+    tool = build / "tools/demeterctl"
+    done = make(top, f"BUILD={build}", "defconfig", str(tool))
+    assert done.returncode == 0, done.stderr
+    assert (build / ".config").exists() and os.access(tool, os.X_OK)
+    assert make(top, f"BUILD={build}", "clean").returncode == 0 and not tool.exists()
+
+
+@pytest.mark.parametrize("character", UNFIT)
+def test_a_checkout_that_make_cannot_take_is_refused(checkout, character: str):
+    top = checkout(f"a{character}b")
+    done = make(top)
+    assert done.returncode == 2 and "the path of the checkout has a" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (top / "build").exists()
+
+
+@pytest.mark.parametrize("character", UNFIT)
+def test_a_build_folder_that_make_cannot_take_is_refused(tmp_path: Path, character: str):
+    done = make(TOP, f"BUILD={tmp_path}/a{character}b")
+    assert done.returncode == 2 and "BUILD: make cannot build there" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_relative_build_folder(checkout):
+    top = checkout("top")
+    prepared(top / "out")
+    assert make(top, "BUILD=out", "defconfig").returncode == 0
+    assert (top / "out/.config").exists() and not (top / "build").exists()
+
+
+@pytest.mark.parametrize("build", ["/proc/x", "/etc/passwd", "/etc/passwd/x"])
+def test_a_build_folder_that_cannot_be_written(build: str):
+    done = make(TOP, f"BUILD={build}")
+    assert done.returncode == 2 and f"BUILD={build} cannot be written" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("goals", [["NONSENSE"], ["help", "linux-nonsense"], ["checks", "T=x"]])
+def test_unknown_targets_are_refused_before_anything_is_made(tmp_path: Path, goals: list[str]):
+    done = make(TOP, f"BUILD={tmp_path}/build", *goals)
+    assert done.returncode == 2 and "no such target" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_python(tmp_path: Path):
+    """Hides the system's python3 in a mount namespace."""
+    hide = 'mount --bind /dev/null /usr/bin/python3 && exec scripts/venv "$0" x y'
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "bash", "-c", hide, str(tmp_path / "venv")],
+        cwd=TOP, capture_output=True, text=True, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "python-environment: no python3 on this system\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_version_of_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert source_version(tmp_path) == "unknown"
+    git = ["git", "-C", tmp_path, "-c", "user.name=x", "-c", "user.email=x"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    version = source_version(tmp_path)
+    assert len(version) == 12
+    # as whoever does not own it
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    plain = subprocess.run([*git, "describe", "--always"], capture_output=True, text=True)
+    assert "dubious ownership" in plain.stderr
+    assert source_version(tmp_path) == version
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert source_version(tmp_path) == "unknown"
+
+
+def test_folders_of_the_sources_are_known():
+    """scripts/paths.mk refuses to build into them."""
+    listed = (TOP / "scripts/paths.mk").read_text().partition("sources := ")[2].split("\n")[0]
+    git = ["git", "-c", f"safe.directory={TOP}", "ls-files", "*/*"]
+    files = subprocess.run(git, cwd=TOP, capture_output=True, text=True, check=True).stdout
+    assert {name.partition("/")[0] for name in files.splitlines()} - set(listed.split()) == set()
+
+
+@pytest.mark.parametrize(
+    "build", [str(TOP), str(TOP.parent), "/", "", ".", "linux", "linux/out", ".git/x"]
+)
+@pytest.mark.parametrize("goal", ["distclean", "all"])
+def test_the_sources_are_no_build_folder(build: str, goal: str):
+    done = make(TOP, "-n", goal, f"BUILD={build}")
     assert done.returncode != 0 and "holds the sources" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
-def test_only_a_build_folder_is_deleted(tmp_path: Path):
+@pytest.mark.parametrize("goal", ["all", "clean", "distclean"])
+def test_only_a_build_folder_is_used_or_deleted(tmp_path: Path, goal: str):
     (tmp_path / "precious").write_text("")
-    for target in ("clean", "distclean"):
-        done = subprocess.run(
-            ["make", target, f"BUILD={tmp_path}"], cwd=TOP, capture_output=True, text=True
-        )
-        assert done.returncode != 0 and "is no build folder" in done.stderr
-    assert (tmp_path / "precious").exists()
+    done = make(TOP, goal, f"BUILD={tmp_path}")
+    assert done.returncode == 2 and f"BUILD={tmp_path}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["precious"]
