@@ -33,7 +33,7 @@ olddefconfig savedefconfig: $(VENV)/.installed
 
 # A first `make bench` configures itself; a later one keeps what is there and
 # refuses what cannot be.
-$(KCONFIG_CONFIG): Kconfig $(wildcard */Kconfig) | $(VENV)/.installed
+$(KCONFIG_CONFIG): Kconfig $(wildcard */Kconfig workloads/*/Kconfig designs/*/Kconfig) | $(VENV)/.installed
 	@if [ -e $@ ]; then $(KCONFIG) olddefconfig; \
 	 else $(KCONFIG) defconfig configs/emulated_defconfig; fi
 
