@@ -40,7 +40,6 @@ $(KCONFIG_CONFIG): Kconfig $(wildcard */Kconfig workloads/*/Kconfig designs/*/Kc
 # $(call remember,VALUE): recipe of a stamp that changes when VALUE does
 remember = @mkdir -p $(@D); echo "$(1)" | cmp -s - $@ || echo "$(1)" > $@
 
-comma := ,
 # $(call upper,NAME): a name as part of a symbol
 upper = $(shell echo $(1) | tr a-z- A-Z_)
 
