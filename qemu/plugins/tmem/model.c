@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The tiered-memory model; see model.h for what it is and who calls it, and
- * docs/emulation.md for what it leaves out.
+ * The tiered-memory model. model.h says what it computes and who calls it,
+ * docs/emulation.md what it leaves out.
  */
 #include "model.h"
 
@@ -16,42 +16,50 @@
 
 /*
  * A miss belongs to a stream when it is at most this many lines away from the
- * stream's last one, either way: compilers and cores reorder neighbours.
+ * stream's last miss, before or after it: compilers and cores reorder accesses
+ * to neighbouring lines.
  */
 #define STREAM_WINDOW 8
 
-/* Lines of a region, by which streams are found; at least the window. */
+/*
+ * Lines of a region. A stream is found by the region of its last miss and by
+ * the two regions beside it, so that a region must be no smaller than the
+ * window.
+ */
 #define STREAM_REGION 16
 
 /*
- * The prefetcher runs up to this many lines ahead of a trusted stream, which
- * waits for bandwidth only when the tier is that far behind.
+ * The prefetcher runs up to this many lines ahead of a trusted stream. The
+ * stream waits for bandwidth only when the tier is further behind than that.
  */
 #define STREAM_AHEAD 16
 
-/* A stream is trusted, and its lines prefetched, after this many misses. */
+/*
+ * A stream is trusted once this many misses have followed its first one. The
+ * lines of later misses count as prefetched.
+ */
 #define STREAM_TRUSTED 2
 
 /* A line of the first level, which is virtually tagged and writes back. */
 struct filter_line {
     uint64_t vline; /* line number + 1; 0 is empty */
-    uint32_t tag; /* of the last level */
-    bool written; /* the last level does not know that it is dirty */
+    uint32_t tag; /* of the same line in the last level */
+    bool written; /* dirty here; the last level's tag does not show it yet */
     int8_t tier;
 };
 
 struct stream {
     uint64_t last; /* last virtual line that missed */
-    unsigned int run; /* misses that followed the first, saturating */
+    unsigned int run; /* misses that followed the first, up to STREAM_TRUSTED */
 };
 
 struct tier_state {
     struct tmem_counters counters;
-    uint64_t read_ps; /* charged per load miss, MLP taken off */
-    uint64_t write_ps;
-    uint64_t read_busy_ps; /* the tier is occupied per line moved */
-    uint64_t write_busy_ps;
-    uint64_t busy_until_ps;
+    uint64_t read_ps; /* charged per load miss: latency / MLP */
+    uint64_t write_ps; /* charged per store miss: latency / MLP */
+    uint64_t read_busy_ps; /* for which a fetched line occupies the tier */
+    uint64_t write_busy_ps; /* for which a written line occupies the tier */
+    uint64_t busy_until_ps; /* when the tier has moved all lines so far */
 };
 
 struct tmem_model {
@@ -282,9 +290,9 @@ bool tmem_filter_hit(struct tmem_model *m, uint64_t vaddr, bool store)
 
 /*
  * Look @tag up in a set of @ways and make it the most recently used. Returns
- * true on a hit; on a miss *@evicted is the tag that had to go (0: none).
- * Inlined for the common associativity, where the search becomes a vector
- * comparison.
+ * true on a hit; on a miss *@evicted is the tag that was evicted (0: none).
+ * Inlined, so that the search becomes a vector comparison where the caller
+ * passes a constant number of ways.
  */
 static inline __attribute__((always_inline)) bool
 set_touch(uint32_t *set, unsigned int ways, uint32_t tag, uint32_t *evicted)
@@ -330,10 +338,11 @@ static bool stream_follows(const struct stream *s, uint64_t vline)
 }
 
 /*
- * Follow the streams of neighbouring lines: true when a trusted stream would
- * have fetched @vline ahead of this miss. Streams are followed by virtual
- * address, since they go on across pages. Each is found by the region of its
- * last line; one that enters a region comes from a neighbour of it.
+ * Follow the streams of neighbouring lines. Returns true when a trusted stream
+ * would have fetched @vline ahead of this miss. Streams are followed by virtual
+ * address, since they go on across pages. A stream's slot is that of the region
+ * of its last miss; a stream that enters a region is still in the slot of a
+ * region beside it.
  */
 static bool stream_covers(struct tmem_model *m, uint64_t vline)
 {
@@ -376,7 +385,7 @@ static void write_back(struct tmem_model *m, uint32_t tag, uint64_t now_ps)
     }
     t = &m->tiers[tier];
     t->counters.writebacks++;
-    /* Posted behind the fetch: it takes its share of the tier, no more. */
+    /* The write is posted behind the fetch: nobody waits for it to end. */
     if (t->busy_until_ps < now_ps) {
         t->busy_until_ps = now_ps;
     }
@@ -384,8 +393,8 @@ static void write_back(struct tmem_model *m, uint32_t tag, uint64_t now_ps)
 }
 
 /*
- * A written line leaves the first level: the last level has it, dirty from now
- * on, unless it has evicted it in the meantime.
+ * Evict the line @f from the first level. If it was written, mark it dirty in
+ * the last level, or write it back if the last level no longer holds it.
  */
 static void filter_evict(struct tmem_model *m, const struct filter_line *f,
                          uint64_t now_ps)
@@ -464,7 +473,7 @@ struct tmem_outcome tmem_access(struct tmem_model *m,
 
         out.stall_ps = queue_ps + (a->store ? t->write_ps : t->read_ps);
         out.level = c->media;
-        /* overlap hides latency from the program, not from the access */
+        /* the MLP shortens what the program waits for, not the access itself */
         out.latency_ps = queue_ps + (a->store ? c->write_ps : c->read_ps);
     }
     if (a->store) {

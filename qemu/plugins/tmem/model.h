@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The tiered-memory model: what a data access costs.
+ * The tiered-memory model computes what a data access costs.
  *
- * Pure logic, without QEMU: an access goes through a first-level filter and a
- * set-associative last-level cache; a miss pays the latency of the tier that
- * holds its physical address and occupies that tier for line / bandwidth. The
- * plugin (tmem.c) feeds it and charges the stalls it returns; the unit tests
- * drive it directly.
+ * It is pure logic, without QEMU. An access goes through a first-level filter
+ * and a set-associative last-level cache; a miss pays the latency of the tier
+ * that holds its physical address and occupies that tier for line / bandwidth.
+ * The plugin (tmem.c) feeds the model with accesses and charges the stalls that
+ * the model returns; the unit tests call the model directly.
+ * docs/emulation.md, "Memory", describes the rules and what they leave out; the
+ * presets of latency and bandwidth are Table 2 of the paper (SOSP '25).
  *
- * Time is in picoseconds of simulated time everywhere. One model belongs to
- * one machine; callers serialize accesses (icount runs one vCPU at a time).
- * Counters may be read by another thread while the model runs.
+ * All times are picoseconds of simulated time, all addresses and sizes are
+ * bytes. One model belongs to one machine. Callers serialize accesses (icount
+ * runs one vCPU at a time). Another thread may read the counters meanwhile.
  */
 #ifndef TMEM_MODEL_H
 #define TMEM_MODEL_H
@@ -24,7 +26,7 @@
 #define TMEM_MAX_STREAMS 64
 #define TMEM_FILTER_LINES 64
 
-/* What serves an access, by distance. */
+/* What serves an access, the nearest level first. */
 enum tmem_level {
     TMEM_L1,
     TMEM_L3,
@@ -34,103 +36,121 @@ enum tmem_level {
     TMEM_REMOTE_PMEM,
 };
 
+/* Latencies and bandwidths of one tier. */
 struct tmem_tier_config {
-    char name[32];
+    char name[32]; /* in reports, not empty */
     enum tmem_level media; /* TMEM_DRAM or later */
     uint64_t read_ps; /* latency of a load miss */
     uint64_t write_ps; /* latency of a store miss (read for ownership) */
-    uint64_t read_mbps; /* bandwidth in MB/s (10^6 bytes) */
-    uint64_t write_mbps;
+    uint64_t read_mbps; /* bandwidth of fetches in MB/s (10^6 bytes) */
+    uint64_t write_mbps; /* bandwidth of write-backs in MB/s */
 };
 
-/* Guest physical addresses [base, base + size) live in tier @tier. */
+/* Tier @tier holds guest physical addresses [base, base + size). */
 struct tmem_range {
     uint64_t base;
     uint64_t size;
     unsigned int tier;
 };
 
+/* Everything that a model is made from; tmem_config_check() says if it can. */
 struct tmem_config {
     uint64_t cache_size; /* bytes; 0: no last-level cache */
     unsigned int cache_ways;
     unsigned int line; /* bytes */
-    uint64_t l1_ps; /* what hits are reported to take; they cost nothing */
-    uint64_t l3_ps;
+    uint64_t l1_ps; /* latency reported for a first-level hit; it costs 0 */
+    uint64_t l3_ps; /* latency reported for a last-level hit; it costs 0 */
     double mlp; /* outstanding misses that overlap, >= 1 */
-    unsigned int streams; /* of the stream prefetcher; 0: none */
+    unsigned int streams; /* that the prefetcher follows; 0: no prefetcher */
     unsigned int ntiers;
     struct tmem_tier_config tiers[TMEM_MAX_TIERS];
     unsigned int nranges;
     struct tmem_range ranges[TMEM_MAX_RANGES];
 };
 
+/* What happened in one tier since the model was made. */
 struct tmem_counters {
-    uint64_t reads; /* loads that reached RAM of this tier or a cache */
-    uint64_t writes;
-    uint64_t read_misses; /* last-level misses: demand fetches by loads */
-    uint64_t write_misses;
+    uint64_t reads; /* loads of this tier's addresses, hits in caches too */
+    uint64_t writes; /* stores to this tier's addresses, likewise */
+    uint64_t read_misses; /* loads that missed the last-level cache */
+    uint64_t write_misses; /* stores that missed the last-level cache */
     uint64_t prefetched; /* misses among these that a stream had fetched */
     uint64_t writebacks; /* dirty lines written back */
     uint64_t stall_ps; /* charged to the vCPU */
-    uint64_t queue_ps; /* part of it spent waiting for bandwidth */
+    uint64_t queue_ps; /* part of stall_ps spent waiting for bandwidth */
 };
 
+/* One data access of the guest. */
 struct tmem_access {
     uint64_t vaddr;
     uint64_t paddr;
-    uint64_t now_ps;
-    bool store;
+    uint64_t now_ps; /* when it is issued */
+    bool store; /* else a load */
 };
 
+/* What the model says of one access. */
 struct tmem_outcome {
-    uint64_t stall_ps;
+    uint64_t stall_ps; /* to be charged to the vCPU */
     uint64_t latency_ps; /* from issue to data, as a processor reports it */
     enum tmem_level level; /* L3 also for what the prefetcher brought there */
-    int tier; /* -1: not RAM of any tier */
-    bool miss;
+    int tier; /* that holds the address; -1: none does */
+    bool miss; /* of the last-level cache */
 };
 
 struct tmem_model;
 
 /*
- * Check @config. Returns NULL when it is usable, else a static sentence that
- * names the option at fault.
+ * Check @config. Returns NULL when a model can be made from it, else a static
+ * sentence that begins with the name of the option at fault.
  */
 const char *tmem_config_check(const struct tmem_config *config);
 
 /*
- * Returns a model that the caller owns and frees with tmem_model_free(), or
- * NULL when memory is short. @config must have passed tmem_config_check().
+ * Make a model from @config, which is copied and must have passed
+ * tmem_config_check(). Returns the model, which the caller owns and frees with
+ * tmem_model_free(), or NULL when memory is short.
  */
 struct tmem_model *tmem_model_new(const struct tmem_config *config);
+
+/* Free @m and all that it owns. @m may be NULL. */
 void tmem_model_free(struct tmem_model *m);
 
 /*
- * The first level, by virtual address alone: true when the line was accessed
- * moments ago, so that the access is free and needs no translation.
+ * Look @vaddr up in the first level, which is virtually tagged. Returns true
+ * when the level holds the line: the access is counted, costs nothing and needs
+ * no translation. Returns false and changes nothing otherwise; the caller then
+ * calls tmem_access().
  */
 bool tmem_filter_hit(struct tmem_model *m, uint64_t vaddr, bool store);
 
-/* Everything that the filter did not answer. Updates all state. */
+/*
+ * Send the access @a, which tmem_filter_hit() did not answer, through the
+ * caches and the tier. Updates caches, streams, tiers and counters. Returns
+ * what the access costs; an address that no tier holds costs nothing and is not
+ * counted.
+ */
 struct tmem_outcome tmem_access(struct tmem_model *m,
                                 const struct tmem_access *a);
 
-/* The live counters of tier @tier; valid as long as the model. */
+/*
+ * Returns the live counters of tier @tier, one of those configured. The model
+ * owns them.
+ */
 const struct tmem_counters *tmem_counters(const struct tmem_model *m,
                                           unsigned int tier);
 
-/* Tier that holds @paddr, or -1. */
+/* Returns the number of the tier that holds @paddr, or -1. */
 int tmem_tier_of(const struct tmem_model *m, uint64_t paddr);
 
 /*
- * Count misses per 4 KiB page from now on, for an oracle. False when memory
- * is short; the model then goes on without.
+ * Count misses per 4 KiB page of physical memory from now on. Returns false
+ * when memory is short; the model then works on without counting them.
  */
 bool tmem_histogram_enable(struct tmem_model *m);
 
 /*
- * Misses per page of range @range, one counter per 4 KiB, or NULL when not
- * enabled. Owned by the model.
+ * Returns the misses of range @range, one counter for each of its 4 KiB pages,
+ * or NULL when they are not counted. The model owns the counters.
  */
 const uint32_t *tmem_histogram(const struct tmem_model *m, unsigned int range);
 

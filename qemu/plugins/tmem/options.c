@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Option parsing for the tmem plugin; see options.h. */
+/* Parses the options of the tmem plugin; options.h lists them. */
 #include "options.h"
 
 #include <errno.h>
@@ -11,7 +11,11 @@
 
 #define SPLIT_LEN 128
 
-/* A decimal number with an optional fraction, scaled; false when malformed. */
+/*
+ * Parse a decimal number that is not negative, with an optional fraction, and
+ * round it to an integer after multiplying it by @scale. Returns false when
+ * @text is malformed or the result is too large.
+ */
 static bool parse_scaled(const char *text, double scale, uint64_t *out)
 {
     char *end;
@@ -26,7 +30,10 @@ static bool parse_scaled(const char *text, double scale, uint64_t *out)
     return true;
 }
 
-/* An integer with base prefix and an optional K, M or G; false if malformed. */
+/*
+ * Parse an integer as C writes it, with an optional K, M or G. Returns false
+ * when @text is malformed or the result does not fit.
+ */
 static bool parse_size(const char *text, uint64_t *out)
 {
     unsigned int shift = 0;
@@ -55,7 +62,10 @@ static bool parse_size(const char *text, uint64_t *out)
     return true;
 }
 
-/* Copy @value to @text and split it there at colons into exactly @n parts. */
+/*
+ * Copy @value to @text and split it there at colons. Returns false unless there
+ * are exactly @n parts.
+ */
 static bool split(const char *value, char text[SPLIT_LEN], char **parts,
                   unsigned int n)
 {

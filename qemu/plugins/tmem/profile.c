@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The profile of access costs by page; see profile.h. A hash table with open
- * addressing: it is looked up at every miss.
+ * The profile of access costs by page; profile.h says what it is for. The sums
+ * are in a hash table with open addressing, since every miss looks one up.
  */
 #include "profile.h"
 
@@ -13,20 +13,24 @@
 
 #define PAGE_SHIFT 12
 #define MIN_BITS 12
-/* 128 GiB of pages, as the model: a guest may not take all memory we have */
+/*
+ * At most half of 2^26 slots are taken: pages for 128 GiB, as much as the model
+ * addresses. The limit keeps a guest from taking all of the host's memory.
+ */
 #define MAX_BITS 26
 
 struct tmem_profile {
     FILE *file;
     char *path;
-    /* 1 << bits slots, at most half of them taken; page 0 is an empty one */
+    /* 1 << bits slots, at most half of them taken; page 0 marks an empty one */
     struct tmem_profile_record *slots;
     unsigned int bits;
     size_t taken;
     bool active; /* within the region of interest */
-    bool lost; /* a page found no slot */
+    bool lost; /* the table could not grow: a page is missing */
 };
 
+/* Returns the slot that has @page, or the empty one where it belongs. */
 static struct tmem_profile_record *find_slot(struct tmem_profile_record *slots,
                                              unsigned int bits, uint64_t page)
 {
@@ -82,6 +86,7 @@ void tmem_profile_end(struct tmem_profile *p)
     p->active = false;
 }
 
+/* Double the table. Returns false, with the table as it was, when it cannot. */
 static bool grow(struct tmem_profile *p)
 {
     const unsigned int bits = p->bits + 1;
@@ -107,7 +112,7 @@ void tmem_profile_add(struct tmem_profile *p, uint64_t vaddr, uint64_t stall_ps)
     const uint64_t page = vaddr >> PAGE_SHIFT << PAGE_SHIFT;
     struct tmem_profile_record *slot;
 
-    /* Nobody's data is at page 0, which marks empty slots. */
+    /* Page 0 marks empty slots; no process has data there. */
     if (!p->active || vaddr >> 63 || !page) {
         return;
     }
@@ -126,7 +131,7 @@ void tmem_profile_add(struct tmem_profile *p, uint64_t vaddr, uint64_t stall_ps)
     slot->stall_ps += stall_ps;
 }
 
-/* Most costly first; by address where the cost is the same. */
+/* Order records by cost, most costly first, then by address. */
 static int compare(const void *x, const void *y)
 {
     const struct tmem_profile_record *a = x, *b = y;

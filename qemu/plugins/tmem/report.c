@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reports of the tmem plugin; see report.h. */
+/* Writes the reports of the tmem plugin; report.h lists them. */
 #include "report.h"
 
 #include <errno.h>
@@ -38,7 +38,8 @@ struct tmem_report {
     bool ended;
     unsigned int nmarks;
     struct mark marks[MAX_MARKS];
-    pthread_mutex_t lock; /* begin, end, marks: vCPU against control */
+    /* Guards begin, end and marks: the vCPU's thread writes, control reads. */
+    pthread_mutex_t lock;
     int socket; /* -1: no control socket */
     pthread_t thread;
 };
@@ -69,7 +70,7 @@ static struct snapshot take(const struct tmem_report *r, uint64_t now_ps)
     return s;
 }
 
-/* The counters of one span of time, [@from, @to], as a JSON object. */
+/* Print what was counted from @from to @to as a JSON object. */
 static void print_span(const struct tmem_report *r, FILE *f,
                        const struct snapshot *from, const struct snapshot *to)
 {
@@ -106,7 +107,7 @@ static void print_report(struct tmem_report *r, FILE *f)
     struct snapshot now;
     uint64_t now_ps;
 
-    /* no mark may come between what is read here */
+    /* keep marks out, so that the region and its marks fit together */
     pthread_mutex_lock(&r->lock);
     now_ps = load(&r->now_ps);
     now = take(r, now_ps);
@@ -146,7 +147,7 @@ static void *control_thread(void *arg)
         if (f) {
             print_report(r, f);
             fclose(f);
-            /* a client that has gone is its own loss */
+            /* a client that has closed the connection gets nothing */
             (void)!send(fd, text, len, MSG_NOSIGNAL);
             free(text);
         }
@@ -270,7 +271,7 @@ void tmem_report_tick(struct tmem_report *r, uint64_t now_ps)
     if (now_ps < r->next_row_ps) {
         return;
     }
-    /* An idle guest may have skipped intervals: they get no row. */
+    /* Intervals that an idle guest has skipped get no row. */
     r->next_row_ps =
         now_ps - now_ps % r->options->interval_ps + r->options->interval_ps;
     if (r->series) {

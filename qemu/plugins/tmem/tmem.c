@@ -2,15 +2,17 @@
 /*
  * tmem: a QEMU TCG plugin that makes an emulated machine a tiered one.
  *
- * Every data access of the guest goes through the model (model.h), and what
- * the model says it costs is charged to the vCPU's simulated time. Needs
- * "-icount insn-ps=N". Accesses that the guest's performance counters are set
- * to count are reported to the vCPU. This file is the glue: instrumentation,
- * the region of interest that workloads mark, the reports (report.h).
+ * The plugin sends every data access of the guest through the model (model.h)
+ * and charges what the model says it costs to the vCPU's simulated time, which
+ * needs "-icount insn-ps=N". It reports the accesses that the guest's
+ * performance counters are set to count to the vCPU. This file is the glue
+ * between QEMU and the model, the region of interest that workloads mark, and
+ * the outputs (report.h, profile.h, trace.h). options.h lists the options.
  *
- * A workload marks its measured phase with the multi-byte no-op
+ * A workload marks its measured phase (roi_begin() and roi_end() in
+ * workloads/common) with the multi-byte no-op
  *    nopl CODE(%rax)        0f 1f 80 CODE, CODE = 0x44454d00 | phase
- * which does nothing on a real processor (workloads/common/roi.h).
+ * which does nothing on a real processor (Intel SDM volume 2, "NOP").
  */
 #include <glib.h>
 #include <inttypes.h>
@@ -31,17 +33,20 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 static const uint8_t mark_bytes[MARK_LEN] = { 0x0f, 0x1f, 0x80, 0x00,
                                               0x4d, 0x45, 0x44 };
 
-/* One plugin instance is one machine. */
+/*
+ * State of the one machine that this process emulates. It is global, since the
+ * user data of the callbacks already holds the instruction.
+ */
 static struct tmem_options options;
 static struct tmem_model *model;
 static struct tmem_report *report;
-static struct tmem_trace *trace; /* NULL: none is asked for */
-static struct tmem_profile *profile; /* likewise */
+static struct tmem_trace *trace; /* NULL: no option trace= */
+static struct tmem_profile *profile; /* NULL: no option profile= */
 
-/* What the guest's performance counters count at present. */
+/* What the guest's performance counters count at present; QEMU owns it. */
 static const struct qemu_plugin_mem_demand *demand;
 
-/* The model, which knows no QEMU, has the same levels. */
+/* The model does without QEMU's headers, but numbers levels as QEMU does. */
 _Static_assert((int)TMEM_L1 == QEMU_PLUGIN_MEM_L1 &&
                    (int)TMEM_L3 == QEMU_PLUGIN_MEM_L3 &&
                    (int)TMEM_DRAM == QEMU_PLUGIN_MEM_DRAM &&
@@ -51,8 +56,9 @@ _Static_assert((int)TMEM_L1 == QEMU_PLUGIN_MEM_L1 &&
                "levels differ");
 
 /*
- * A callback's user data: where the instruction is and how long. Addresses are
- * canonical, so that the four bits on top are copies of the sign.
+ * Pack an instruction's address and length into the user data of a callback.
+ * The address is canonical: its four upper bits are copies of the sign, and an
+ * arithmetic shift brings them back. A length is at most 15.
  */
 static void *pack_insn(const struct qemu_plugin_insn *insn)
 {
@@ -60,6 +66,7 @@ static void *pack_insn(const struct qemu_plugin_insn *insn)
                     qemu_plugin_insn_size(insn));
 }
 
+/* Does a performance counter of the guest want to hear of such an access? */
 static inline bool is_wanted(uint64_t latency_ps, unsigned int level,
                              bool store)
 {
@@ -69,6 +76,7 @@ static inline bool is_wanted(uint64_t latency_ps, unsigned int level,
     return latency_ps >= demand->load_ps || level >= demand->load_level;
 }
 
+/* Report an access to the vCPU, and add it to the trace if it was counted. */
 static __attribute__((noinline)) void report_access(uint64_t vaddr,
                                                     uint64_t latency_ps,
                                                     enum tmem_level level,
@@ -98,6 +106,7 @@ static __attribute__((noinline)) void report_access(uint64_t vaddr,
     }
 }
 
+/* Send an access through the model, charge it and report it. */
 static inline void on_access(qemu_plugin_meminfo_t info, uint64_t vaddr,
                              bool store, void *insn)
 {
@@ -170,6 +179,7 @@ static bool is_pause(const struct qemu_plugin_insn *insn)
            bytes[0] == 0xf3 && bytes[1] == 0x90;
 }
 
+/* Does @insn mark a phase? Sets *@phase if so. */
 static bool is_mark(const struct qemu_plugin_insn *insn, unsigned int *phase)
 {
     uint8_t bytes[MARK_LEN];
@@ -192,7 +202,7 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         void *where = pack_insn(insn);
         unsigned int phase;
 
-        /* a sample has the registers */
+        /* a PEBS record holds the registers, so that they must be current */
         qemu_plugin_register_vcpu_mem_cb(insn, on_load, QEMU_PLUGIN_CB_R_REGS,
                                          QEMU_PLUGIN_MEM_R, where);
         qemu_plugin_register_vcpu_mem_cb(insn, on_store, QEMU_PLUGIN_CB_R_REGS,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The trace of counted accesses; see trace.h. */
+/* Writes the trace of counted accesses; trace.h has its format. */
 #include "trace.h"
 
 #include <errno.h>

@@ -41,7 +41,7 @@ static struct tmem_model *make(struct tmem_config config)
     return m;
 }
 
-/* Virtual addresses differ from physical ones, as in a real guest. */
+/* Access @paddr, by a virtual address that differs from it as in a guest. */
 static struct tmem_outcome touch(struct tmem_model *m, uint64_t paddr,
                                  bool store, uint64_t now_ps)
 {
@@ -55,7 +55,7 @@ static struct tmem_outcome touch(struct tmem_model *m, uint64_t paddr,
     return tmem_access(m, &a);
 }
 
-/* Far enough apart in time that bandwidth never matters. */
+/* Returns times so far apart that no access waits for bandwidth. */
 static uint64_t later(void)
 {
     static uint64_t now_ps;
@@ -119,7 +119,7 @@ static void test_cache_capacity(void)
 {
     struct tmem_model *m = make(base_config());
 
-    /* what fits stays, a cycle through more than fits never hits (LRU) */
+    /* what fits stays cached; a cycle through more never hits (LRU) */
     misses_of_pass(m, MIB);
     g_assert_cmpuint(misses_of_pass(m, MIB), ==, 0);
     misses_of_pass(m, 2 * MIB);
@@ -138,7 +138,7 @@ static void test_associativity(void)
     for (unsigned int i = 0; i < 16; i++) {
         g_assert_false(touch(m, i * stride, false, later()).miss);
     }
-    /* one more evicts the least recently used, which is number 0 */
+    /* one more line evicts the least recently used one, number 0 */
     touch(m, 16 * stride, false, later());
     g_assert_false(touch(m, 1 * stride, false, later()).miss);
     g_assert_true(touch(m, 0, false, later()).miss);
@@ -191,7 +191,7 @@ static void test_writeback(void)
     /* at 16 GB/s the fetch takes 4 ns, at 8 GB/s the write-back 8 ns more */
     g_assert_cmpuint(touch(m, SLOW_BASE + 4096, false, now + 1000).stall_ps, ==,
                      SLOW_PS + 11000);
-    /* and nobody who comes later waits for it */
+    /* an access that comes later does not wait for the write-back */
     g_assert_cmpuint(touch(m, SLOW_BASE + 8192, false, later()).stall_ps, ==,
                      SLOW_PS);
     tmem_model_free(m);
@@ -208,10 +208,10 @@ static void test_streams(void)
     for (p = 0; p < 16 * 4096; p += 64) {
         touch(m, p, false, later());
     }
-    /* the first three lines pay: one starts, two build up trust */
+    /* the first three lines pay latency: one starts, two build up trust */
     g_assert_cmpuint(tmem_counters(m, 0)->prefetched, ==, 16 * 64 - 3);
     g_assert_cmpuint(tmem_counters(m, 0)->stall_ps, ==, 3 * FAST_PS);
-    /* accesses far from each other are no stream */
+    /* accesses far from each other form no stream */
     for (unsigned int i = 0; i < 1000; i++) {
         touch(m, SLOW_BASE + i * 7919 % 16000 * 4096, false, later());
     }
@@ -228,7 +228,7 @@ static void test_stream_bandwidth(void)
 
     config.streams = 4;
     m = make(config);
-    /* a core that needs no time of its own gets exactly the bandwidth */
+    /* a core that only waits for memory gets exactly the tier's bandwidth */
     for (unsigned int i = 0; i < lines; i++) {
         now +=
             touch(m, SLOW_BASE + (i * 64ull) % (64 * MIB), false, now).stall_ps;
@@ -249,7 +249,7 @@ static void test_filter(void)
     g_assert_true(tmem_filter_hit(m, vaddr, true));
     g_assert_cmpuint(tmem_counters(m, 0)->reads, ==, 3);
     g_assert_cmpuint(tmem_counters(m, 0)->writes, ==, 1);
-    /* the store reaches the last level, and memory, when its turn comes */
+    /* evictions bring the store to the last level, then to memory */
     for (uint64_t p = 4096; p < 8 * MIB; p += 64) {
         touch(m, p, false, later());
     }
@@ -304,7 +304,7 @@ static void test_config_check(void)
 #undef REFUSED
 }
 
-/* What a sample reports is not what the vCPU is charged. */
+/* A sample reports the whole latency; the vCPU is charged a part of it. */
 static void test_reported(void)
 {
     struct tmem_config c = base_config();
@@ -327,7 +327,7 @@ static void test_reported(void)
     g_assert_false(o.miss);
     g_assert_cmpint(o.level, ==, TMEM_L3);
     g_assert_cmpuint(o.latency_ps, ==, L3_PS);
-    /* the third miss of a stream and those after it find their lines there */
+    /* from the fourth miss on, a stream finds its lines in the last level */
     for (unsigned int i = 0; i < 8; i++) {
         o = touch(m, SLOW_BASE + 16 * MIB + 64 * i, false, later());
         g_assert_true(o.miss);

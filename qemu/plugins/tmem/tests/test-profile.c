@@ -21,7 +21,7 @@ static struct tmem_profile *make(void)
     return p;
 }
 
-/* Close @p; its *@n records, for the caller to free. */
+/* Close @p and read its file. Returns *@n records, which the caller frees. */
 static struct tmem_profile_record *records(struct tmem_profile *p, size_t *n)
 {
     char *content;
@@ -114,7 +114,10 @@ static void test_without_a_region(void)
     g_assert_cmpuint(n, ==, 0);
 }
 
-/* Against GLib's table, with pages of many strides, and beyond any growth. */
+/*
+ * Compare the sums with those of GLib's table, for pages of several strides and
+ * for so many pages that the table has to grow several times.
+ */
 static void test_many_pages(void)
 {
     g_autoptr(GHashTable) sums = g_hash_table_new(NULL, NULL);
@@ -161,7 +164,7 @@ static void test_full_disk(void)
     struct tmem_profile *p;
     g_autofree char *link = g_strconcat(path, ".full", NULL);
 
-    /* what is removed must not be the device */
+    /* the profile removes its path: a link, lest it remove the device */
     g_assert_cmpint(symlink("/dev/full", link), ==, 0);
     p = tmem_profile_open(link, error, sizeof(error));
     g_assert_nonnull(p);
