@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Count what a known loop does, as a test of the emulated counters: counters
+ * counters: counts what a known loop does, as a test of the emulated counters
  *
- * Reads fixed counter 0 (instructions, user mode) with RDPMC before and after
- * a loop of known length, many times over, with the timer interrupting now and
- * then; counts its loads, stores, branches and cycles with perf_event_open(2).
- * Prints one line of JSON with what was counted and what there was.
+ * Takes no arguments. Reads fixed counter 0 (instructions, user mode) with
+ * RDPMC before and after a loop of known length, many times over, while the
+ * timer interrupts now and then. Counts the loop's loads, stores, branches and
+ * cycles with perf_event_open(2). Prints one line of JSON with what was counted
+ * and what the loop did; exits with 1 when instructions were miscounted.
  */
 #include <err.h>
 #include <linux/perf_event.h>
@@ -41,9 +42,10 @@ static int open_event(uint32_t type, uint64_t config, int kernel)
 }
 
 /*
- * 4 instructions a turn: one of them loads, one stores. Before and after the
- * loop, from one RDPMC to the other, there is a fixed number of others, which
- * a second run of another length takes away.
+ * Run the loop for @turns and return what @counter counted. A turn has 4
+ * instructions, of which one loads and one stores. From one RDPMC to the other
+ * there is also a fixed number of instructions outside of the loop; the caller
+ * subtracts them by running the loop twice with different lengths.
  */
 static inline uint64_t loop(uint32_t counter, uint64_t turns)
 {
@@ -87,8 +89,8 @@ static uint64_t monotonic_ns(void)
 }
 
 /*
- * What event @config counts in a loop of @turns: a longer one less a shorter
- * one, so that what surrounds them cancels out.
+ * Returns what event @config counts in a loop of @turns: the count of a longer
+ * loop less that of a shorter one, so that the surrounding code cancels out.
  */
 static uint64_t count(uint64_t config, uint32_t counter, uint64_t turns)
 {
@@ -133,7 +135,7 @@ int main(void)
         }
     }
 
-    /* all the time that passes while this runs, and nothing else does */
+    /* count both modes: nothing else runs, so this is all time that passes */
     ioctl(cycles_fd, PERF_EVENT_IOC_ENABLE, 0);
     ioctl(ref_fd, PERF_EVENT_IOC_ENABLE, 0);
     begin = monotonic_ns();

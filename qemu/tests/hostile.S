@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Bare-metal guests that try to harm the emulator, or to get at what is not
- * theirs, by means of the performance counters: boot ROMs of 64 KiB, run in the
- * place of the firmware. One of these is chosen with -D:
+ * Bare-metal guests that use the performance counters to harm the emulator, or to
+ * read and write memory that they must not. Each is a boot ROM of 64 KiB that
+ * runs in place of the firmware. -D chooses one of these:
  *
- *	PAGE_TABLE=ADDR	the debug store is mapped by a page table at ADDR, which is
- *			in a device's registers, in ROM, or in RAM; EVENT samples
- *	SMM		a record is aimed at locked memory of the system management
+ *	PAGE_TABLE=ADDR	maps the debug store by a page table at ADDR, which is in a
+ *			device's registers, in ROM, or in RAM, and samples EVENT,
+ *			a unit mask and event number
+ *	SMM		aims a record at locked memory of the system management
  *			mode, whose handler runs while the counter overflows
- *	IDLE		a counter of cycles is about to overflow whenever the
+ *	IDLE		lets a counter of cycles be about to overflow whenever the
  *			processor goes idle, a hundred times for 10 ms
- *	INIT		counters go on after an INIT
+ *	INIT		checks that counters go on after an INIT
  *
- * Each prints a line on the first serial port and resets the machine.
+ * Each guest prints a line on the first serial port and resets the machine: 'B'
+ * when it begins, 'E' when it ends; bench/tests/test_pebs.py has the line that
+ * each must print.
  */
 #define SERIAL 0x3f8
 #define TABLE 0x1000
@@ -70,7 +73,7 @@ protected:
 	print	'B'
 
 #ifdef PAGE_TABLE
-	/* 4 MiB mapped as they are, the next ones by the page table in question */
+	/* map the first 4 MiB to themselves, the next 4 by the page table at ADDR */
 	movl	$TABLE, %edi
 	xorl	%eax, %eax
 	movl	$1024, %ecx
@@ -101,18 +104,18 @@ protected:
 #endif
 
 #ifdef SMM
-	/* the handler of the system management mode, at its default place */
+	/* copy the handler of the system management mode to its default place */
 	movl	$(0xf0000 + handler - _start), %esi
 	movl	$0x38000, %edi
 	movl	$(handler_end - handler), %ecx
 	rep movsb
-	/* writing to port 0xb2 shall raise an SMI: power management at port 0x600 */
+	/* make writes to port 0xb2 raise an SMI, with power management at 0x600 */
 	set_pci	0xf840, 0x601
 	set_pci	0xf844, 0x80
 	movl	$0x21, %eax
 	movl	$0x630, %edx
 	outl	%eax, %dx
-	/* the top 1 MiB of 64 becomes locked memory of that mode */
+	/* make the top 1 MiB of 64 locked memory of that mode */
 	movl	$0x80000000 + 0x9c, %eax
 	movl	$0xcf8, %edx
 	outl	%eax, %dx
@@ -139,7 +142,7 @@ protected:
 	nop
 	nop
 	set_msr	0x38f, 0, 0
-	print	'S' /* the handler has run ... */
+	print	'S' /* check that the handler has run ... */
 	cmpl	$0x1234, 0x3108
 	je	1f
 	print	'!'
@@ -160,7 +163,7 @@ handler_end:
 #endif
 
 #ifdef IDLE
-	/* interrupt 8, of the timer, through the old interrupt controller */
+	/* take the timer's interrupt as number 8 of the old interrupt controller */
 	movl	$0x4040, %edi
 	movl	$(0xf0000 + tick - _start), %eax
 	movw	%ax, (%edi)
@@ -208,7 +211,7 @@ tick:
 #endif
 
 #ifdef INIT
-	/* the second time round: the RAM has kept the mark */
+	/* RAM has kept the mark if an INIT brought us here */
 	cmpl	$0x1234, RAM
 	je	again
 	movl	$0x38f, %ecx
@@ -223,7 +226,7 @@ tick:
 9:	hlt
 	jmp	9b
 again:
-	/* a thousand loads and branches are counted, as before */
+	/* check that a thousand loads and branches are counted, as before INIT */
 	movl	$0xc1, %ecx
 	rdmsr
 	movl	%eax, %esi

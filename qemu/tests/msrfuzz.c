@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Read and write the performance MSRs at random: msrfuzz [SEED [COUNT]]
+ * msrfuzz [SEED [COUNT]]: reads and writes the performance MSRs at random
  *
- * Every access either succeeds or raises #GP, as the manual says for its
- * register, and a register that took a value gives it back. Values are chosen
- * so that reserved bits are hit and missed often, counters are about to
- * overflow, and the debug store area is anywhere: where the kernel has it, the
- * same misaligned, in user memory, unmapped, not canonical.
+ * Checks that every access either succeeds or raises #GP, as the manual says
+ * for its register, and that a register gives back the value that it took.
+ * Values often have reserved bits set and often not, and bring counters close
+ * to an overflow. The debug store area is put where the kernel has it, the same
+ * misaligned, in user memory, at addresses that are unmapped or not canonical.
  *
- * Needs /dev/cpu/0/msr. Prints one line of JSON; exits with 1 when an access
- * did not go as it should.
+ * SEED is 1 and COUNT is 1000000 by default. Needs /dev/cpu/0/msr. Prints one
+ * line of JSON; exits with 1 when an access did not go as the manual says.
  */
 #include <cpuid.h>
 #include <err.h>
@@ -36,16 +36,16 @@
 #define PEBS_ENABLE 0x3f1
 
 enum kind {
-    STORE, /* takes what is valid and gives it back */
-    COUNTER, /* likewise, but may count on */
+    STORE, /* takes valid values and gives them back */
+    COUNTER, /* takes valid values, and may count on before it is read */
     LEGACY, /* a counter through its old name: any value, sign-extended */
-    CLEAR, /* takes what is valid and reads as 0 */
-    READ_ONLY,
-    ABSENT, /* of a processor with more counters */
-    ADDRESS, /* canonical */
+    CLEAR, /* takes valid values and reads as 0 */
+    READ_ONLY, /* writes raise #GP */
+    ABSENT, /* of a processor with more counters: any access raises #GP */
+    ADDRESS, /* takes canonical addresses and gives them back */
 };
 
-/* SDM volume 4, "Model-Specific Registers" of Ice Lake servers */
+/* Intel SDM volume 4, "Model-Specific Registers" of Ice Lake servers */
 static const struct msr {
     uint32_t first;
     uint32_t n;
@@ -88,8 +88,9 @@ static uint64_t rnd(void)
 
 static int msr_fd;
 static uint8_t *own; /* memory of this process, for the debug store */
-static uint64_t kernel_ds; /* where the kernel has it */
+static uint64_t kernel_ds; /* where the kernel has the debug store */
 
+/* Returns false on #GP; exits on any other error. */
 static bool msr_read(uint32_t msr, uint64_t *val)
 {
     if (pread(msr_fd, val, sizeof(*val), msr) == sizeof(*val)) {
@@ -101,6 +102,7 @@ static bool msr_read(uint32_t msr, uint64_t *val)
     return false;
 }
 
+/* Returns false on #GP; exits on any other error. */
 static bool msr_write(uint32_t msr, uint64_t val)
 {
     if (pwrite(msr_fd, &val, sizeof(val), msr) == sizeof(val)) {
@@ -112,6 +114,7 @@ static bool msr_write(uint32_t msr, uint64_t val)
     return false;
 }
 
+/* Returns an address for the debug store area. */
 static uint64_t address(void)
 {
     switch (rnd() % 6) {
@@ -122,7 +125,7 @@ static uint64_t address(void)
     case 2:
         return (uintptr_t)own + (rnd() & 0x1fff);
     case 3:
-        return rnd() & BITS(0, 46); /* most likely nothing */
+        return rnd() & BITS(0, 46); /* most likely unmapped */
     case 4:
         return ~BITS(0, 46) | rnd();
     default:
@@ -130,6 +133,7 @@ static uint64_t address(void)
     }
 }
 
+/* Returns a value to be written to @m. */
 static uint64_t value(const struct msr *m)
 {
     /* loads, stores, instructions, cycles, and the load latency event */
@@ -160,7 +164,10 @@ static uint64_t value(const struct msr *m)
     }
 }
 
-/* For what the processor supports, whatever is enabled. */
+/*
+ * Is @x canonical for the widest addresses that the processor supports, whether
+ * they are enabled or not?
+ */
 static bool canonical(uint64_t x)
 {
     uint32_t a, b, c = 0, d;
@@ -184,7 +191,7 @@ static bool is_valid(const struct msr *m, uint64_t val)
     }
 }
 
-/* One access; returns a complaint or NULL. */
+/* Read @msr, or write @val to it. Returns a complaint or NULL. */
 static const char *step(const struct msr *m, uint32_t msr, uint64_t val)
 {
     uint64_t back;
@@ -213,6 +220,7 @@ static const char *step(const struct msr *m, uint32_t msr, uint64_t val)
     }
 }
 
+/* Stop all counters and give the debug store back to the kernel. */
 static void quiet(void)
 {
     msr_write(GLOBAL_CTRL, 0);
@@ -221,7 +229,7 @@ static void quiet(void)
     msr_write(0x390, STATUS | 1ull << 63);
 }
 
-/* A number from the command line, or the default @x when it is not given. */
+/* Returns the number @text, or @x when the argument is not given. */
 static uint64_t argument(const char *text, uint64_t x)
 {
     char *end;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sample the memory accesses of a command with perf_event_open(2), as a test
- * of the emulated PEBS: sampler [OPTION...] COMMAND [ARGUMENT...]
+ * sampler [OPTION...] COMMAND [ARGUMENT...]: samples the memory accesses of a
+ * command with perf_event_open(2), as a test of the emulated PEBS
  *
  *	--event N	raw event, unit mask << 8 | event (default 0x1cd,
  *			MEM_TRANS_RETIRED.LOAD_LATENCY)
@@ -10,9 +10,9 @@
  *	--precise N	precise_ip, 1 to 3 (default 2)
  *	--wakeup N	interrupt at every Nth sample; 0 (default): leave the
  *			samples in the PEBS buffer as long as possible
- *	--kernel	sample the kernel too
- *	--registers	the stack and instruction pointers of each sample, too
- *	--out FILE	the samples, struct record each
+ *	--kernel	sample the kernel, too
+ *	--registers	record the stack and instruction pointers of each sample
+ *	--out FILE	write the samples to FILE, a struct record each
  *
  * Prints one line of JSON: how many events there were, how many samples
  * arrived, how many were lost. Exits with the command's status.
@@ -43,7 +43,7 @@
 
 #define REGISTERS (1ull << PERF_REG_X86_SP | 1ull << PERF_REG_X86_IP)
 
-/* As the kernel lays out a sample of SAMPLE_TYPE. */
+/* A sample of SAMPLE_TYPE, as the kernel lays it out. */
 struct sample {
     struct perf_event_header header;
     uint64_t ip;
@@ -57,15 +57,15 @@ struct sample {
     uint64_t reg_ip;
 };
 
-/* As it is written to the output file. */
+/* A sample, as it is written to the output file. */
 struct record {
     uint64_t ip;
     uint64_t time_ns;
     uint64_t addr;
     uint64_t latency; /* core cycles */
     uint64_t data_src;
-    uint64_t sp; /* of the registers */
-    uint64_t reg_ip;
+    uint64_t sp; /* the stack pointer; 0 without --registers */
+    uint64_t reg_ip; /* the instruction pointer; 0 without --registers */
 };
 
 struct options {
@@ -173,7 +173,7 @@ static int open_event(const struct options *o, pid_t pid)
     return fd;
 }
 
-/* Copy from the ring, which wraps around. */
+/* Copy @len bytes at position @at of the ring, which wraps around. */
 static void take(void *to, const uint8_t *ring, uint64_t at, size_t len)
 {
     const size_t offset = at % BUFFER_SIZE;
@@ -184,7 +184,10 @@ static void take(void *to, const uint8_t *ring, uint64_t at, size_t len)
     memcpy((uint8_t *)to + first, ring, len - first);
 }
 
-/* The command has ended: everything is in the ring. */
+/*
+ * Write the samples to the output file and print the counts. To be called after
+ * the command has ended, when everything is in the ring.
+ */
 static void collect(const struct options *o,
                     const struct perf_event_mmap_page *page, uint64_t events)
 {
