@@ -1,6 +1,6 @@
-# Devices of the emulated tiered server: one machine type and what a guest,
-# or a host kernel booted inside it, is given. Installed into QEMU's tree as
-# configs/devices/x86_64-softmmu/demeter.mak.
+# Devices of the emulated tiered server: one machine type, and the devices of a
+# guest or of a host kernel that is booted inside of it. The build installs this
+# file as configs/devices/x86_64-softmmu/demeter.mak in QEMU's tree.
 CONFIG_Q35=y
 CONFIG_PCIE_PORT=y
 CONFIG_SERIAL_ISA=y

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The emulated tiered server: Debian's QEMU source with its series and ours,
-# only the devices in devices.mak, the tmem plugin and the qboot firmware.
+# Builds the emulated tiered server: Debian's QEMU source with Debian's patches
+# and ours, limited to the devices in devices.mak; the tmem plugin; the qboot
+# firmware.
 
 qemu_dir := $(BUILD)/qemu
 qemu_src := $(qemu_dir)/src
@@ -14,7 +15,7 @@ tmem := $(BUILD)/plugins/libtmem.so
 tmem_src := $(wildcard qemu/plugins/tmem/*.c)
 PLUGIN_CFLAGS := -std=gnu11 -O3 -flto -g -Wall -Wextra -Wno-unused-parameter -Werror
 
-# Guest programs that exercise the emulated PMU, for tests and bench-emulator
+# Guest programs that exercise the emulated PMU, in tests and bench-emulator
 guest_tests := $(patsubst qemu/tests/%.c,$(BUILD)/tests/%,$(wildcard qemu/tests/*.c))
 
 targets += qemu guest-tests
