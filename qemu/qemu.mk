@@ -24,7 +24,7 @@ clean_dirs += $(qemu_dir) $(BUILD)/plugins
 guest-tests: $(guest_tests)
 
 check-needs: guest-tests
-# for its checkpatch
+# make lint runs the checkpatch.pl of QEMU's sources
 lint-needs: $(qemu_dir)/.unpacked
 
 qemu: $(if $(CONFIG_QEMU_EMULATED),$(qemu_dir)/.built $(qboot) $(tmem))
