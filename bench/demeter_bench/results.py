@@ -17,6 +17,7 @@ from .platforms import PLATFORMS
 from .settings import Settings
 from .stream import parse_line, printable
 from .vm import Run, read_text
+from .workload import check_result
 
 COLUMNS = (
     "workload", "design", "vms", "vm", "repeat", "platform", "preset", "elapsed_s",
@@ -141,6 +142,7 @@ def make_row(s: Settings, run: Run) -> dict:
         return row
     job, plugin = job_report(run.guest), plugin_report(run.folder)
     ratio = hit_ratio(plugin)
+    problems = check_result(job)
     design = DESIGNS[run.design]
     tmm_cpu_s = thread_cpu_s(run.guest, kernel.THREADS + design.threads)
     row.update(
@@ -155,10 +157,12 @@ def make_row(s: Settings, run: Run) -> dict:
         job_sys_s=job.get("sys_s"),
         fast_hit_ratio=None if ratio is None else round(ratio, 4),
         converged_s=converged_s(*rate_over_time(run.guest)),
-        verified=job.get("verified") is True and run.state == "done" and job.get("seconds", 0) > 0,
+        verified=run.state == "done" and not problems and job["verified"],
         simulated_s=plugin.get("simulated_s"),
     )
-    if run.state == "done" and not row["verified"]:
+    if run.state == "done" and problems:
+        row["error"] = f"the workload left no good result: {problems[0]}"
+    elif run.state == "done" and not row["verified"]:
         row["error"] = "the workload did not verify its result"
     return row
 
