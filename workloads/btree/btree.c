@@ -12,10 +12,7 @@
  * invariants and all its entries are checked.
  */
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "common.h"
 #include "rows.h"
@@ -34,15 +31,11 @@ static struct {
 	struct tree_shape shape;
 	uint64_t row_bytes;
 	double theta;
-	unsigned int threads;
-	const char *corrupt;
 } opt = {
 	.lookups = 10000000,
 	.shape = { .node_bytes = 512, .fill = 0.9 },
 	.row_bytes = 56,
 };
-
-enum { KEY_CORRUPT = 256 };
 
 static const struct argp_option options[] = {
 	{ "mem", 'm', "SIZE", 0, "memory of table and index in the end (256M)", 0 },
@@ -54,60 +47,56 @@ static const struct argp_option options[] = {
 	{ "row", 'r', "BYTES", 0,
 	  "size of a row of the table, a multiple of 8 (56; 0: the index alone)", 0 },
 	{ "zipf", 'z', "X", 0, "skew of the popularity of rows, below 1 (0: uniform)", 0 },
-	{ "threads", 't', "N", 0, "threads that look up (all CPUs)", 0 },
-	{ "corrupt", KEY_CORRUPT, "WHAT", 0,
-	  "spoil one entry of the index or one row before the lookups: the run must fail", 0 },
 	{ 0 },
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static bool parse(int key, const char *arg)
 {
 	switch (key) {
 	case 'm':
-		opt.mem = parse_size("mem", arg, 16 << 20, 1ull << 46);
-		return 0;
+		opt.mem = parse_size("mem", arg, 16 << 20, MEM_MAX);
+		return true;
 	case 'k':
 		opt.keys = parse_size("keys", arg, 1, ROWS_MAX);
-		return 0;
+		return true;
 	case 'n':
 		opt.lookups = parse_size("lookups", arg, 1, 1ull << 60);
-		return 0;
+		return true;
 	case 'i':
 		opt.inserts = parse_size("inserts", arg, 0, ROWS_MAX);
-		return 0;
+		return true;
 	case 'b':
 		opt.shape.node_bytes = parse_size("node", arg, TREE_NODE_MIN, TREE_NODE_MAX);
 		if (opt.shape.node_bytes % 64)
 			die("--node: must be a multiple of 64: %s", arg);
-		return 0;
+		return true;
 	case 'f':
 		opt.shape.fill = parse_number("fill", arg, 0.5, 1);
-		return 0;
+		return true;
 	case 'r':
 		opt.row_bytes = parse_size("row", arg, 0, 4096);
 		if (opt.row_bytes % 8)
 			die("--row: must be a multiple of 8: %s", arg);
-		return 0;
+		return true;
 	case 'z':
 		opt.theta = parse_number("zipf", arg, 0, 0.9999);
-		return 0;
-	case 't':
-		opt.threads = parse_size("threads", arg, 1, 1024);
-		return 0;
-	case KEY_CORRUPT:
-		if (strcmp(arg, "index") && strcmp(arg, "row"))
-			die("--corrupt: must be index or row: %s", arg);
-		opt.corrupt = arg;
-		return 0;
+		return true;
 	}
-	(void)state;
-	return ARGP_ERR_UNKNOWN;
+	return false;
 }
+
+static const struct program program = {
+	.name = "btree",
+	.about = "Random lookups in a B+tree that is the index of a table.",
+	.options = options,
+	.parse = parse,
+	.default_threads = all_cpus,
+	.corruptions = (const char *const[]){ "index", "row", NULL },
+};
 
 /* Fill in what the command line leaves open; die when it cannot be had. */
 static struct plan make_plan(void)
 {
-	const uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
 	struct plan p = {
 		.shape = opt.shape,
 		.row_bytes = opt.row_bytes,
@@ -118,16 +107,11 @@ static struct plan make_plan(void)
 
 	if (opt.mem && opt.keys)
 		die("--keys and --mem exclude each other");
-	if (!opt.row_bytes && opt.corrupt && !strcmp(opt.corrupt, "row"))
+	if (!opt.row_bytes && corrupts("row"))
 		die("--corrupt: there are no rows");
-	if (!opt.threads)
-		opt.threads = sysconf(_SC_NPROCESSORS_ONLN);
 	if (p.keys)
 		bytes = plan_bytes(&p);
-	/* the kernel would promise more than there is, and kill later */
-	if (bytes > memory)
-		die("cannot allocate %llu MiB: the machine has %llu MiB",
-		    (unsigned long long)(bytes >> 20), (unsigned long long)(memory >> 20));
+	check_memory(bytes);
 	if (!p.keys)
 		p.keys = plan_keys(p, bytes);
 	if (!p.keys)
@@ -193,7 +177,7 @@ static void *work(void *argument)
 	struct worker *w = argument;
 	const struct job *j = w->job;
 
-	for (uint64_t block = j->first + w->me; block < j->end; block += opt.threads) {
+	for (uint64_t block = j->first + w->me; block < j->end; block += common.threads) {
 		const uint64_t left = opt.lookups - block * BLOCK;
 		const uint64_t n = left < BLOCK ? left : BLOCK;
 
@@ -206,15 +190,15 @@ static void *work(void *argument)
 /* All threads make the lookups of @j; what they find is added up in @workers. */
 static void look_up_all(const struct job *j, struct worker *workers)
 {
-	for (unsigned int i = 0; i < opt.threads; i++) {
+	for (unsigned int i = 0; i < common.threads; i++) {
 		workers[i].job = j;
 		workers[i].me = i;
 	}
-	for (unsigned int i = 1; i < opt.threads; i++)
+	for (unsigned int i = 1; i < common.threads; i++)
 		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
-			die("cannot start %u threads", opt.threads);
+			die("cannot start %u threads", common.threads);
 	work(&workers[0]);
-	for (unsigned int i = 1; i < opt.threads; i++)
+	for (unsigned int i = 1; i < common.threads; i++)
 		pthread_join(workers[i].thread, NULL);
 }
 
@@ -232,13 +216,14 @@ static uint64_t insert(struct tree *tree, const struct rows *rows, uint64_t firs
 	return wrong;
 }
 
+/* Spoil what --corrupt says. */
 static void corrupt(const struct tree *tree, const struct rows *rows)
 {
 	const uint64_t row = rows->loaded / 2;
 
-	if (!strcmp(opt.corrupt, "index"))
+	if (corrupts("index"))
 		++*tree_find(tree, row_key(rows, row));
-	else
+	if (corrupts("row"))
 		rows->table[row * rows->words + rows->words - 1] ^= 1;
 }
 
@@ -250,12 +235,10 @@ static uint64_t part(uint64_t all, unsigned int round, unsigned int rounds)
 
 int main(int argc, char **argv)
 {
-	double start, init_s, seconds, insert_s = 0;
 	uint64_t blocks, wrong = 0, sum = 0;
 	struct worker *workers;
 	unsigned int rounds;
-	char parameters[640];
-	struct result result;
+	double insert_s = 0;
 	const char *broken;
 	struct plan plan;
 	struct rows rows;
@@ -263,9 +246,7 @@ int main(int argc, char **argv)
 	struct job job;
 	size_t bytes;
 
-	parse_command_line(argc, argv, options, parse,
-			   "Random lookups in a B+tree that is the index of a table.");
-	start = now_s();
+	parse_command_line(argc, argv, &program);
 	plan = make_plan();
 	rows = (struct rows){
 		.loaded = plan.keys,
@@ -278,23 +259,19 @@ int main(int argc, char **argv)
 		.rows = &rows,
 		.zipf = zipf_make(rows.all, opt.theta),
 	};
-	workers = calloc(opt.threads, sizeof(*workers));
+	workers = calloc(common.threads, sizeof(*workers));
 	if (!workers)
-		die("cannot allocate %u threads", opt.threads);
+		die("cannot allocate %u threads", common.threads);
 	if (rows.words)
 		rows.table = allocate(rows.all * plan.row_bytes);
 	for (uint64_t row = 0; row < rows.loaded; row++)
 		row_write(&rows, row, row_key(&rows, row));
 	tree = tree_load(plan.shape, rows.loaded, plan.inserts, entry, &rows);
-	if (opt.corrupt)
-		corrupt(&tree, &rows);
-	init_s = now_s() - start;
+	corrupt(&tree, &rows);
 
 	rounds = plan.inserts ? ROUNDS : 1;
 	blocks = (opt.lookups + BLOCK - 1) / BLOCK;
-	progress_begin("lookups/s", common.report_ms);
-	roi_begin();
-	seconds = now_s();
+	measure_begin("lookups/s");
 	for (unsigned int round = 0; round < rounds; round++) {
 		const double begin = now_s();
 
@@ -306,37 +283,31 @@ int main(int argc, char **argv)
 		job.end = part(blocks, round + 1, rounds);
 		look_up_all(&job, workers);
 	}
-	seconds = now_s() - seconds;
-	roi_end();
-	progress_end();
+	measure_end();
 
-	for (unsigned int i = 0; i < opt.threads; i++) {
+	for (unsigned int i = 0; i < common.threads; i++) {
 		wrong += workers[i].wrong;
 		sum += workers[i].sum;
 	}
 	free(workers);
 	broken = tree_check(&tree, entry_holds, &rows);
 	if (broken)
-		fprintf(stderr, "btree: the index is broken: %s\n", broken);
+		warn("the index is broken: %s", broken);
 	bytes = rows.all * plan.row_bytes + tree.nodes * plan.shape.node_bytes;
-	snprintf(parameters, sizeof(parameters),
-		 "\"keys\": %llu, \"lookups\": %llu, \"inserts\": %llu, \"node\": %zu, "
-		 "\"fill\": %g, \"row\": %llu, \"zipf\": %g, \"threads\": %u, \"height\": %u, "
-		 "\"bytes\": %zu, \"bytes_per_key\": %.2f, \"insert_s\": %.6f, "
-		 "\"wrong\": %llu, \"checksum\": %llu",
-		 (unsigned long long)rows.loaded, (unsigned long long)opt.lookups,
-		 (unsigned long long)plan.inserts, plan.shape.node_bytes, plan.shape.fill,
-		 (unsigned long long)plan.row_bytes, opt.theta, opt.threads, tree.height, bytes,
-		 (double)bytes / rows.all, insert_s, (unsigned long long)wrong,
-		 (unsigned long long)sum);
-	result = (struct result){
-		.workload = "btree",
-		.parameters = parameters,
-		.init_s = init_s,
-		.seconds = seconds,
-		.rate = opt.lookups / (seconds - insert_s),
-		.rate_unit = "lookups/s",
-		.verified = !wrong && !broken && tree.keys == rows.all,
-	};
-	return report(&result);
+	report_uint("keys", rows.loaded);
+	report_uint("lookups", opt.lookups);
+	report_uint("inserts", plan.inserts);
+	report_uint("node", plan.shape.node_bytes);
+	report_real("fill", "%g", plan.shape.fill);
+	report_uint("row", plan.row_bytes);
+	report_real("zipf", "%g", opt.theta);
+	report_uint("threads", common.threads);
+	report_uint("height", tree.height);
+	report_uint("bytes", bytes);
+	report_real("bytes_per_key", "%.2f", (double)bytes / rows.all);
+	report_real("insert_s", "%.6f", insert_s);
+	report_uint("wrong", wrong);
+	report_uint("checksum", sum);
+	return report(opt.lookups / (measured.seconds - insert_s),
+		      !wrong && !broken && tree.keys == rows.all);
 }

@@ -8,26 +8,21 @@
  * See README.md.
  */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common.h"
 #include "run.h"
 #include "tests.h"
 
 #define MAX_EDGE    65536
-#define MAX_THREADS 1024
 #define FIXED_BYTES (1024 << 10) /* resident beside the arrays: program, libraries, stacks */
 
 static struct {
 	uint64_t mem;
 	unsigned int edges[3];
 	unsigned int steps;
-	unsigned int threads;
 	double cfl, theta, reynolds, tolerance;
-	enum corrupt corrupt;
 	const char *test;
 	bool verbose;
 	bool has_size;
@@ -48,14 +43,11 @@ static const struct argp_option options[] = {
 	  "0.5: Crank-Nicolson, 1: backward Euler, or between (1; tests: 0.5)", 0 },
 	{ "reynolds", 'r', "X", 0, "of the box' edge and the speed of sound (1000)", 0 },
 	{ "tolerance", 'e', "X", 0, "of a step's linear system, relative (1e-8)", 0 },
-	{ "threads", 't', "N", 0, "threads (all CPUs)", 0 },
 	{ "verbose", 'v', NULL, 0, "a line per step, with the history of its residuals", 0 },
 	{ "test", 'x', "NAME", 0,
 	  "run small flows with known solutions instead: sod (shock tube), wave (order of "
 	  "convergence), viscous (rates of decay)",
 	  0 },
-	{ "corrupt", 'C', "WHAT", 0,
-	  "break mass, pressure or residual on purpose, to see the verification fail", 0 },
 	{ 0 },
 };
 
@@ -84,55 +76,51 @@ static void parse_grid(const char *text)
 	}
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static bool parse(int key, const char *arg)
 {
-	static const char *const corruptions[] = { "", "mass", "pressure", "residual" };
-
 	switch (key) {
 	case 'g':
 		parse_grid(arg);
 		opt.has_size = true;
-		return 0;
+		return true;
 	case 'm':
-		opt.mem = parse_size("mem", arg, 16 << 20, 1ull << 46);
-		return 0;
+		opt.mem = parse_size("mem", arg, 16 << 20, MEM_MAX);
+		return true;
 	case 'n':
 		opt.steps = parse_size("steps", arg, 1, 1000000);
-		return 0;
+		return true;
 	case 'c':
 		opt.cfl = parse_number("cfl", arg, 0.01, 100);
-		return 0;
+		return true;
 	case 'T':
 		opt.theta = parse_number("theta", arg, 0.5, 1);
-		return 0;
+		return true;
 	case 'r':
 		opt.reynolds = parse_number("reynolds", arg, 1, 1e9);
-		return 0;
+		return true;
 	case 'e':
 		opt.tolerance = parse_number("tolerance", arg, 1e-12, 0.01);
-		return 0;
-	case 't':
-		opt.threads = parse_size("threads", arg, 1, MAX_THREADS);
-		return 0;
+		return true;
 	case 'v':
 		opt.verbose = true;
-		return 0;
+		return true;
 	case 'x':
+		parse_choice("test", arg, test_names);
 		opt.test = arg;
-		return 0;
-	case 'C':
-		for (opt.corrupt = CORRUPT_MASS; opt.corrupt <= CORRUPT_RESIDUAL; opt.corrupt++)
-			if (!strcmp(arg, corruptions[opt.corrupt]))
-				return 0;
-		die("--corrupt: must be mass, pressure or residual: %s", arg);
-	case ARGP_KEY_END:
-		if (opt.has_size + !!opt.mem + !!opt.test > 1)
-			die("--grid, --mem and --test exclude one another");
-		return 0;
+		return true;
 	}
-	(void)state;
-	return ARGP_ERR_UNKNOWN;
+	return false;
 }
+
+static const struct program program = {
+	.name = "bwaves",
+	.about = "Blast waves in a compressible viscous gas, by implicit time steps whose "
+		 "linear systems BiCGStab solves.",
+	.options = options,
+	.parse = parse,
+	.default_threads = all_cpus,
+	.corruptions = (const char *const[]){ "mass", "pressure", "residual", NULL },
+};
 
 static uint64_t bytes_of(const struct grid *g)
 {
@@ -198,43 +186,39 @@ static int report_run(const struct run *run)
 {
 	const struct grid *g = &run->flow.grid;
 	const struct conservation c = run_conservation(run);
-	char parameters[1024];
-	const struct result result = {
-		.workload = "bwaves",
-		.parameters = parameters,
-		.init_s = run->init_s,
-		.seconds = run->seconds,
-		/* a product and the true residual of every step beside */
-		.rate = (2. * run->iterations + run->done) * grid_points(g) / run->seconds,
-		.rate_unit = "block rows/s",
-		.verified = run_verified(run),
-	};
 
-	snprintf(parameters, sizeof(parameters),
-		 "\"grid\": [%u, %u, %u], \"mem\": %llu, \"steps\": %u, \"cfl\": %g, "
-		 "\"theta\": %g, \"reynolds\": %g, \"tolerance\": %g, \"threads\": %u, "
-		 "\"time\": %.6g, \"iterations\": %u, \"most_iterations\": %u, "
-		 "\"residual\": %.3g, \"mass_error\": %.3g, \"momentum_error\": %.3g, "
-		 "\"energy_error\": %.3g, \"min_density\": %.6g, \"min_pressure\": %.6g, "
-		 "\"max_mach\": %.4g, \"checksum\": \"%016llx\"",
-		 g->nx, g->ny, g->nz, (unsigned long long)bytes_of(g), run->done, run->cfl,
-		 run->flow.theta, opt.reynolds, run->flow.tolerance, run->threads, run->time,
-		 run->iterations, run->most_iterations, run->residual, c.mass, c.momentum, c.energy,
-		 run->extremes.density, run->extremes.pressure, run->extremes.mach,
-		 (unsigned long long)run_checksum(run));
-	return report(&result);
+	report_json("grid", "[%u, %u, %u]", g->nx, g->ny, g->nz);
+	report_uint("mem", bytes_of(g));
+	report_uint("steps", run->done);
+	report_real("cfl", "%g", run->cfl);
+	report_real("theta", "%g", run->flow.theta);
+	report_real("reynolds", "%g", opt.reynolds);
+	report_real("tolerance", "%g", run->flow.tolerance);
+	report_uint("threads", common.threads);
+	report_real("time", "%.6g", run->time);
+	report_uint("iterations", run->iterations);
+	report_uint("most_iterations", run->most_iterations);
+	report_real("residual", "%.3g", run->residual);
+	report_real("mass_error", "%.3g", c.mass);
+	report_real("momentum_error", "%.3g", c.momentum);
+	report_real("energy_error", "%.3g", c.energy);
+	report_real("min_density", "%.6g", run->extremes.density);
+	report_real("min_pressure", "%.6g", run->extremes.pressure);
+	report_real("max_mach", "%.4g", run->extremes.mach);
+	report_json("checksum", "\"%016llx\"", (unsigned long long)run_checksum(run));
+	/* a product and the true residual of every step beside */
+	return report((2. * run->iterations + run->done) * grid_points(g) / measured.seconds,
+		      run_verified(run));
 }
 
 int main(int argc, char **argv)
 {
 	struct blast blast;
 	struct run run;
-	int status;
 
-	parse_command_line(
-		argc, argv, options, parse,
-		"Blast waves in a compressible viscous gas, by implicit time steps whose "
-		"linear systems BiCGStab solves.");
+	parse_command_line(argc, argv, &program);
+	if (opt.has_size + !!opt.mem + !!opt.test > 1)
+		die("--grid, --mem and --test exclude one another");
 	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
 		die("needs a CPU with AVX2 and FMA");
 	run = (struct run){
@@ -249,23 +233,15 @@ int main(int argc, char **argv)
 		.cfl = opt.cfl,
 		.end_time = INFINITY,
 		.steps = opt.steps,
-		.threads = opt.threads ? opt.threads : sysconf(_SC_NPROCESSORS_ONLN),
-		.corrupt = opt.corrupt,
 		.measured = true,
 		.verbose = opt.verbose,
 	};
-	if (opt.test) {
-		status = run_test(opt.test, &run);
-		if (status < 0)
-			die("--test: must be sod, wave or viscous: %s", opt.test);
-		return status;
-	}
+	if (opt.test)
+		return run_test(opt.test, &run);
 	if (opt.mem)
 		run.flow.grid = grid_for(opt.mem);
 	run.flow.grid.h = 1. / run.flow.grid.nx;
-	if (bytes_of(&run.flow.grid) > (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE))
-		die("needs %llu MiB of memory, more than there is",
-		    (unsigned long long)(bytes_of(&run.flow.grid) >> 20));
+	check_memory(bytes_of(&run.flow.grid));
 	blast = make_blast(&run.flow.grid);
 	run_flow(&run);
 	return report_run(&run);

@@ -45,16 +45,16 @@ static void record(struct run *run, const struct step *s)
 		print_step(run->done, run->time, s);
 }
 
-/* Break the state of the first point as asked for. */
+/* Break the state of the first point as --corrupt says. */
 static void corrupt(struct run *run, const struct member *m)
 {
 	double *u = row_of(&run->flow.grid, run->flow.state, 0);
 
 	if (m->first > 0 || m->end == 0)
 		return;
-	if (run->corrupt == CORRUPT_MASS)
+	if (corrupts("mass"))
 		u[0] *= 1.5;
-	if (run->corrupt == CORRUPT_PRESSURE)
+	if (corrupts("pressure"))
 		u[4 * LANES] = 0;
 }
 
@@ -70,12 +70,8 @@ static void work(struct member *m, void *argument)
 	flow_totals(f, m, totals);
 	if (m->me == 0) {
 		memcpy(run->before, totals, sizeof(totals));
-		run->init_s = now_s() - run->init_s;
-		if (run->measured) {
-			progress_begin("block rows/s", common.report_ms);
-			roi_begin();
-		}
-		run->seconds = now_s();
+		if (run->measured)
+			measure_begin("block rows/s");
 	}
 	team_wait(m);
 	for (unsigned int i = 0; i < run->steps && time < run->end_time; i++) {
@@ -89,13 +85,8 @@ static void work(struct member *m, void *argument)
 			corrupt(run, m);
 	}
 	team_wait(m);
-	if (m->me == 0) {
-		run->seconds = now_s() - run->seconds;
-		if (run->measured) {
-			roi_end();
-			progress_end();
-		}
-	}
+	if (m->me == 0 && run->measured)
+		measure_end();
 	primitives(f, m, &last);
 	flow_totals(f, m, totals);
 	if (m->me == 0) {
@@ -106,15 +97,14 @@ static void work(struct member *m, void *argument)
 
 void run_flow(struct run *run)
 {
-	run->init_s = now_s();
 	run->extremes = (struct extremes){
 		.positive = true,
 		.density = INFINITY,
 		.pressure = INFINITY,
 	};
-	run->flow.max_iterations = run->corrupt == CORRUPT_RESIDUAL ? 1 : MAX_ITERATIONS;
+	run->flow.max_iterations = corrupts("residual") ? 1 : MAX_ITERATIONS;
 	flow_allocate(&run->flow);
-	team_run(run->threads, grid_rows(&run->flow.grid), work, run);
+	team_run(common.threads, grid_rows(&run->flow.grid), work, run);
 }
 
 struct conservation run_conservation(const struct run *run)

@@ -7,9 +7,6 @@
 
 #include "flow.h"
 
-/* What to break, to see the verification notice. */
-enum corrupt { CORRUPT_NOTHING, CORRUPT_MASS, CORRUPT_PRESSURE, CORRUPT_RESIDUAL };
-
 struct run {
 	struct flow flow;
 	initial_state *initial;
@@ -17,13 +14,10 @@ struct run {
 	double cfl;
 	double end_time;
 	unsigned int steps; /* the most */
-	unsigned int threads;
-	enum corrupt corrupt;
 	bool measured; /* as the measured phase, with progress */
 	bool verbose; /* a line per step */
 
 	/* results */
-	double init_s, seconds;
 	unsigned int done; /* steps */
 	double time;
 	unsigned int iterations, most_iterations;

@@ -316,31 +316,18 @@ static bool test_viscous(const struct run *base)
 	return passed;
 }
 
+const char *const test_names[] = { "sod", "wave", "viscous", NULL };
+
 int run_test(const char *name, const struct run *base)
 {
-	static const struct {
-		const char *name;
-		bool (*run)(const struct run *base);
-	} tests[] = {
-		{ "sod", test_sod },
-		{ "wave", test_wave },
-		{ "viscous", test_viscous },
-	};
+	static bool (*const tests[])(const struct run *base) = { test_sod, test_wave,
+								 test_viscous };
+	const double start = now_s();
+	const bool passed = tests[parse_choice("test", name, test_names)](base);
 
-	for (unsigned int i = 0; i < sizeof(tests) / sizeof(*tests); i++) {
-		struct result result = { .workload = "bwaves", .rate_unit = "tests/s" };
-		char parameters[64];
-
-		if (strcmp(name, tests[i].name))
-			continue;
-		snprintf(parameters, sizeof(parameters), "\"test\": \"%s\", \"threads\": %u", name,
-			 base->threads);
-		result.parameters = parameters;
-		result.seconds = now_s();
-		result.verified = tests[i].run(base);
-		result.seconds = now_s() - result.seconds;
-		result.rate = 1 / result.seconds;
-		return report(&result);
-	}
-	return -1;
+	report_text("test", name);
+	report_uint("threads", common.threads);
+	measured.seconds = now_s() - start;
+	measured.unit = "tests/s";
+	return report(1 / measured.seconds, passed);
 }

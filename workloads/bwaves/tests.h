@@ -5,10 +5,13 @@
 
 #include "run.h"
 
+/* The names of the tests, up to a NULL. */
+extern const char *const test_names[];
+
 /*
- * Run the test @name: a line per case on stdout, then the report. Threads, theta,
- * tolerance and what to corrupt are those of @base. Returns the exit status; -1
- * when there is no such test.
+ * Run the test @name, one of test_names: print a line per case, then the report.
+ * Theta, tolerance and whether to be verbose are those of @base. Returns the exit
+ * status.
  */
 int run_test(const char *name, const struct run *base);
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Placement of pages by a list; see place.h.
+ * Placement of pages by a list; see roi.h.
  *
  * The list comes from another run of the same program, so its addresses hold
  * only as long as nothing here changes where later allocations go: memory comes
  * from mappings that are gone at the end, never from malloc().
  */
 #define _GNU_SOURCE
-#include "place.h"
+#include "roi.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -351,7 +351,7 @@ static void exchange(struct exchange *x)
 	make_room(x, 0);
 }
 
-void place_pages(void)
+void roi_place(void)
 {
 	const char *const path = getenv("PLACEMENT"), *const nodes = getenv("PLACEMENT_NODES");
 	struct exchange x = { 0 };

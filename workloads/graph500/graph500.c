@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The program: options, sizes, the run in its order, and the report. */
-#define _GNU_SOURCE
-#include <errno.h>
 #include <math.h>
-#include <omp.h>
-#include <stdio.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "common.h"
 #include "graph500.h"
+#include "openmp.h"
 
 #define ROOTS_MAX 4096
 
@@ -23,8 +19,6 @@ static struct {
 	unsigned int scale;
 	unsigned int roots;
 	unsigned int validate;
-	unsigned int corrupt;
-	unsigned int threads;
 	bool sssp;
 } opt = {
 	.roots = 64,
@@ -39,43 +33,45 @@ static const struct argp_option options[] = {
 	{ "roots", 'r', "N", 0, "searches, each from another root (64)", 0 },
 	{ "sssp", 'p', NULL, 0, "search shortest paths in a weighted graph, not by breadth", 0 },
 	{ "validate", 'v', "N", 0, "validate N of the searches, at least 1 (all)", 0 },
-	{ "corrupt", 'x', "RULE", 0,
-	  "make the last tree break this rule of the specification, from 1 to 5", 0 },
-	{ "threads", 't', "N", 0, "OpenMP threads (all CPUs)", 0 },
 	{ 0 },
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static bool parse(int key, const char *arg)
 {
-	(void)state;
 	switch (key) {
 	case 'm':
-		opt.mem = parse_size("mem", arg, 16 << 20, 1ull << 46);
-		return 0;
+		opt.mem = parse_size("mem", arg, 16 << 20, MEM_MAX);
+		return true;
 	case 'c':
 		opt.scale = parse_size("scale", arg, SCALE_MIN, SCALE_MAX);
-		return 0;
+		return true;
 	case 'e':
 		opt.edge_factor = parse_number("edge-factor", arg, 1, 4096);
-		return 0;
+		return true;
 	case 'r':
 		opt.roots = parse_size("roots", arg, 1, ROOTS_MAX);
-		return 0;
+		return true;
 	case 'p':
 		opt.sssp = true;
-		return 0;
+		return true;
 	case 'v':
 		opt.validate = parse_size("validate", arg, 1, ROOTS_MAX);
-		return 0;
-	case 'x':
-		opt.corrupt = parse_size("corrupt", arg, 1, RULES);
-		return 0;
-	case 't':
-		opt.threads = parse_size("threads", arg, 1, 1024);
-		return 0;
+		return true;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return false;
 }
+
+/* The rule of the specification that the last tree is made to break. */
+static const char *const rule_names[] = { "1", "2", "3", "4", "5", NULL };
+
+static const struct program program = {
+	.name = "graph500",
+	.about = "Searches of a Kronecker graph, as Graph500 specifies them.",
+	.options = options,
+	.parse = parse,
+	.default_threads = omp_get_max_threads,
+	.corruptions = rule_names,
+};
 
 void release(void *p, uint64_t bytes)
 {
@@ -99,7 +95,7 @@ static uint64_t edge_bytes(void)
 static uint64_t edges_that_fit(unsigned int scale)
 {
 	/* of program, stacks and page tables; the vertices that no edge reaches take less */
-	const uint64_t rest = (1 << 20) + opt.threads * (64ull << 10);
+	const uint64_t rest = (1 << 20) + common.threads * (64ull << 10);
 	const uint64_t fixed = rest + (vertex_bytes() << scale), bytes = opt.mem / 100 * 99;
 
 	return bytes > fixed ? (bytes - fixed) / edge_bytes() : 0;
@@ -126,19 +122,8 @@ static void choose_size(void)
 	}
 	opt.count = edges_that_fit(opt.scale);
 	if (opt.count < 1ull << opt.scale)
-		die("--mem: too small for scale %u with %u threads", opt.scale, opt.threads);
+		die("--mem: too small for scale %u with %u threads", opt.scale, common.threads);
 	opt.edge_factor = (double)opt.count / (1ull << opt.scale);
-}
-
-static void check_memory(void)
-{
-	const uint64_t needed = (vertex_bytes() << opt.scale) + edge_bytes() * opt.count;
-	const uint64_t present = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
-
-	if (needed > present)
-		die("scale %u with edge factor %g takes %llu MiB; this machine has %llu MiB",
-		    opt.scale, opt.edge_factor, (unsigned long long)needed >> 20,
-		    (unsigned long long)present >> 20);
 }
 
 void search_release(struct search *s)
@@ -197,8 +182,15 @@ static void print_broken(int64_t root, unsigned int broken)
 {
 	for (unsigned int rule = 1; rule <= RULES; rule++)
 		if (broken & RULE_BIT(rule))
-			fprintf(stderr, "%s: the tree of root %lld breaks rule %u\n",
-				program_invocation_short_name, (long long)root, rule);
+			warn("the tree of root %lld breaks rule %u", (long long)root, rule);
+}
+
+static void break_rule(const struct graph *g, struct tree *tree, uint8_t *marks)
+{
+	const unsigned int rule = 1 + parse_choice("corrupt", common.corrupt, rule_names);
+
+	if (!corrupt(g, tree, rule, marks))
+		die("--corrupt: no vertex of this tree can break rule %u alone", rule);
 }
 
 /*
@@ -226,16 +218,14 @@ static bool validate_runs(const struct kernel *kernel, const struct edge_list *l
 			*s = kernel->search(g, runs[i].root);
 		}
 		if (s->digest != runs[i].digest) {
-			fprintf(stderr, "%s: two searches from root %lld differ\n",
-				program_invocation_short_name, (long long)runs[i].root);
+			warn("two searches from root %lld differ", (long long)runs[i].root);
 			valid = false;
 		}
 		kernel->finish(s, tree.distance);
 		tree.root = s->root;
 		tree.parent = s->tree;
-		if (i == opt.roots - 1 && opt.corrupt && !corrupt(g, &tree, opt.corrupt, marks))
-			die("--corrupt: no vertex of this tree can break rule %u alone",
-			    opt.corrupt);
+		if (i == opt.roots - 1 && common.corrupt)
+			break_rule(g, &tree, marks);
 		broken = validate(list, &tree, marks, &traversed);
 		print_broken(s->root, broken);
 		valid = valid && !broken;
@@ -248,64 +238,52 @@ static bool validate_runs(const struct kernel *kernel, const struct edge_list *l
 	return valid;
 }
 
-/* The members that the specification wants of one quantity, as JSON. */
-static char *print_statistics(char *to, const char *name, double *values, bool harmonic)
+/* Report what the specification wants of one quantity. */
+static void report_statistics(const char *name, double *values, bool harmonic)
 {
 	const struct statistics s = statistics(values, opt.roots, harmonic);
 	const char *prefix = harmonic ? "harmonic_" : "";
 
-	return to + sprintf(to,
-			    ", \"%s\": {\"min\": %.9g, \"firstquartile\": %.9g, "
-			    "\"median\": %.9g, \"thirdquartile\": %.9g, \"max\": %.9g, "
-			    "\"%smean\": %.9g, \"%sstddev\": %.9g}",
-			    name, s.min, s.first_quartile, s.median, s.third_quartile, s.max,
-			    prefix, s.mean, prefix, s.stddev);
+	report_json(name,
+		    "{\"min\": %.9g, \"firstquartile\": %.9g, \"median\": %.9g, "
+		    "\"thirdquartile\": %.9g, \"max\": %.9g, \"%smean\": %.9g, "
+		    "\"%sstddev\": %.9g}",
+		    s.min, s.first_quartile, s.median, s.third_quartile, s.max, prefix, s.mean,
+		    prefix, s.stddev);
 }
 
 int main(int argc, char **argv)
 {
-	const double start = now_s();
-	double construction_s, init_s, seconds, *times, *edges, *teps, rate = 0;
-	uint64_t digest = 0;
+	double construction_s, *times, *edges, *teps, rate = 0;
 	const struct kernel *kernel;
 	struct edge_list list;
-	struct result result;
-	char parameters[2048], *end = parameters;
+	uint64_t digest = 0;
 	struct search last;
 	struct graph g;
 	struct run *runs;
 	bool verified;
 
-	parse_command_line(argc, argv, options, parse,
-			   "Searches of a Kronecker graph, as Graph500 specifies them.");
-	if (opt.threads)
-		omp_set_num_threads(opt.threads);
-	opt.threads = omp_get_max_threads();
+	parse_command_line(argc, argv, &program);
+	openmp_start();
 	kernel = opt.sssp ? &sssp : &bfs;
 	choose_size();
-	check_memory();
+	check_memory((vertex_bytes() << opt.scale) + edge_bytes() * opt.count);
 	runs = allocate(opt.roots * sizeof(*runs));
 	times = allocate(3 * opt.roots * sizeof(*times));
 	edges = times + opt.roots;
 	teps = edges + opt.roots;
 #pragma omp parallel
-	if (omp_get_num_threads() != (int)opt.threads)
-		die("OpenMP gives %d threads instead of %u", omp_get_num_threads(), opt.threads);
+	openmp_check();
 
 	list = kronecker(opt.scale, opt.count, opt.sssp, common.seed);
 	construction_s = now_s();
 	g = csr(&list);
 	construction_s = now_s() - construction_s;
 	choose_roots(&g, runs);
-	init_s = now_s() - start;
 
-	progress_begin("edges/s", common.report_ms);
-	roi_begin();
-	seconds = now_s();
+	measure_begin("edges/s");
 	last = measure(kernel, &g, runs);
-	seconds = now_s() - seconds;
-	roi_end();
-	progress_end();
+	measure_end();
 
 	verified = validate_runs(kernel, &list, &g, &last, runs);
 	for (unsigned int i = 0; i < opt.roots; i++) {
@@ -314,26 +292,20 @@ int main(int argc, char **argv)
 		edges[i] = runs[i].traversed;
 		teps[i] = edges[i] / times[i];
 	}
-	end += sprintf(end,
-		       "\"kernel\": \"%s\", \"scale\": %u, \"edge_factor\": %.6g, "
-		       "\"edges\": %llu, \"roots\": %u, \"threads\": %u, "
-		       "\"construction_s\": %.6f, \"digest\": \"%016llx\"",
-		       kernel->name, opt.scale, opt.edge_factor, (unsigned long long)opt.count,
-		       opt.roots, opt.threads, construction_s, (unsigned long long)digest);
+	report_text("kernel", kernel->name);
+	report_uint("scale", opt.scale);
+	report_real("edge_factor", "%.6g", opt.edge_factor);
+	report_uint("edges", opt.count);
+	report_uint("roots", opt.roots);
+	report_uint("threads", common.threads);
+	report_real("construction_s", "%.6f", construction_s);
+	report_json("digest", "\"%016llx\"", (unsigned long long)digest);
 	if (verified) {
-		end = print_statistics(end, "time_s", times, false);
-		end = print_statistics(end, "traversed", edges, false);
-		end = print_statistics(end, "teps", teps, true);
+		report_statistics("time_s", times, false);
+		report_statistics("traversed", edges, false);
+		report_statistics("teps", teps, true);
 		rate = statistics(teps, opt.roots, true).mean;
 	}
-	result = (struct result){
-		.workload = "graph500",
-		.parameters = parameters,
-		.init_s = init_s,
-		.seconds = seconds,
-		.rate = rate,
-		.rate_unit = "TEPS",
-		.verified = verified,
-	};
-	return report(&result);
+	measured.unit = "TEPS";
+	return report(rate, verified);
 }

@@ -14,20 +14,16 @@
  * the sum of the table must grow by the sum of all values (modulo 2^64). The
  * threads update disjoint cache lines of the same pages, hence need no atomics.
  */
-#include <math.h>
-#include <omp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "common.h"
+#include "openmp.h"
+#include "roi.h"
 #include "zipf.h"
 
 #define LINE_WORDS 8
 #define BATCH	   4096
 
 enum mode { HOTSET, ZIPF, RANDOM };
-static const char *const mode_names[] = { "hotset", "zipf", "random" };
+static const char *const mode_names[] = { "hotset", "zipf", "random", NULL };
 
 static struct {
 	uint64_t mem;
@@ -36,7 +32,6 @@ static struct {
 	double hot_weight;
 	double phase;
 	double theta;
-	unsigned int threads;
 	enum mode mode;
 	bool reverse;
 } opt = {
@@ -56,46 +51,48 @@ static const struct argp_option options[] = {
 	{ "phase", 'p', "SHARE", 0,
 	  "move the hot set to the other end after this share of the updates (0: never)", 0 },
 	{ "theta", 'z', "X", 0, "skew of the zipf distribution, below 1 (0.99)", 0 },
-	{ "threads", 't', "N", 0, "OpenMP threads (all CPUs)", 0 },
 	{ 0 },
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static bool parse(int key, const char *arg)
 {
 	switch (key) {
 	case 'm':
-		opt.mem = parse_size("mem", arg, 64 << 10, 1ull << 46);
-		return 0;
+		opt.mem = parse_size("mem", arg, 64 << 10, MEM_MAX);
+		return true;
 	case 'n':
 		opt.updates = parse_size("updates", arg, 1, 1ull << 60);
-		return 0;
+		return true;
 	case 'd':
-		for (opt.mode = HOTSET; opt.mode <= RANDOM; opt.mode++)
-			if (!strcmp(arg, mode_names[opt.mode]))
-				return 0;
-		die("--mode: must be hotset, zipf or random: %s", arg);
+		opt.mode = parse_choice("mode", arg, mode_names);
+		return true;
 	case 'h':
-		opt.hot = parse_size("hot", arg, 4096, 1ull << 46);
-		return 0;
+		opt.hot = parse_size("hot", arg, 4096, MEM_MAX);
+		return true;
 	case 'w':
 		opt.hot_weight = parse_number("hot-weight", arg, 0, 1);
-		return 0;
+		return true;
 	case 'r':
 		opt.reverse = true;
-		return 0;
+		return true;
 	case 'p':
 		opt.phase = parse_number("phase", arg, 0, 1);
-		return 0;
+		return true;
 	case 'z':
 		opt.theta = parse_number("theta", arg, 0, 0.9999);
-		return 0;
-	case 't':
-		opt.threads = parse_size("threads", arg, 1, 1024);
-		return 0;
+		return true;
 	}
-	(void)state;
-	return ARGP_ERR_UNKNOWN;
+	return false;
 }
+
+static const struct program program = {
+	.name = "gups",
+	.about = "Random updates of 8-byte words of one large table.",
+	.options = options,
+	.parse = parse,
+	.default_threads = omp_get_max_threads,
+	.corruptions = (const char *const[]){ "table", NULL },
+};
 
 /* Words [first, first + words) of the table, of which a thread has its lines. */
 struct span {
@@ -221,27 +218,20 @@ static uint64_t update(struct job *j, uint64_t updates)
 
 int main(int argc, char **argv)
 {
-	const double start = now_s();
 	uint64_t words, hot_words, align, added = 0, made = 0, sum = 0, *table;
-	double init_s, seconds;
 	struct zipf zipf = { 0 };
-	char parameters[256];
-	struct result result;
 	struct span all;
 
-	parse_command_line(argc, argv, options, parse,
-			   "Random updates of 8-byte words of one large table.");
-	if (opt.threads)
-		omp_set_num_threads(opt.threads);
-	opt.threads = omp_get_max_threads();
+	parse_command_line(argc, argv, &program);
+	openmp_start();
 	if (!opt.hot)
 		opt.hot = opt.mem / 14;
 	/* whole lines for every thread, in the table and in the hot set */
-	align = (uint64_t)LINE_WORDS * opt.threads;
+	align = (uint64_t)LINE_WORDS * common.threads;
 	words = opt.mem / 8 / align * align;
 	hot_words = opt.hot / 8 / align * align;
 	if (!words || (opt.mode == HOTSET && !hot_words))
-		die("--mem and --hot are too small for %u threads", opt.threads);
+		die("--mem and --hot are too small for %u threads", common.threads);
 	if (opt.mode == HOTSET && hot_words > words)
 		die("--hot: must be at most the size of the table");
 	all = (struct span){ 0, words };
@@ -251,16 +241,14 @@ int main(int argc, char **argv)
 	for (uint64_t i = 0; i < words; i++)
 		table[i] = i;
 	if (opt.mode == ZIPF)
-		zipf = zipf_make(words / opt.threads, opt.theta);
-	init_s = now_s() - start;
+		zipf = zipf_make(words / common.threads, opt.theta);
 
-	progress_begin("updates/s", common.report_ms);
-	roi_begin();
-	seconds = now_s();
+	measure_begin("updates/s");
 #pragma omp parallel reduction(+ : added, made)
 	{
 		const unsigned int me = omp_get_thread_num();
-		const uint64_t mine = opt.updates / opt.threads + (me < opt.updates % opt.threads);
+		const unsigned int threads = common.threads;
+		const uint64_t mine = opt.updates / threads + (me < opt.updates % threads);
 		const uint64_t before = opt.phase > 0 ? mine * opt.phase : mine;
 		struct job j = {
 			.table = table,
@@ -269,12 +257,10 @@ int main(int argc, char **argv)
 			.zipf = zipf,
 			.rng = rng_seed(common.seed, me),
 			.me = me,
-			.threads = opt.threads,
+			.threads = threads,
 		};
 
-		if (omp_get_num_threads() != (int)opt.threads)
-			die("OpenMP gives %d threads instead of %u", omp_get_num_threads(),
-			    opt.threads);
+		openmp_check();
 		added += update(&j, before);
 		if (before < mine && me == 0)
 			roi_phase();
@@ -282,28 +268,20 @@ int main(int argc, char **argv)
 		added += update(&j, mine - before);
 		made += mine;
 	}
-	seconds = now_s() - seconds;
-	roi_end();
-	progress_end();
+	measure_end();
 
+	if (corrupts("table"))
+		table[words / 2] ^= 1;
 #pragma omp parallel for schedule(static) reduction(+ : sum)
 	for (uint64_t i = 0; i < words; i++)
 		sum += table[i] - i;
 
-	snprintf(parameters, sizeof(parameters),
-		 "\"mode\": \"%s\", \"mem\": %llu, \"updates\": %llu, "
-		 "\"hot\": %llu, \"reverse\": %s, \"phase\": %g, \"threads\": %u",
-		 mode_names[opt.mode], (unsigned long long)opt.mem, (unsigned long long)opt.updates,
-		 (unsigned long long)(opt.mode == HOTSET ? hot_words * 8 : 0),
-		 opt.reverse ? "true" : "false", opt.phase, opt.threads);
-	result = (struct result){
-		.workload = "gups",
-		.parameters = parameters,
-		.init_s = init_s,
-		.seconds = seconds,
-		.rate = opt.updates / seconds,
-		.rate_unit = "updates/s",
-		.verified = sum == added && made == opt.updates,
-	};
-	return report(&result);
+	report_text("mode", mode_names[opt.mode]);
+	report_uint("mem", opt.mem);
+	report_uint("updates", opt.updates);
+	report_uint("hot", opt.mode == HOTSET ? hot_words * 8 : 0);
+	report_bool("reverse", opt.reverse);
+	report_real("phase", "%g", opt.phase);
+	report_uint("threads", common.threads);
+	return report(opt.updates / measured.seconds, sum == added && made == opt.updates);
 }

@@ -2,7 +2,6 @@
 /* Memory of the training data and of the library; see data.h. */
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/sysinfo.h>
 
 #include "common.h"
 #include "data.h"
@@ -29,14 +28,9 @@ uint64_t solver_bytes(struct shape shape)
 	return shape.rows * of_row + shape.features * of_feature;
 }
 
-void check_memory(uint64_t bytes)
+void check_limits(uint64_t bytes)
 {
-	struct sysinfo info;
-
-	if (!sysinfo(&info) && bytes > (uint64_t)info.totalram * info.mem_unit)
-		die("cannot allocate %llu bytes: the machine has %llu", (unsigned long long)bytes,
-		    (unsigned long long)info.totalram * info.mem_unit);
-	/* also what limits of the process forbid */
+	check_memory(bytes);
 	munmap(allocate(bytes), bytes);
 }
 

@@ -31,8 +31,8 @@ uint64_t data_bytes(struct shape shape);
 /* The most bytes that the library has at a time while it trains, the model among them. */
 uint64_t solver_bytes(struct shape shape);
 
-/* Die unless @bytes of memory can be had. */
-void check_memory(uint64_t bytes);
+/* Die unless @bytes of memory can be had, also within the limits of the process. */
+void check_limits(uint64_t bytes);
 
 /* Untouched memory for data of this shape. Dies when there is none. */
 struct data data_allocate(struct shape shape);

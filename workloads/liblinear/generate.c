@@ -58,7 +58,7 @@ struct shape shape_of(uint64_t rows, uint64_t features, uint64_t seed)
 		die("--rows: too many for %d features", MAX_FEATURES);
 	/* counting takes its time */
 	shape.nonzeros = (uint64_t)SHORTEST * shape.rows;
-	check_memory(data_bytes(shape) + solver_bytes(shape));
+	check_limits(data_bytes(shape) + solver_bytes(shape));
 	shape.nonzeros = 0;
 	for (uint64_t row = 0; row < shape.rows; row++) {
 		struct rng random = rng_seed(seed, row);

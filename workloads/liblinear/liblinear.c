@@ -6,8 +6,6 @@
  * library's doing, then checks the model that comes out; see README.md.
  */
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "check.h"
 #include "common.h"
@@ -31,15 +29,10 @@ static struct {
 	uint64_t features;
 	double epsilon;
 	double cost;
-	enum { NOTHING, OBJECTIVE, GRADIENT, ACCURACY } corrupt;
 } opt = {
 	.epsilon = 0.2,
 	.cost = 1,
 };
-
-static const char *const corruptions[] = { "", "objective", "gradient", "accuracy" };
-
-#define CORRUPT_KEY 256
 
 static const struct argp_option options[] = {
 	{ "rows", 'r', "N", 0, "rows to generate (100000)", 0 },
@@ -49,48 +42,44 @@ static const struct argp_option options[] = {
 	{ "save", 'o', "FILE", 0, "write the data in the LIBSVM format", 0 },
 	{ "epsilon", 'e', "X", 0, "tolerance of the solver (0.2)", 0 },
 	{ "cost", 'c', "X", 0, "cost of errors (1)", 0 },
-	{ "corrupt", CORRUPT_KEY, "WHAT", OPTION_HIDDEN,
-	  "objective, gradient or accuracy: make its check fail", 0 },
 	{ 0 },
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static bool parse(int key, const char *arg)
 {
 	switch (key) {
 	case 'r':
 		opt.rows = parse_size("rows", arg, MIN_ROWS, MAX_ROWS);
-		return 0;
+		return true;
 	case 'n':
 		opt.features = parse_size("features", arg, MIN_FEATURES, MAX_FEATURES);
-		return 0;
+		return true;
 	case 'm':
-		opt.mem = parse_size("mem", arg, 4 << 20, 1ull << 46);
-		return 0;
+		opt.mem = parse_size("mem", arg, 4 << 20, MEM_MAX);
+		return true;
 	case 'f':
 		opt.file = arg;
-		return 0;
+		return true;
 	case 'o':
 		opt.save = arg;
-		return 0;
+		return true;
 	case 'e':
 		opt.epsilon = parse_number("epsilon", arg, 1e-6, 1);
-		return 0;
+		return true;
 	case 'c':
 		opt.cost = parse_number("cost", arg, 1e-6, 1e6);
-		return 0;
-	case CORRUPT_KEY:
-		for (opt.corrupt = OBJECTIVE; opt.corrupt <= ACCURACY; opt.corrupt++)
-			if (!strcmp(arg, corruptions[opt.corrupt]))
-				return 0;
-		die("--corrupt: must be objective, gradient or accuracy: %s", arg);
-	case ARGP_KEY_END:
-		if (!!opt.file + !!opt.mem + (opt.rows || opt.features) > 1)
-			die("--file, --mem and --rows with --features exclude each other");
-		return 0;
+		return true;
 	}
-	(void)state;
-	return ARGP_ERR_UNKNOWN;
+	return false;
 }
+
+static const struct program program = {
+	.name = "liblinear",
+	.about = "Linear classification of sparse data with LIBLINEAR.",
+	.options = options,
+	.parse = parse,
+	.corruptions = (const char *const[]){ "objective", "gradient", "accuracy", NULL },
+};
 
 static struct data get_data(void)
 {
@@ -99,13 +88,13 @@ static struct data get_data(void)
 	if (opt.file)
 		return load_libsvm(opt.file);
 	if (opt.mem) {
-		check_memory(opt.mem);
+		check_limits(opt.mem);
 		shape = shape_of_mem(opt.mem - PROGRAM_BYTES, common.seed);
 	} else {
 		if (!opt.rows && !opt.features)
 			opt.rows = DEFAULT_ROWS;
 		shape = shape_of(opt.rows, opt.features, common.seed);
-		check_memory(data_bytes(shape) + solver_bytes(shape));
+		check_limits(data_bytes(shape) + solver_bytes(shape));
 	}
 	return generate(shape, common.seed);
 }
@@ -123,68 +112,56 @@ static bool accurate(const struct check *check, uint64_t rows)
 
 int main(int argc, char **argv)
 {
-	const double start = now_s();
-	double init_s, seconds, tolerance;
 	struct training training;
-	char parameters[1024];
-	struct result result;
 	struct model *model;
 	struct check check;
 	uint64_t smaller;
 	struct data data;
+	double tolerance;
 
-	parse_command_line(argc, argv, options, parse,
-			   "Linear classification of sparse data with LIBLINEAR.");
+	parse_command_line(argc, argv, &program);
+	if (!!opt.file + !!opt.mem + (opt.rows || opt.features) > 1)
+		die("--file, --mem and --rows with --features exclude each other");
 	data = get_data();
 	if (opt.save)
 		save_libsvm(&data, opt.save);
 	/* the library does not expect to get none */
-	check_memory(solver_bytes(data.shape));
-	init_s = now_s() - start;
+	check_limits(solver_bytes(data.shape));
 
-	progress_begin("nonzeros/s", common.report_ms);
-	roi_begin();
-	seconds = now_s();
+	measure_begin("nonzeros/s");
 	model = solve(&data, opt.cost, opt.epsilon, &training);
-	seconds = now_s() - seconds;
-	roi_end();
-	progress_end();
+	measure_end();
 
-	if (opt.corrupt == ACCURACY)
+	if (corrupts("accuracy"))
 		for (uint64_t i = 0; i < data.shape.features; i++)
 			model->w[i] = -model->w[i];
 	check = check_model(&data, model, opt.cost);
 	free_and_destroy_model(&model);
-	if (opt.corrupt == OBJECTIVE)
+	if (corrupts("objective"))
 		training.objective *= 1 + 10 * TOLERANCE;
-	else if (opt.corrupt == GRADIENT)
+	if (corrupts("gradient"))
 		check.gradient *= 1e4;
 
 	smaller = data.shape.rows - larger(check.positive, data.shape.rows - check.positive);
 	tolerance = opt.epsilon * smaller / data.shape.rows * check.gradient_start;
-	snprintf(parameters, sizeof(parameters),
-		 "\"rows\": %llu, \"features\": %llu, \"nonzeros\": %llu, \"epsilon\": %g, "
-		 "\"cost\": %g, \"iterations\": %u, \"cg_iterations\": %u, \"passes\": %llu, "
-		 "\"objective\": %.12g, \"reported_objective\": %.12g, \"gradient\": %.6g, "
-		 "\"gradient_tolerance\": %.6g, \"accuracy\": %.6f, \"majority\": %.6f, "
-		 "\"checksum\": \"%016llx\"",
-		 (unsigned long long)data.shape.rows, (unsigned long long)data.shape.features,
-		 (unsigned long long)data.shape.nonzeros, opt.epsilon, opt.cost,
-		 training.iterations, training.cg_iterations, (unsigned long long)training.passes,
-		 check.objective, training.objective, check.gradient, tolerance,
-		 (double)check.right / data.shape.rows, 1 - (double)smaller / data.shape.rows,
-		 (unsigned long long)data_checksum(&data));
-	result = (struct result){
-		.workload = "liblinear",
-		.parameters = parameters,
-		.init_s = init_s,
-		.seconds = seconds,
-		.rate = training.passes * data.shape.nonzeros / seconds,
-		.rate_unit = "nonzeros/s",
-		.verified = fabs(check.objective - training.objective) <=
-				    TOLERANCE * fabs(training.objective) &&
-			    check.gradient <= tolerance * (1 + TOLERANCE) &&
-			    accurate(&check, data.shape.rows),
-	};
-	return report(&result);
+	report_uint("rows", data.shape.rows);
+	report_uint("features", data.shape.features);
+	report_uint("nonzeros", data.shape.nonzeros);
+	report_real("epsilon", "%g", opt.epsilon);
+	report_real("cost", "%g", opt.cost);
+	report_uint("iterations", training.iterations);
+	report_uint("cg_iterations", training.cg_iterations);
+	report_uint("passes", training.passes);
+	report_real("objective", "%.12g", check.objective);
+	report_real("reported_objective", "%.12g", training.objective);
+	report_real("gradient", "%.6g", check.gradient);
+	report_real("gradient_tolerance", "%.6g", tolerance);
+	report_real("accuracy", "%.6f", (double)check.right / data.shape.rows);
+	report_real("majority", "%.6f", 1 - (double)smaller / data.shape.rows);
+	report_json("checksum", "\"%016llx\"", (unsigned long long)data_checksum(&data));
+	return report(training.passes * data.shape.nonzeros / measured.seconds,
+		      fabs(check.objective - training.objective) <=
+				      TOLERANCE * fabs(training.objective) &&
+			      check.gradient <= tolerance * (1 + TOLERANCE) &&
+			      accurate(&check, data.shape.rows));
 }

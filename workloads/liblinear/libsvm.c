@@ -168,7 +168,7 @@ struct data load_libsvm(const char *path)
 	char *line = NULL;
 	size_t size = 0;
 
-	check_memory(data_bytes(shape) + solver_bytes(shape));
+	check_limits(data_bytes(shape) + solver_bytes(shape));
 	data = data_allocate(shape);
 	node = data.nodes;
 	end = node + shape.nonzeros + shape.rows;

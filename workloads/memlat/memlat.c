@@ -11,8 +11,6 @@
 #include <errno.h>
 #include <immintrin.h>
 #include <numaif.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common.h"
@@ -41,25 +39,32 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static bool parse(int key, const char *arg)
 {
 	switch (key) {
 	case 'm':
-		opt.mem = parse_size("mem", arg, 1 << 20, 1ull << 46);
-		return 0;
+		opt.mem = parse_size("mem", arg, 1 << 20, MEM_MAX);
+		return true;
 	case 'N':
 		opt.node = parse_size("node", arg, 0, 63);
-		return 0;
+		return true;
 	case 'n':
 		opt.loads = parse_size("loads", arg, 1000, 1ull << 50);
-		return 0;
+		return true;
 	case 'p':
 		opt.passes = parse_size("passes", arg, 1, 1000000);
-		return 0;
+		return true;
 	}
-	(void)state;
-	return ARGP_ERR_UNKNOWN;
+	return false;
 }
+
+static const struct program program = {
+	.name = "memlat",
+	.about = "Latency and bandwidth of the memory of one NUMA node.",
+	.options = options,
+	.parse = parse,
+	.corruptions = (const char *const[]){ "chain", "contents", NULL },
+};
 
 static void bind_to_node(void *p, uint64_t bytes, int node)
 {
@@ -196,22 +201,17 @@ __attribute__((target("avx2"))) static double write_mbps(char *p, uint64_t bytes
 int main(int argc, char **argv)
 {
 	uint64_t bytes, lines, vectors, expected, sum, misplaced = 0;
-	double begin_s, init_s, chase_s, ns, read, write;
-	char parameters[384];
-	struct result result;
 	char *buffer, *end, *expected_end;
+	double chase_s, ns, read, write;
 	struct rng rng;
-	bool verified;
 
-	parse_command_line(argc, argv, options, parse,
-			   "Latency and bandwidth of the memory of one NUMA node.");
+	parse_command_line(argc, argv, &program);
 	if (!__builtin_cpu_supports("avx2"))
 		die("needs a CPU with AVX2");
 	bytes = opt.mem / (4 * LINE) * (4 * LINE);
 	lines = bytes / LINE;
 	opt.loads = (opt.loads + 63) / 64 * 64;
 
-	begin_s = now_s();
 	buffer = allocate(bytes);
 	if (opt.node != NODE_ANY)
 		bind_to_node(buffer, bytes, opt.node);
@@ -220,36 +220,29 @@ int main(int argc, char **argv)
 	expected_end = walk_cycle(buffer, lines, opt.loads);
 	if (opt.node != NODE_ANY)
 		misplaced = pages_elsewhere(buffer, bytes, opt.node);
-	init_s = now_s() - begin_s;
+	if (corrupts("chain"))
+		*(char **)buffer = buffer;
 
-	progress_begin("loads/s", common.report_ms);
-	roi_begin();
+	measure_begin("loads/s");
 	chase_s = now_s();
 	ns = chase_ns(buffer, opt.loads, &end);
 	chase_s = now_s() - chase_s;
 	write = write_mbps(buffer, bytes, opt.passes);
+	if (corrupts("contents"))
+		buffer[bytes / 2] ^= 1;
 	read = read_mbps(buffer, bytes, opt.passes, &sum);
-	roi_end();
-	progress_end();
+	measure_end();
 
 	/* every 32-byte vector k holds k + passes - 1 four times */
 	vectors = bytes / 32;
 	expected = opt.passes * 4ull * (vectors * (vectors - 1) / 2 + vectors * (opt.passes - 1));
-	verified = sum == expected && !misplaced && end == expected_end;
-	snprintf(parameters, sizeof(parameters),
-		 "\"mem\": %llu, \"node\": %d, \"loads\": %llu, "
-		 "\"latency_ns\": %.3f, \"read_mbps\": %.1f, "
-		 "\"write_mbps\": %.1f, \"misplaced_pages\": %llu",
-		 (unsigned long long)bytes, opt.node, (unsigned long long)opt.loads, ns, read,
-		 write, (unsigned long long)misplaced);
-	result = (struct result){
-		.workload = "memlat",
-		.parameters = parameters,
-		.init_s = init_s,
-		.seconds = chase_s,
-		.rate = opt.loads / chase_s,
-		.rate_unit = "loads/s",
-		.verified = verified,
-	};
-	return report(&result);
+	report_uint("mem", bytes);
+	report_json("node", "%d", opt.node);
+	report_uint("loads", opt.loads);
+	report_real("latency_ns", "%.3f", ns);
+	report_real("read_mbps", "%.1f", read);
+	report_real("write_mbps", "%.1f", write);
+	report_uint("misplaced_pages", misplaced);
+	measured.seconds = chase_s;
+	return report(opt.loads / chase_s, sum == expected && !misplaced && end == expected_end);
 }

@@ -3,22 +3,12 @@
 #include "graph.h"
 
 #include <sys/mman.h>
-#include <sys/sysinfo.h>
 
 #include "common.h"
 
 #define NO_VERTEX	UINT32_MAX
 #define PAGE		4096
 #define INSERTION_ITEMS 16
-
-void check_memory(uint64_t bytes)
-{
-	struct sysinfo info;
-
-	if (!sysinfo(&info) && bytes > (uint64_t)info.totalram * info.mem_unit)
-		die("cannot allocate %llu bytes: the machine has %llu", (unsigned long long)bytes,
-		    (unsigned long long)info.totalram * info.mem_unit);
-}
 
 void sum_counts(uint64_t *offsets, uint64_t vertices)
 {

@@ -42,9 +42,6 @@ static inline uint64_t graph_bytes(uint64_t vertices, uint64_t edges, bool direc
 	return (8 * (vertices + 1) + 4 * edges) * (directed ? 2 : 1);
 }
 
-/* Die unless the machine has @bytes of memory at all. */
-void check_memory(uint64_t bytes);
-
 /* offsets[v + 1] of @vertices counts neighbours: turn counts into offsets. */
 void sum_counts(uint64_t *offsets, uint64_t vertices);
 

@@ -34,10 +34,8 @@ static struct {
 	unsigned int degree;
 	unsigned int iterations;
 	unsigned int trials;
-	unsigned int threads;
 	double tolerance;
 	bool symmetrize;
-	enum { NOTHING, SCORE, CHANGE } corrupt;
 } opt = {
 	.iterations = 20,
 	.trials = 1,
@@ -46,8 +44,6 @@ static struct {
 
 #define DEFAULT_SCALE  20
 #define DEFAULT_DEGREE 16
-
-#define CORRUPT_KEY 256
 
 static const struct argp_option options[] = {
 	{ "scale", 'g', "N", 0, "R-MAT graph of 2^N vertices (20)", 0 },
@@ -66,9 +62,7 @@ static const struct argp_option options[] = {
 	{ "tolerance", 'e', "X", 0,
 	  "stop when an iteration changes all scores together by less (1e-4; 0: never)", 0 },
 	{ "trials", 'n', "N", 0, "compute the scores so many times, each from the start (1)", 0 },
-	{ "threads", 't', "N", 0, "threads (all CPUs)", 0 },
 	{ "output", 'o', "FILE", 0, "write a line \"vertex score\" for each vertex", 0 },
-	{ "corrupt", CORRUPT_KEY, "score|change", OPTION_HIDDEN, "damage it before the check", 0 },
 	{ 0 },
 };
 
@@ -79,56 +73,55 @@ static bool serialized(const char *path)
 	return suffix && !strcmp(suffix, ".sg");
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static bool parse(int key, const char *arg)
 {
 	switch (key) {
 	case 'g':
 		opt.scale = parse_size("scale", arg, MIN_SCALE, MAX_SCALE);
-		return 0;
+		return true;
 	case 'k':
 		opt.degree = parse_size("degree", arg, 1, 4096);
-		return 0;
+		return true;
 	case 'm':
-		opt.mem = parse_size("mem", arg, 8 << 20, 1ull << 46);
-		return 0;
+		opt.mem = parse_size("mem", arg, 8 << 20, MEM_MAX);
+		return true;
 	case 'f':
 		opt.graph = arg;
-		return 0;
+		return true;
 	case 'S':
 		opt.symmetrize = true;
-		return 0;
+		return true;
 	case 'i':
 		opt.iterations = parse_size("iterations", arg, 1, 1000000);
-		return 0;
+		return true;
 	case 'e':
 		opt.tolerance = parse_number("tolerance", arg, 0, 1);
-		return 0;
+		return true;
 	case 'n':
 		opt.trials = parse_size("trials", arg, 1, 1000000);
-		return 0;
-	case 't':
-		opt.threads = parse_size("threads", arg, 1, 1024);
-		return 0;
+		return true;
 	case 'o':
 		opt.output = arg;
-		return 0;
-	case CORRUPT_KEY:
-		if (!strcmp(arg, "score"))
-			opt.corrupt = SCORE;
-		else if (!strcmp(arg, "change"))
-			opt.corrupt = CHANGE;
-		else
-			die("--corrupt: must be score or change: %s", arg);
-		return 0;
-	case ARGP_KEY_END:
-		if (!!opt.graph + !!opt.mem + (opt.scale || opt.degree) > 1)
-			die("--graph, --mem and --scale with --degree exclude each other");
-		if (opt.symmetrize && (opt.mem || (opt.graph && serialized(opt.graph))))
-			die("--symmetrize: not with --mem or a serialized graph");
-		return 0;
+		return true;
 	}
-	(void)state;
-	return ARGP_ERR_UNKNOWN;
+	return false;
+}
+
+static const struct program program = {
+	.name = "pagerank",
+	.about = "PageRank of a power-law graph, pulled along incoming edges.",
+	.options = options,
+	.parse = parse,
+	.default_threads = omp_get_max_threads,
+	.corruptions = (const char *const[]){ "score", "change", NULL },
+};
+
+static void check_options(void)
+{
+	if (!!opt.graph + !!opt.mem + (opt.scale || opt.degree) > 1)
+		die("--graph, --mem and --scale with --degree exclude each other");
+	if (opt.symmetrize && (opt.mem || (opt.graph && serialized(opt.graph))))
+		die("--symmetrize: not with --mem or a serialized graph");
 }
 
 /* What the process is expected to take. */
@@ -172,7 +165,7 @@ static struct rmat rmat_of_options(void)
 
 	if (opt.mem) {
 		check_memory(opt.mem);
-		return rmat_of_size(opt.mem, opt.threads);
+		return rmat_of_size(opt.mem, common.threads);
 	}
 	check_memory(rmat_bytes(&r));
 	return r;
@@ -188,22 +181,17 @@ static void write_scores(FILE *file, const struct graph *g, const struct ranks *
 
 int main(int argc, char **argv)
 {
-	const double start = now_s();
-	double init_s, seconds, sum = 0;
 	uint64_t traversed = 0;
-	char parameters[512];
-	struct result result;
-	struct check check;
 	FILE *output = NULL;
+	struct check check;
 	struct pool *pool;
 	struct ranks ranks;
 	struct graph g;
+	double sum = 0;
 
-	parse_command_line(argc, argv, options, parse,
-			   "PageRank of a power-law graph, pulled along incoming edges.");
-	if (!opt.threads)
-		opt.threads = omp_get_max_threads();
-	pool = pool_start(opt.threads);
+	parse_command_line(argc, argv, &program);
+	check_options();
+	pool = pool_start(common.threads);
 	if (opt.graph) {
 		g = load_graph(pool, opt.graph);
 	} else {
@@ -219,22 +207,17 @@ int main(int argc, char **argv)
 		if (!output)
 			die("--output: cannot write %s: %s", opt.output, strerror(errno));
 	}
-	init_s = now_s() - start;
 
-	progress_begin("edges/s", common.report_ms);
-	roi_begin();
-	seconds = now_s();
+	measure_begin("edges/s");
 	for (unsigned int trial = 0; trial < opt.trials; trial++) {
 		rank(pool, &g, &ranks, opt.iterations, opt.tolerance);
 		traversed += ranks.iterations * g.edges;
 	}
-	seconds = now_s() - seconds;
-	roi_end();
-	progress_end();
+	measure_end();
 
-	if (opt.corrupt == SCORE)
+	if (corrupts("score"))
 		ranks.scores[g.vertices / 2] *= 1.00001f;
-	else if (opt.corrupt == CHANGE)
+	if (corrupts("change"))
 		ranks.change *= 0.01;
 	check = rank_check(pool, &g, &ranks);
 	pool_stop(pool);
@@ -243,22 +226,17 @@ int main(int argc, char **argv)
 	if (output)
 		write_scores(output, &g, &ranks);
 
-	snprintf(parameters, sizeof(parameters),
-		 "\"vertices\": %llu, \"edges\": %llu, \"directed\": %s, \"trials\": %u, "
-		 "\"iterations\": %u, \"tolerance\": %g, \"converged\": %s, \"change\": %.6g, "
-		 "\"residual\": %.6g, \"wrong_scores\": %llu, \"score_sum\": %.9f, \"threads\": %u",
-		 (unsigned long long)g.vertices, (unsigned long long)g.edges,
-		 g.directed ? "true" : "false", opt.trials, ranks.iterations, opt.tolerance,
-		 ranks.change < opt.tolerance ? "true" : "false", ranks.change, check.residual,
-		 (unsigned long long)check.wrong, sum, opt.threads);
-	result = (struct result){
-		.workload = "pagerank",
-		.parameters = parameters,
-		.init_s = init_s,
-		.seconds = seconds,
-		.rate = traversed / seconds,
-		.rate_unit = "edges/s",
-		.verified = !check.wrong && check.residual <= check.limit,
-	};
-	return report(&result);
+	report_uint("vertices", g.vertices);
+	report_uint("edges", g.edges);
+	report_bool("directed", g.directed);
+	report_uint("trials", opt.trials);
+	report_uint("iterations", ranks.iterations);
+	report_real("tolerance", "%g", opt.tolerance);
+	report_bool("converged", ranks.change < opt.tolerance);
+	report_real("change", "%.6g", ranks.change);
+	report_real("residual", "%.6g", check.residual);
+	report_uint("wrong_scores", check.wrong);
+	report_real("score_sum", "%.9f", sum);
+	report_uint("threads", common.threads);
+	return report(traversed / measured.seconds, !check.wrong && check.residual <= check.limit);
 }

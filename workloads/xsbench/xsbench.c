@@ -11,10 +11,6 @@
  * memory must be what the formula gives; the published problems must give the
  * published checksums.
  */
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "common.h"
 #include "grids.h"
 #include "lcg.h"
@@ -38,11 +34,11 @@
 #define OVERHEAD (3 << 20)
 
 enum size { SMALL, LARGE, SIZES };
-static const char *const size_names[] = { "small", "large" };
+static const char *const size_names[] = { "small", "large", NULL };
 static const unsigned int size_nuclides[] = { NUCLIDES_SMALL, NUCLIDES_LARGE };
 
 enum mode { HISTORY, EVENT, MODES };
-static const char *const mode_names[] = { "history", "event" };
+static const char *const mode_names[] = { "history", "event", NULL };
 
 static const unsigned int published_checksums[MODES][SIZES] = {
 	[HISTORY] = { 941535, 954318 },
@@ -55,7 +51,6 @@ static struct {
 	uint64_t particles;
 	uint64_t lookups;
 	uint64_t corrupt;
-	unsigned int threads;
 	enum size size;
 	enum mode mode;
 } opt = {
@@ -72,51 +67,45 @@ static const struct argp_option options[] = {
 	{ "lookups", 'l', "N", 0, "lookups of each particle (34)", 0 },
 	{ "mode", 'd', "MODE", 0,
 	  "history: a particle's lookups depend on each other; event: none does (history)", 0 },
-	{ "threads", 't', "N", 0, "threads (all CPUs)", 0 },
 	{ "corrupt", 'c', "N", 0, "spoil N entries of the unionized grid: must be found out", 0 },
 	{ 0 },
 };
 
-/* The number of @arg among @names. */
-static unsigned int parse_name(const char *option, const char *arg, const char *const names[2])
-{
-	for (unsigned int i = 0; i < 2; i++)
-		if (!strcmp(arg, names[i]))
-			return i;
-	die("--%s: must be %s or %s: %s", option, names[0], names[1], arg);
-}
-
-static error_t parse(int key, char *arg, struct argp_state *state)
+static bool parse(int key, const char *arg)
 {
 	switch (key) {
 	case 'S':
-		opt.size = parse_name("size", arg, size_names);
-		return 0;
+		opt.size = parse_choice("size", arg, size_names);
+		return true;
 	case 'g':
 		opt.gridpoints = parse_size("gridpoints", arg, 3, 1 << 30);
-		return 0;
+		return true;
 	case 'm':
-		opt.mem = parse_size("mem", arg, 64 << 20, 1ull << 46);
-		return 0;
+		opt.mem = parse_size("mem", arg, 64 << 20, MEM_MAX);
+		return true;
 	case 'p':
 		opt.particles = parse_size("particles", arg, 1, 1ull << 40);
-		return 0;
+		return true;
 	case 'l':
 		opt.lookups = parse_size("lookups", arg, 1, 1 << 20);
-		return 0;
+		return true;
 	case 'd':
-		opt.mode = parse_name("mode", arg, mode_names);
-		return 0;
-	case 't':
-		opt.threads = parse_size("threads", arg, 1, 1024);
-		return 0;
+		opt.mode = parse_choice("mode", arg, mode_names);
+		return true;
 	case 'c':
 		opt.corrupt = parse_size("corrupt", arg, 0, 1ull << 40);
-		return 0;
+		return true;
 	}
-	(void)state;
-	return ARGP_ERR_UNKNOWN;
+	return false;
 }
+
+static const struct program program = {
+	.name = "xsbench",
+	.about = "Look-ups of macroscopic neutron cross sections.",
+	.options = options,
+	.parse = parse,
+	.default_threads = all_cpus,
+};
 
 /* The sequence that XSBench begins at @start; seeds other than 1 move it far away. */
 static uint64_t seeded(uint64_t start)
@@ -135,19 +124,14 @@ static bool as_published(uint64_t checksum)
 
 int main(int argc, char **argv)
 {
-	const double start = now_s();
+	uint64_t checksum, wrong, per_gridpoint;
 	struct simulation simulation;
 	struct materials materials;
-	double init_s, seconds;
-	uint64_t total, checksum, wrong, per_gridpoint;
 	unsigned int nuclides;
-	char parameters[512];
-	struct result result;
 	struct grids grids;
 	struct pool *pool;
 
-	parse_command_line(argc, argv, options, parse,
-			   "Look-ups of macroscopic neutron cross sections.");
+	parse_command_line(argc, argv, &program);
 	nuclides = size_nuclides[opt.size];
 	per_gridpoint = grids_bytes_per_gridpoint(nuclides);
 	if (opt.mem && opt.gridpoints)
@@ -156,9 +140,7 @@ int main(int argc, char **argv)
 		opt.gridpoints = (opt.mem - OVERHEAD) / per_gridpoint;
 	else if (!opt.gridpoints)
 		opt.gridpoints = GRIDPOINTS;
-	if (!opt.threads)
-		opt.threads = sysconf(_SC_NPROCESSORS_ONLN);
-	pool = pool_start(opt.threads);
+	pool = pool_start(common.threads);
 
 	grids_init(&grids, nuclides, opt.gridpoints, seeded(RANDOM_GRIDS), pool);
 	materials_init(&materials, nuclides, seeded((uint64_t)RANDOM_PARTICLES * RANDOM_PARTICLES));
@@ -180,36 +162,24 @@ int main(int argc, char **argv)
 	}
 	simulation.sample_every = (simulation.particles - 1) / SAMPLES + 1;
 	simulation.digests = allocate(SAMPLES * sizeof(uint64_t));
-	init_s = now_s() - start;
 
-	progress_begin("lookups/s", common.report_ms);
-	roi_begin();
-	seconds = now_s();
+	measure_begin("lookups/s");
 	checksum = simulate(&simulation) % CHECKSUM_MODULO;
-	seconds = now_s() - seconds;
-	roi_end();
-	progress_end();
+	measure_end();
 
 	wrong = simulate_check(&simulation);
 	pool_stop(pool);
-	total = opt.particles * opt.lookups;
-	snprintf(parameters, sizeof(parameters),
-		 "\"size\": \"%s\", \"mode\": \"%s\", \"gridpoints\": %llu, \"grid_bytes\": %llu, "
-		 "\"particles\": %llu, \"lookups\": %llu, \"threads\": %u, \"checksum\": %llu, "
-		 "\"checked\": %llu, \"wrong\": %llu",
-		 size_names[opt.size], mode_names[opt.mode], (unsigned long long)opt.gridpoints,
-		 (unsigned long long)grids.bytes, (unsigned long long)opt.particles,
-		 (unsigned long long)opt.lookups, opt.threads, (unsigned long long)checksum,
-		 (unsigned long long)simulate_samples(&simulation), (unsigned long long)wrong);
-	result = (struct result){
-		.workload = "xsbench",
-		.parameters = parameters,
-		.init_s = init_s,
-		.seconds = seconds,
-		.rate = total / seconds,
-		.rate_unit = "lookups/s",
-		.verified = !wrong && grids.bytes == opt.gridpoints * per_gridpoint &&
-			    as_published(checksum),
-	};
-	return report(&result);
+	report_text("size", size_names[opt.size]);
+	report_text("mode", mode_names[opt.mode]);
+	report_uint("gridpoints", opt.gridpoints);
+	report_uint("grid_bytes", grids.bytes);
+	report_uint("particles", opt.particles);
+	report_uint("lookups", opt.lookups);
+	report_uint("threads", common.threads);
+	report_uint("checksum", checksum);
+	report_uint("checked", simulate_samples(&simulation));
+	report_uint("wrong", wrong);
+	return report(opt.particles * opt.lookups / measured.seconds,
+		      !wrong && grids.bytes == opt.gridpoints * per_gridpoint &&
+			      as_published(checksum));
 }
