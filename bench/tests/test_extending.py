@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -133,3 +135,41 @@ def test_another_form_takes_a_name(copy: Path):
 def test_new_without_a_name():
     done = subprocess.run(["make", "new-design"], cwd=TOP, capture_output=True, text=True)
     assert done.returncode != 0 and "NAME=: give a name" in done.stderr
+
+
+MOON = """
+from .emulated import Emulated
+
+class Moon(Emulated):
+    name = "moon"
+    about = "one sixth of the gravity"
+    scale = "paper"
+    preference = None
+
+    @classmethod
+    def label(cls, s):
+        return "moon"
+
+PLATFORM = Moon
+"""
+
+
+def test_a_platform_is_one_file(copy: Path):
+    """It is listed, can be asked for, and its settings are checked by itself."""
+    package = copy / "bench/demeter_bench"
+    shutil.copytree(TOP / "bench/demeter_bench", package)
+    (package / "platforms/moon.py").write_text(MOON)
+    build = copy / "build"
+    build.mkdir()
+    (build / ".config").write_text("CONFIG_PRESET_DRAM_PMEM=y\nCONFIG_QEMU_EMULATED=y\n")
+
+    def ask(*args: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "demeter_bench", "--build", build, *args]
+        environment = {**os.environ, "PYTHONPATH": str(copy / "bench")}
+        return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+    assert "\n  moon           one sixth of the gravity" in ask("list").stdout
+    chosen = ("bench", "--dry-run", "--designs", "first-touch", "--command", "true")
+    assert ask(*chosen, "--platform", "moon").returncode == 0
+    refused = ask(*chosen, "--platform", "mars")
+    assert refused.returncode == 2 and "there are: emulated kvm moon" in refused.stderr
