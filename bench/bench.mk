@@ -4,7 +4,6 @@
 # at once share one build.
 
 VM ?= 1
-DESIGNS ?= all-fast all-slow first-touch tpp demeter
 WORKLOADS ?= gups
 DESIGN ?= $(or $(GUEST),tpp)
 # as they were given, whatever characters they have
@@ -12,8 +11,8 @@ export BENCH_COMMAND = $(value COMMAND)
 export BENCH_FILES = $(value FILES)
 export BENCH_ROI = $(value ROI)
 bench := PYTHONPATH=$(TOP)/bench $(PYTHON) -m demeter_bench --build $(BUILD)
-bench_args := $(if $(FROM),--from "$(FROM)",--vms "$(VM)" --designs "$(DESIGNS)" \
-		--workloads "$(WORKLOADS)") \
+bench_args := $(if $(FROM),--from "$(FROM)",--vms "$(VM)" --workloads "$(WORKLOADS)") \
+	$(if $(DESIGNS),--designs "$(DESIGNS)") \
 	$(if $(value COMMAND),--command="$$BENCH_COMMAND") \
 	$(if $(value FILES),--files="$$BENCH_FILES") $(if $(value ROI),--roi="$$BENCH_ROI") \
 	$(if $(PLATFORM),--platform "$(PLATFORM)") \

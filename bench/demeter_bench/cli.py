@@ -44,7 +44,11 @@ def parser() -> argparse.ArgumentParser:
     b.add_argument("--dry-run", action="store_true", help="only check the arguments")
     b.add_argument("--from", dest="source", type=Path, help="config.json of a run to repeat")
     b.add_argument("--vms", default="1", help='numbers of VMs at once, e.g. "1 9"')
-    b.add_argument("--designs", default="all", help=f"all or some of: {' '.join(DESIGNS)}")
+    b.add_argument(
+        "--designs",
+        help="all, or some of these; by default those that are selected and need no run before "
+        f"their own: {' '.join(DESIGNS)}",
+    )
     b.add_argument("--workloads", default="all", help=f"all or some of: {' '.join(WORKLOADS)}")
     b.add_argument(
         "--command", dest="program", help="run this line of the guest's shell instead of a workload"
@@ -191,8 +195,8 @@ def prepare(args: argparse.Namespace) -> Settings:
     """All settings, checked; nothing is written."""
     kconfig = read_kconfig(args.build / ".config")
     if args.source:
-        others = ("preset", "jobs", "name", "fast_ratio", "vm_memory", "footprint", "repeat",
-                  "program", "files", "roi", "platform")  # fmt: skip
+        others = ("designs", "preset", "jobs", "name", "fast_ratio", "vm_memory", "footprint",
+                  "repeat", "program", "files", "roi", "platform")  # fmt: skip
         given = [o.upper() for o in others if getattr(args, o)]
         if given:
             raise UserError(f"FROM repeats exactly what was run: leave out {' '.join(given)}")

@@ -90,6 +90,15 @@ def names(
     return tuple(dict.fromkeys(chosen))
 
 
+def usual_designs(kconfig: dict[str, str]) -> tuple[str, ...]:
+    """The designs that are selected, but for such that need a run before their own."""
+    return tuple(
+        name
+        for name, design in DESIGNS.items()
+        if not design.profiled and designs.symbol(name) in (None, *kconfig)
+    )
+
+
 def tiers(kconfig: dict[str, str], preset: str | None) -> tuple[str, Tier, Tier]:
     """Name, fast and slow tier of the preset, by default the configured one."""
     if preset is None:
@@ -248,7 +257,9 @@ def from_kconfig(
             if args.footprint
             else min(int(memory * FOOTPRINT_SHARE), memory - GUEST_RESERVE) // MIB * MIB,
             vms=vms,
-            designs=names("DESIGNS", args.designs, DESIGNS),
+            designs=usual_designs(kconfig)
+            if args.designs is None
+            else names("DESIGNS", args.designs, DESIGNS),
             workloads=chosen,
             repeat=integer("REPEAT", args.repeat or "1", 1, 1000),
             jobs=max(vms) if platform.vms_together else jobs or cores,

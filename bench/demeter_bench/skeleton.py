@@ -12,9 +12,18 @@ import shutil
 from pathlib import Path
 
 from . import discover
+from .designs import DESIGNS
 from .errors import UserError
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+
+
+def unused_color() -> str:
+    """A color that no design has, as far as there are: #rrggbb."""
+    steps = (0x00, 0x55, 0xAA)
+    colors = [f"#{r:02x}{g:02x}{b:02x}" for r in (0xAA, 0x55, 0x00) for g in steps for b in steps]
+    taken = {design.color.lower() for design in DESIGNS.values()}
+    return next((color for color in colors if color not in taken), colors[0])
 
 
 def create(kind: str, name: str, top: Path = discover.TOP) -> Path:
@@ -37,7 +46,11 @@ def create(kind: str, name: str, top: Path = discover.TOP) -> Path:
     }[kind]()
     if name in taken:
         raise UserError(f"NAME={name}: {kind}s/{taken[name].folder.name} has that name")
-    words = {"@NAME@": name, "@SYMBOL@": name.upper().replace("-", "_")}
+    words = {
+        "@NAME@": name,
+        "@SYMBOL@": name.upper().replace("-", "_"),
+        "@COLOR@": unused_color(),
+    }
 
     def filled(text: str) -> str:
         for word, value in words.items():

@@ -36,8 +36,14 @@ def test_defaults():
     assert s.vm_memory == 512 * MIB and s.fast_memory == 102 * MIB
     assert s.footprint == 435 * MIB
     assert s.workloads == ALL and "gups" in ALL and "gups-zipf" not in ALL
-    assert s.designs == tuple(DESIGNS) and {"all-fast", "oracle", "tpp"} < set(s.designs)
+    assert s.designs == tuple(name for name in DESIGNS if name != "oracle")
+    without = {k: v for k, v in KCONFIG.items() if k != "DESIGN_TPP"}
+    assert "tpp" not in make(kconfig=without).designs
     assert s.options == PLATFORMS["emulated"].Options() and s.program is None
+
+
+def test_all():
+    assert make("--designs", "all", "--workloads", "all").designs == tuple(DESIGNS)
 
 
 def test_given():
@@ -89,7 +95,7 @@ def test_refused(args: list[str], message: str):
 def test_not_selected():
     without = {k: v for k, v in KCONFIG.items() if k != "DESIGN_TPP"}
     with pytest.raises(UserError, match="DESIGNS: tpp is not selected"):
-        make(kconfig=without)
+        make("--designs", "tpp", kconfig=without)
     without = {k: v for k, v in KCONFIG.items() if k != "WORKLOAD_GUPS"}
     with pytest.raises(UserError, match="gups is not selected"):
         make(kconfig=without)

@@ -6,7 +6,7 @@ from demeter_bench.design import Design
 DESIGNS = {
     "@NAME@": Design(
         title="@NAME@",
-        color="#a65628",
+        color="@COLOR@",
         about="say in a line what it does",
         # More of the guest kernel's command line, and shell lines that run in the guest
         # before the job. What every field means: bench/demeter_bench/design.py.
