@@ -29,7 +29,7 @@ def source_version(top: Path) -> str:
 
     Whoever benchmarks need not own the checkout, and need not have git.
     """
-    command = ["git", "-c", f"safe.directory={top}", "-C", top]
+    command = ["git", "-c", f"safe.directory={top}", "-C", str(top)]
     try:
         done = subprocess.run(
             [*command, "describe", "--always", "--dirty=+", "--abbrev=12"],

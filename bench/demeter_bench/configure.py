@@ -113,12 +113,16 @@ def tiers(kconfig: dict[str, str], preset: str | None) -> tuple[str, Tier, Tier]
         raise UserError("PRESET=custom: select the custom preset in 'make menuconfig' first")
 
     def tier(prefix: str) -> Tier:
-        fields = ("READ_PS", "WRITE_PS", "READ_MBPS", "WRITE_MBPS")
+        def value(field: str) -> int:
+            return int(kconfig[f"{prefix}_{field}"])
+
         symbols = {f"{prefix}_{m.upper().replace('-', '_')}": m for m in MEDIA}
         media = next((m for symbol, m in symbols.items() if symbol in kconfig), None)
         if media is None:
             raise UserError(f"none of {' '.join(symbols)} is set: run 'make menuconfig'")
-        return Tier(*(int(kconfig[f"{prefix}_{f}"]) for f in fields), media)
+        return Tier(
+            value("READ_PS"), value("WRITE_PS"), value("READ_MBPS"), value("WRITE_MBPS"), media
+        )
 
     return "custom", tier("FAST"), tier("SLOW")
 

@@ -53,7 +53,7 @@ class Oracle(Vm):
         run = self.run
         run.folder, run.state = folder, "profiling"
         changed()
-        job = {**self.job, "env": f"{self.job['env']}{ENVIRONMENT}"}
+        job = {**self.job, "env": f"{self.job['env']!s}{ENVIRONMENT}"}
         try:
             wanted = await self._profile(job, folder / "profile", changed)
         except (OSError, ProfileError) as problem:

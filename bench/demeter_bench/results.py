@@ -125,9 +125,10 @@ def converged_s(seconds: list[float], rates: list[float]) -> float | None:
 
 def share(part: float | None, *whole: float | None) -> float | None:
     """Of what the whole adds up to; None when anything is unknown."""
-    if part is None or None in whole or not sum(whole):
+    known = [x for x in whole if x is not None]
+    if part is None or len(known) < len(whole) or not sum(known):
         return None
-    return round(part / sum(whole), 4)
+    return round(part / sum(known), 4)
 
 
 def make_row(s: Settings, run: Run) -> dict:
@@ -196,9 +197,9 @@ def mean_times(rows: list[dict]) -> dict[Group, dict[str, float]]:
         elapsed = row["elapsed_s"] if row["verified"] else None
         times[row["vms"], row["workload"]][row["design"]].append(elapsed)
     return {
-        group: {d: fmean(v) for d, v in by.items() if None not in v}
+        group: means
         for group, by in times.items()
-        if any(None not in v for v in by.values())
+        if (means := {d: fmean(t for t in v if t) for d, v in by.items() if None not in v})
     }
 
 

@@ -214,7 +214,7 @@ class Vm:
                 self.run.simulated_s = report["simulated_s"]
             changed()
             if ended:
-                return self._verdict(process.returncode, stream, folder)
+                return self._verdict(process.returncode or 0, stream, folder)
 
     def _read(self, stream: JobStream, folder: Path, position: int) -> tuple[int, bool]:
         """Feed a chunk of what the guest sent; the new position, and if it was a full one."""
