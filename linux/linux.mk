@@ -23,9 +23,9 @@ clean_dirs += $(linux_dir)
 
 linux: $(linux_variants:%=linux-%)
 
-check-needs: linux-debug linux-vanilla
+needs-boots: all
 # for its checkpatch
-lint-needs: $(linux_dir)/.unpacked
+needs-lint: $(linux_dir)/.unpacked
 
 $(linux_dir)/.unpacked: linux/unpack \
 		$(linux_patches) $(linux_dir)/.tarball | $(DEPS)

@@ -5,15 +5,14 @@
 demeterctl := $(BUILD)/tools/demeterctl
 demeterctl_files := $(wildcard linux/tools/mm/demeterctl/*.[ch])
 tools_flags := -std=gnu11 -Wall -Wextra -Werror
-tools_tests := $(BUILD)/tests/demeterctl $(BUILD)/tests/churn
 
-targets += tools tools-tests
+targets += tools
 clean_dirs += $(BUILD)/tools
 
 tools: $(demeterctl)
-tools-tests: $(tools_tests)
 
-check-needs: tools-tests
+needs-quick: $(BUILD)/tests/demeterctl
+needs-boots: $(BUILD)/tests/churn
 
 $(demeterctl): $(demeterctl_files) linux/tools.mk | $(DEPS)
 	@mkdir -p $(@D)

@@ -17,15 +17,18 @@ PLUGIN_CFLAGS := -std=gnu11 -O3 -flto -g -Wall -Wextra -Wno-unused-parameter -We
 
 # Guest programs that exercise the emulated PMU, in tests and bench-emulator
 guest_tests := $(patsubst qemu/tests/%.c,$(BUILD)/tests/%,$(wildcard qemu/tests/*.c))
+# Unit tests of the plugin
+tmem_units := model options profile
+tmem_tests := $(tmem_units:%=$(BUILD)/tests/tmem-%)
 
 targets += qemu guest-tests
 clean_dirs += $(qemu_dir) $(BUILD)/plugins
 
 guest-tests: $(guest_tests)
 
-check-needs: guest-tests
+needs-quick: $(tmem_tests)
+needs-boots: guest-tests
 # make lint runs the checkpatch.pl of QEMU's sources
-lint-needs: $(qemu_dir)/.unpacked
 
 qemu: $(if $(CONFIG_QEMU_EMULATED),$(qemu_dir)/.built $(qboot) $(tmem))
 
@@ -62,3 +65,10 @@ $(tmem): $(tmem_src) $(wildcard qemu/plugins/tmem/*.h) $(qemu_dir)/.unpacked
 $(BUILD)/tests/%: qemu/tests/%.c qemu/qemu.mk | $(DEPS)
 	@mkdir -p $(@D)
 	@$(STAGE) test-$* -- gcc -std=gnu11 -O2 -g -Wall -Wextra -Werror -static $< -o $@
+
+$(tmem_tests): $(BUILD)/tests/tmem-%: qemu/plugins/tmem/tests/test-%.c $(tmem_src) \
+		$(wildcard qemu/plugins/tmem/*.h) qemu/qemu.mk | $(DEPS)
+	@mkdir -p $(@D)
+	@$(STAGE) test-tmem-$* -- gcc -std=gnu11 -Wall -Wextra -Werror $(sanitize) \
+		-fsanitize=address$(comma)undefined -Iqemu/plugins/tmem $< \
+		$(tmem_units:%=qemu/plugins/tmem/%.c) -o $@ $$(pkg-config --cflags --libs glib-2.0)

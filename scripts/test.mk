@@ -1,25 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What tells whether the project is right: tests, stress and style.
 
-commands += check stress lint
-targets += check-needs lint-needs
-clean_dirs += $(BUILD)/tests $(BUILD)/check $(BUILD)/log
+commands += check check-quick stress lint
+clean_dirs += $(BUILD)/tests $(BUILD)/log
 
+# Components add what their tests need, those that boot nothing and those that are marked
+# "boots", and what the checkers of their style need.
+needs := needs-quick needs-boots needs-lint
+targets += $(needs)
+$(needs): $(VENV)/.installed
+	@:
+
+# All, or those whose file, name or marker matches T; builds what these need.
 check:
-	@$(locked) all check-needs
-	@scripts/check $(BUILD)
+	@$(locked) needs-quick
+	@needs=$$(scripts/check needs "$(T)") && $(locked) needs-quick $$needs
+	@scripts/check run "$(T)"
 
-# Ten minutes for each test on the kernel that finds its own mistakes, instead of one
+check-quick:
+	@$(locked) needs-quick
+	@scripts/check run "$(T)" -m "not boots and not stress"
+
+# Ten minutes for each test, instead of one
 STRESS_SECONDS ?= 600
 stress:
-	@$(locked) all linux-debug tools-tests
-	@STRESS_SECONDS=$(STRESS_SECONDS) BUILD=$(BUILD) PYTHONPATH=bench $(PYTHON) -m pytest -q -s \
-		-p no:cacheprovider bench/tests/test_stress.py
+	@$(locked) needs-quick
+	@needs=$$(scripts/check needs "$(T)" -m stress) && $(locked) $$needs
+	@STRESS_SECONDS=$(STRESS_SECONDS) scripts/check run "$(T)" -m stress -n 0 -s
 
 lint:
-	@$(locked) lint-needs
+	@$(locked) needs-lint
 	@scripts/lint $(BUILD)
-
-# Components add what their tests and the checkers of their style need.
-check-needs lint-needs: $(VENV)/.installed
-	@:

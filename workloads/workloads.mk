@@ -49,7 +49,7 @@ targets += workload-tests
 workload-tests: $(workloads_all:%=$(asan_dir)/%) $(posix_threads:%=$(tsan_dir)/%) \
 	$(unit_tested:%=$(unit_dir)/%)
 
-check-needs: workload-tests
+needs-quick: workloads workload-tests
 
 # $(1): workload
 define workload_test

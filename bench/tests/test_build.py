@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 from demeter_bench.archive import source_version
-
-TOP = Path(__file__).resolve().parents[2]
+from demeter_testing import TOP
 
 
 def script(tmp_path: Path, *args: object, **env: str) -> subprocess.CompletedProcess:

@@ -4,49 +4,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from pathlib import Path
 
 import pytest
-from demeter_bench.configure import read_kconfig
 from demeter_bench.designs import DESIGNS
 from demeter_bench.results import hit_ratio, job_report, plugin_report
 from demeter_bench.settings import MIB
+from demeter_testing import BUILD, kunit, no_complaint, text
+from demeter_testing.demeter import LOAD, RESTLESS, STATS, THP, stats
 
-BUILD = Path(os.environ.get("BUILD", "."))
-pytestmark = [
-    pytest.mark.skipif("BUILD" not in os.environ, reason="run by make check"),
-    pytest.mark.skipif(
-        "BUILD" in os.environ and "DESIGN_DEMETER" not in read_kconfig(BUILD / ".config"),
-        reason="demeter is not selected",
-    ),
-]
-
-# off by default in so small a machine
-THP = "echo madvise >/sys/kernel/mm/transparent_hugepage/enabled\n"
-LOAD = "insmod /lib/modules/demeter.ko\ncd /sys/kernel/mm/demeter\n"
-# moves as much as it can, whether that pays or not
-RESTLESS = LOAD + (
-    "echo 20 >epoch_ms; echo 1 >margin; echo 0 >exchange_ns; echo 2 >backoff_epochs\n"
-    "echo 64 >sample_period; echo all 8 >attach; echo 1 >enabled\n"
-)
-STATS = "grep -H . /sys/kernel/mm/demeter/stats/*\n"
-
-
-def text(run) -> str:
-    assert run.state == "done", run.error
-    return (run.guest / "stdout").read_text()
-
-
-def stats(out: str) -> dict[str, int]:
-    return {k: int(v) for k, v in re.findall(r"/stats/(\w+):(\d+)", out)}
-
-
-def no_complaint(run) -> None:
-    log = (run.guest / "dmesg").read_text()
-    for word in ("BUG", "WARNING", "Oops", "Call Trace", "leak", "refcount"):
-        assert word not in log, log[-4000:]
+pytestmark = pytest.mark.needs("CONFIG_DESIGN_DEMETER")
 
 
 def test_kunit(boot):
@@ -57,11 +24,11 @@ def test_kunit(boot):
         design="demeter", files=modules,
     )  # fmt: skip
     log = text(run)
-    passed = re.findall(r"# (demeter-\w+): pass:(\d+) fail:0 skip:0 total:(\d+)", log)
-    assert {name for name, *_ in passed} == {
+    suites = kunit(log)
+    assert set(suites) == {
         "demeter-range", "demeter-heat", "demeter-channel", "demeter-exchange",
     }, log[-4000:]  # fmt: skip
-    assert all(ok == total for _, ok, total in passed)
+    assert all(passed == total for passed, total in suites.values())
     assert "not ok" not in log
 
 
@@ -181,26 +148,36 @@ def test_module_goes_while_memory_moves(boot):
     no_complaint(run)
 
 
+# what is written where, in this order, and what the kernel says
+ANSWERS = {
+    "a process that does not exist": ("pid 99999", "attach", "No such process"),
+    "a kernel thread": ("pid 2", "attach", "Invalid argument"),
+    "no number": ("pid x", "attach", "Invalid argument"),
+    "all": ("all", "attach", ""),
+    "all, in another notation": ("all 064", "attach", "File exists"),
+    "what is not attached": ("all 5", "detach", "No such file or directory"),
+    "an epoch out of range": ("5", "epoch_ms", "Invalid argument"),
+    "an epoch with an exponent": ("1e3", "epoch_ms", "Invalid argument"),
+    "a source that this processor lacks": ("ibs", "source", ""),
+    "to begin without that source": ("1", "enabled", "No such device"),
+    "a source that does not exist": ("nonsense", "source", "Invalid argument"),
+    "a node that does not exist": ("99", "fast_nodes", "Invalid argument"),
+}
+
+
 def test_refuses_what_it_cannot_do(boot):
+    tries = "".join(f"try '{what}' {file}\n" for what, file, _ in ANSWERS.values())
     run = boot(
         "cd /sys/kernel/mm/demeter\n"
-        "try() { echo \"$1\" >$2 2>/tmp/e && echo accepted $1 $2 || cat /tmp/e; }\n"
-        "try 'pid 99999' attach; try 'pid 2' attach; try 'pid x' attach; try 'all' attach\n"
-        "try 'all 064' attach; try 'all 5' detach; try 5 epoch_ms; try 1e3 epoch_ms\n"
-        "try ibs source; try 1 enabled; try nonsense source; try 99 fast_nodes\n"
-        "cat scopes; dmesg | grep demeter:\n",
+        "try() { echo try; echo \"$1\" 2>&1 >$2; }\n"
+        f"{tries}echo try; cat scopes; dmesg | grep demeter:\n",
         design="demeter", setup=LOAD,
     )  # fmt: skip
-    out = text(run)
-    said = re.findall(
-        r"(accepted \w+ \w+|No such process|Invalid argument|File exists|No such file)", out
-    )
-    assert said[:4] == ["No such process", "Invalid argument", "Invalid argument",
-                        "accepted all attach"], out  # fmt: skip
-    assert said[4] == "File exists" and said[5] == "No such file", out
-    assert "accepted ibs source" in out and "no PMU that samples data addresses: ibs" in out
-    assert "accepted 1 enabled" not in out and "accepted 99" not in out
-    assert "\nall 64\n" in out
+    _, *answers, rest = text(run).split("try\n")
+    found = {name: a.strip().rpartition(": ")[2] for name, a in zip(ANSWERS, answers, strict=True)}
+    assert found == {name: error for name, (_, _, error) in ANSWERS.items()}
+    assert "no PMU that samples data addresses: ibs" in rest
+    assert rest.startswith("all 64\n")
 
 
 def test_needs_two_tiers(boot):

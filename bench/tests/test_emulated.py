@@ -13,22 +13,13 @@ import time
 from pathlib import Path
 
 import pytest
-from demeter_bench.configure import read_kconfig
 from demeter_bench.design import DEMOTIONS, PROMOTIONS
 from demeter_bench.designs import DESIGNS
 from demeter_bench.results import hit_ratio, vmstat_delta
 from demeter_bench.settings import PRESETS, Tier
+from demeter_testing import BUILD, TOP, leftovers, results, text
 
-pytestmark = pytest.mark.skipif("BUILD" not in os.environ, reason="run by make check")
-
-TOP = Path(__file__).resolve().parents[2]
-
-
-def results(run) -> list[dict]:
-    """The final lines of the workloads that a job ran."""
-    assert run.state == "done", run.error
-    lines = (json.loads(line) for line in (run.guest / "stdout").read_text().splitlines())
-    return [line for line in lines if "verified" in line]
+pytestmark = pytest.mark.boots
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
@@ -49,8 +40,7 @@ def test_memlat_sees_the_configured_tiers(boot, preset: str):
 
 def test_image_takes_no_more_memory_than_the_job_needs(boot):
     run = boot("gups --mem 1M --updates 1000 >/dev/null; ls /usr/bin")
-    assert run.state == "done", run.error
-    assert (run.guest / "stdout").read_text().split() == ["gups", "run-job"]
+    assert text(run).split() == ["gups", "run-job"]
 
 
 def test_bandwidth_is_shared_between_vms(boot):
@@ -89,8 +79,7 @@ def test_guest_sees_two_tiers_of_the_right_size(boot):
         "cat /sys/devices/system/node/node*/meminfo | grep MemTotal",
         fast_ratio=0.25,
     )
-    assert run.state == "done", run.error
-    tiers, *nodes = (run.guest / "stdout").read_text().splitlines()
+    tiers, *nodes = text(run).splitlines()
     assert tiers.strip() == "2"
     fast, slow = (int(line.split()[3]) // 1024 for line in nodes)
     assert 128 - 40 < fast <= 128 and 384 - 20 < slow <= 384
@@ -141,6 +130,7 @@ def test_a_failing_profile_fails_the_run(boot):
     assert leftovers(run.folder) == []
 
 
+@pytest.mark.needs("linux/vanilla/.built")
 @pytest.mark.parametrize(
     "command",
     [
@@ -150,8 +140,6 @@ def test_a_failing_profile_fails_the_run(boot):
 )
 def test_the_common_kernel_costs_nothing(boot, command: str):
     """Nothing of what designs need slows down a kernel on which none is on."""
-    if not (Path(os.environ["BUILD"]) / "linux/vanilla/.built").exists():
-        pytest.skip("linux-vanilla is not built")
     times = {
         guest: [found["seconds"] for found in results(boot(command, guest=guest, fast_ratio=0.2))]
         for guest in ("vanilla", "guest")
@@ -161,24 +149,19 @@ def test_the_common_kernel_costs_nothing(boot, command: str):
 
 def test_guest_clock_and_plugin_agree(boot):
     run = boot("cat /proc/uptime; sleep 3; cat /proc/uptime")
-    assert run.state == "done", run.error
-    before, after = (float(x.split()[0]) for x in (run.guest / "stdout").read_text().splitlines())
+    before, after = (float(x.split()[0]) for x in text(run).splitlines())
     assert after - before == pytest.approx(3, abs=0.05)
     rows = (run.folder / "tmem.csv").read_text().splitlines()
     assert rows[0].startswith("simulated_s,fast_misses")
     assert float(rows[-1].split(",")[0]) > after
 
 
-@pytest.fixture
-def perf() -> Path:
-    """The guest's perf; it is static and runs here as well."""
-    build = Path(os.environ["BUILD"])
-    if "IMAGE_PERF" not in read_kconfig(build / ".config"):
-        pytest.skip("IMAGE_PERF is not selected")
-    return build / "linux/perf/perf"
+# the guest's perf is static and runs here as well
+PERF = "linux/perf/perf"
 
 
-def test_perf_counts_and_samples_in_a_guest(boot, perf: Path):
+@pytest.mark.needs("CONFIG_IMAGE_PERF", PERF)
+def test_perf_counts_and_samples_in_a_guest(boot):
     run = boot(
         "set -e; perf version;"
         "perf stat -x, -o $JOB_OUT/stat -e task-clock,page-faults,kmem:mm_page_alloc true;"
@@ -186,8 +169,7 @@ def test_perf_counts_and_samples_in_a_guest(boot, perf: Path):
         "perf report --stdio -i /tmp/data >$JOB_OUT/report",
         perf=True,
     )
-    assert run.state == "done", run.error
-    assert (run.guest / "stdout").read_text().startswith("perf version 6.12.")
+    assert text(run).startswith("perf version 6.12.")
     rows = [line.split(",") for line in (run.guest / "stat").read_text().splitlines()]
     counts = {row[2]: float(row[0]) for row in rows if len(row) > 2}
     assert set(counts) == {"task-clock", "page-faults", "kmem:mm_page_alloc"}
@@ -197,31 +179,20 @@ def test_perf_counts_and_samples_in_a_guest(boot, perf: Path):
     assert re.search(r" \[kernel\.kallsyms\] +\[k\] [a-z_]{4}", report)
 
 
-def test_perf_knows_the_events_of_icelake_servers(perf: Path, tmp_path: Path):
+@pytest.mark.needs("CONFIG_IMAGE_PERF", PERF)
+def test_perf_knows_the_events_of_icelake_servers(tmp_path: Path):
     """Events have names only where there is a PMU: this sysfs has one."""
     pmu = tmp_path / "bus/event_source/devices/cpu"
     files = {"type": "4", "format/event": "config:0-7", "format/umask": "config:8-15"}
-    for name, text in files.items():
+    for name, content in files.items():
         (pmu / name).parent.mkdir(parents=True, exist_ok=True)
-        (pmu / name).write_text(text + "\n")
+        (pmu / name).write_text(content + "\n")
     listed = subprocess.run(
-        [perf, "list", "--no-desc", "pmu"], capture_output=True, text=True, timeout=60,
+        [BUILD / PERF, "list", "--no-desc", "pmu"], capture_output=True, text=True, timeout=60,
         env={"PERF_CPUID": "GenuineIntel-6-6A-6", "SYSFS_PATH": str(tmp_path)},
     )  # fmt: skip
     for event in ("mem_load_retired.l3_miss", "mem_trans_retired.load_latency_gt_4"):
         assert event in listed.stdout.split(), listed.stderr
-
-
-def leftovers(folder: Path) -> list[str]:
-    """Processes that still have folder as their working directory."""
-    found = []
-    for proc in Path("/proc").glob("[0-9]*"):
-        try:
-            if folder in (proc / "cwd").resolve().parents or (proc / "cwd").resolve() == folder:
-                found.append((proc / "cmdline").read_text())
-        except OSError:
-            continue
-    return found
 
 
 @pytest.mark.parametrize(
@@ -252,12 +223,11 @@ def test_failing_setup(boot):
 
 @pytest.mark.parametrize("option", ["ways=0", "bogus=1", "mlp=-1", "map=5:0:4K"])
 def test_plugin_refuses_options(option: str, tmp_path: Path):
-    build = Path(os.environ["BUILD"])
     done = subprocess.run(
         [
-            build / "qemu/build/qemu-system-x86_64", "-machine", "none", "-nodefaults",
+            BUILD / "qemu/build/qemu-system-x86_64", "-machine", "none", "-nodefaults",
             "-icount", "insn-ps=222", "-display", "none",
-            "-plugin", f"{build}/plugins/libtmem.so,tier=a:1:1:1:1,map=0:0:4K,{option}",
+            "-plugin", f"{BUILD}/plugins/libtmem.so,tier=a:1:1:1:1,map=0:0:4K,{option}",
         ],
         capture_output=True, text=True, timeout=30, cwd=tmp_path,
     )  # fmt: skip
@@ -268,19 +238,19 @@ def test_plugin_refuses_options(option: str, tmp_path: Path):
 
 @pytest.mark.parametrize("value", ["0", "1000001", "shift=1,insn-ps=100"])
 def test_qemu_refuses_instruction_times(value: str):
-    build = Path(os.environ["BUILD"])
     option = value if "=" in value else f"insn-ps={value}"
     done = subprocess.run(
-        [build / "qemu/build/qemu-system-x86_64", "-machine", "none", "-icount", option],
+        [BUILD / "qemu/build/qemu-system-x86_64", "-machine", "none", "-icount", option],
         capture_output=True, text=True, timeout=30,
     )  # fmt: skip
     assert done.returncode != 0 and "icount: insn-ps" in done.stderr
 
 
 def bench(bench_folder: Path, *args: str) -> list[str]:
-    program = "import sys; from demeter_bench import cli; from pathlib import Path; "
+    program = f"import sys; sys.path.insert(0, {str(TOP / 'bench')!r}); "
+    program += "from demeter_bench import cli; from pathlib import Path; "
     program += f"cli.BENCH = Path({str(bench_folder)!r}); sys.exit(cli.main())"
-    return [sys.executable, "-c", program, "--build", os.environ["BUILD"], "bench", *args]
+    return [sys.executable, "-c", program, "--build", str(BUILD), "bench", *args]
 
 
 def heed_interrupts():

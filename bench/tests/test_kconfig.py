@@ -14,8 +14,7 @@ import termios
 from pathlib import Path
 
 import pytest
-
-TOP = Path(__file__).resolve().parents[2]
+from demeter_testing import TOP
 
 
 def kconfig(config: Path, *args: str) -> subprocess.CompletedProcess:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import re
 import socket
 import subprocess
@@ -18,17 +17,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from demeter_bench.configure import read_kconfig
 from demeter_bench.designs import DESIGNS
 from demeter_bench.platforms.emulated import CPU, Emulated
 from demeter_bench.vm import write_initrd
+from demeter_testing import BUILD, TOP, kunit, text
 
-pytestmark = pytest.mark.skipif("BUILD" not in os.environ, reason="run by make check")
+pytestmark = pytest.mark.boots
 
 PMU = "tcg-pmu=on"
 # leaves what the performance counters counted in the file "trace"
 TRACED = {"outputs": ("trace=trace",)}
-BUILD = Path(os.environ.get("BUILD", "."))
 MHZ = 3000
 THRESHOLD = 64
 
@@ -64,8 +62,7 @@ def samples_of(run) -> np.ndarray:
 
 def counts_of(run) -> dict:
     """The sampler's own line."""
-    assert run.state == "done", run.error
-    (line,) = (x for x in (run.guest / "stdout").read_text().splitlines() if "lost" in x)
+    (line,) = (x for x in text(run).splitlines() if "lost" in x)
     return json.loads(line)
 
 
@@ -239,8 +236,7 @@ def test_clocks_are_sampled(boot, event: int):
 
 def test_counters_are_exact(boot):
     run = boot("/job/counters", files=[tool("counters")])
-    assert run.state == "done", run.error
-    found = json.loads((run.guest / "stdout").read_text())
+    found = json.loads(text(run))
     assert found["counter"] == 1 << 30  # fixed counter 0
     assert found["wrong"] == 0 and found["rounds"] > 0
     for what in ("loads", "stores", "branches"):
@@ -255,8 +251,7 @@ def test_random_msr_accesses(boot):
         setup="echo on >/sys/module/msr/parameters/allow_writes",
         files=[tool("msrfuzz"), tool("sampler")],
     )
-    assert run.state == "done", run.error
-    fuzz, _, counts = map(json.loads, (run.guest / "stdout").read_text().splitlines())
+    fuzz, _, counts = map(json.loads, text(run).splitlines())
     assert fuzz["accesses"] == 1_000_000 and fuzz["wrong"] == 0 and fuzz["invalid"] > 100_000
     # and the PMU still works
     assert counts["samples"] > 50 and counts["lost"] == 0
@@ -276,7 +271,7 @@ HOSTILE = {
 def test_hostile_guests(tmp_path: Path, what: str):
     """Without an operating system (qemu/tests/hostile.S); some used to end QEMU."""
     defines, expected = HOSTILE[what]
-    source = Path(__file__).resolve().parents[2] / "qemu/tests/hostile.S"
+    source = TOP / "qemu/tests/hostile.S"
     assembled, rom = tmp_path / "hostile.o", tmp_path / "hostile.rom"
     subprocess.run(
         ["gcc", "-m32", "-c", *(f"-D{d}" for d in defines), source, "-o", assembled], check=True
@@ -319,15 +314,13 @@ def test_kernel_users_get_every_record(boot):
     linux = BUILD / "linux/guest"
     modules = [linux / "lib/kunit/kunit.ko", linux / "arch/x86/events/intel/pebs_kunit.ko"]
     run = boot("insmod /job/kunit.ko enable=1; insmod /job/pebs_kunit.ko; dmesg", files=modules)
-    assert run.state == "done", run.error
-    log = (run.guest / "stdout").read_text()
-    assert "# pebs: pass:2 fail:0 skip:0 total:2" in log, log[-4000:]
+    log = text(run)
+    assert kunit(log) == {"pebs": (2, 2)}, log[-4000:]
 
 
+@pytest.mark.needs("CONFIG_IMAGE_PERF")
 def test_perf_mem_and_perf_stat(boot):
     """The tools that people use, in a guest, unmodified."""
-    if "IMAGE_PERF" not in read_kconfig(BUILD / ".config"):
-        pytest.skip("IMAGE_PERF is not selected")
     gups = GUPS.format("1M")
     events = "cycles,instructions,branches,branch-misses,cache-misses,"
     events += "mem_load_retired.l3_miss,mem_load_retired.local_pmm"
@@ -353,11 +346,9 @@ def test_perf_mem_and_perf_stat(boot):
 
 
 def test_without_the_property_there_is_no_pmu(boot):
-    run = boot("cat /proc/cpuinfo; dmesg", machine={"pmu": False})
-    assert run.state == "done", run.error
-    text = (run.guest / "stdout").read_text()
-    assert "arch_perfmon" not in text and "pebs" not in text
-    assert "unsupported p6 CPU model 106 no PMU driver" in text
+    out = text(boot("cat /proc/cpuinfo; dmesg", machine={"pmu": False}))
+    assert "arch_perfmon" not in out and "pebs" not in out
+    assert "unsupported p6 CPU model 106 no PMU driver" in out
 
 
 class Qmp:
@@ -439,7 +430,7 @@ def test_counters_survive_save_and_restore(settings, tmp_path: Path):
         second.kill()
     parts = [np.fromfile(tmp_path / f"part{i}/trace", TRACE) for i in (1, 2)]
     assert all(len(part) > 10_000 for part in parts)
-    text = (tmp_path / "part2/stream").read_text(errors="replace")
-    counts = next(json.loads(x[2:]) for x in text.splitlines() if x.startswith('L {"events"'))
+    out = (tmp_path / "part2/stream").read_text(errors="replace")
+    counts = next(json.loads(x[2:]) for x in out.splitlines() if x.startswith('L {"events"'))
     assert counts["events"] == sum(map(len, parts))
     assert counts["samples"] == counts["events"] // 509 and counts["lost"] == 0

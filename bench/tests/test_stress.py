@@ -14,12 +14,16 @@ import re
 
 import pytest
 from demeter_bench.settings import MIB
-from test_demeter import BUILD, LOAD, STATS, no_complaint, stats, text
+from demeter_testing import BUILD, no_complaint, text
+from demeter_testing.demeter import LOAD, STATS, stats
 
 SECONDS = int(os.environ.get("STRESS_SECONDS", "60"))
-pytestmark = pytest.mark.skipif(
-    not (BUILD / "linux/debug/.built").exists(), reason="linux-debug is not built"
-)
+# one after the other: each has the processors to itself, as far as that goes
+pytestmark = [
+    pytest.mark.stress,
+    pytest.mark.needs("linux/debug/.built"),
+    pytest.mark.xdist_group("stress"),
+]
 
 # moves as much as it can, whether that pays or not
 DEMETER = LOAD.replace("/lib/modules", "/job") + (

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The plugin of pytest that all tests are run with: fixtures, markers, and the end.
+
+Skips tests whose needs are not built, marks those that boot, closes with
+"N passed, N failed", and fails when no test was run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from demeter_bench import designs
+from demeter_bench.designs import DESIGNS
+from demeter_bench.oracle import Oracle
+from demeter_bench.platforms.emulated import Emulated
+from demeter_bench.settings import MIB, PRESETS, Settings
+from demeter_bench.vm import Job, Run, Vm
+
+from . import BUILD, missing
+
+EMULATOR = ("qemu/.built", "qemu/firmware/qboot.rom", "plugins/libtmem.so")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = "print what make has to build for the tests, and run none"
+    parser.addoption("--needs", action="store_true", help=text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.collectonly |= config.option.needs
+
+
+def needs(item: pytest.Item) -> Iterator[str]:
+    for mark in item.iter_markers("needs"):
+        yield from mark.args
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if not session.config.option.needs:
+        return
+    targets = set()
+    for item in session.items:
+        if item.get_closest_marker("boots"):
+            targets.add("needs-boots")
+        wanted = set(needs(item))
+        symbols = {what for what in wanted if what.startswith("CONFIG_")}
+        if not any(map(missing, symbols)):
+            targets |= {str(BUILD / what) for what in wanted - symbols}
+    print(*sorted(targets))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "boot" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.boots)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    emulator = EMULATOR if item.get_closest_marker("boots") else ()
+    for what in (*needs(item), *emulator):
+        if reason := missing(what):
+            pytest.skip(reason)
+
+
+def executed(config: pytest.Config) -> tuple[int, int]:
+    """Tests that passed, and that failed or could not be set up."""
+    stats = config.pluginmanager.getplugin("terminalreporter").stats
+    return len(stats.get("passed", ())), len(stats.get("failed", ())) + len(stats.get("error", ()))
+
+
+def is_controller(config: pytest.Config) -> bool:
+    return not hasattr(config, "workerinput") and not config.option.collectonly
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if is_controller(session.config) and executed(session.config) == (0, 0):
+        session.exitstatus = session.exitstatus or pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not is_controller(config) or not config.pluginmanager.hasplugin("terminalreporter"):
+        return
+    passed, failed = executed(config)
+    if not passed + failed:
+        pattern = config.option.keyword
+        print(f"no test was run{f': T={pattern}' if pattern else ''}", file=sys.stderr)
+    print(f"\n{passed} passed, {failed} failed")
+
+
+@pytest.fixture
+def settings() -> Settings:
+    fast, slow = PRESETS["dram_pmem"]
+    return Settings(
+        platform="emulated", preset="dram_pmem", fast=fast, slow=slow, vm_memory=512 * MIB,
+        fast_ratio=0.5, vcpus=1, footprint=128 * MIB, vms=(1,), designs=("first-touch",),
+        workloads=("gups",), repeat=1, jobs=1, timeout_s=300, name="test",
+        options=Emulated.Options(),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def boot(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    """boot(command, design="first-touch", setup="", ..., **changes) -> Run.
+
+    Runs the shell command as a job in a freshly booted emulated VM with the
+    settings changed as asked; the files are in run.folder. With perf, the guest
+    has perf; the files are copied to its /job; guest is another kernel than the
+    design's; machine are arguments of Emulated; job replaces files of the job.
+    Skips the test when the guest is not built.
+    """
+    count = 0
+
+    def run_job(
+        command: str | None,
+        design: str = "first-touch",
+        setup: str = "",
+        perf: bool = False,
+        files: Sequence[Path] = (),
+        guest: str | None = None,
+        machine: Mapping[str, Any] = MappingProxyType({}),
+        job: Job | None = None,
+        **changes: Any,
+    ) -> Run:
+        nonlocal count
+        image = "image/initramfs-perf.cpio" if perf else "image/initramfs.cpio"
+        for what in (image, f"linux/{guest or DESIGNS[design].guest}/vmlinux"):
+            if reason := missing(what):
+                pytest.skip(reason)
+        s = dataclasses.replace(settings, **changes)
+        if guest:
+            chosen = dataclasses.replace(DESIGNS[design], guest=guest)
+            monkeypatch.setitem(designs.DESIGNS, design, chosen)
+        run = Run("gups", design, vms=s.vms[0], repeat=0, vm=0)
+        folder = tmp_path / f"vm{count}"
+        folder.mkdir()
+        count += 1
+        own: Job = {"env": "OMP_NUM_THREADS=1\n", "run": f"{command}\n"}
+        files_of_job = {**own, "setup": setup, **(job or {}), **{p.name: p for p in files}}
+        driver = Oracle if DESIGNS[design].profiled else Vm
+        vm = driver(s, Emulated(BUILD, **machine), BUILD / image, run, files_of_job)
+        asyncio.run(vm.execute(folder, lambda: None))
+        return run
+
+    return run_job
