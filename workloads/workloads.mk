@@ -36,13 +36,15 @@ $(foreach w,$(workloads_all),$(eval $(call workload,$(w))))
 # For tests: with the sanitizers of memory and of undefined behaviour, with that
 # of threads where they are POSIX threads (it does not know OpenMP's), and unit
 # tests in C, workloads/NAME/tests/NAME_test.c, of all but the program's NAME.c, or
-# of what NAME_unit names.
+# of what NAME_unit names. What workloads share has a unit test as well.
 sanitize := -g -O1 -fno-sanitize-recover=all
 asan_dir := $(BUILD)/tests/asan
 tsan_dir := $(BUILD)/tests/tsan
 unit_dir := $(BUILD)/tests/unit
 posix_threads := $(foreach w,$(workloads_all),$(if $(shell grep -lsE "pthread_create|pool_start" workloads/$(w)/*.c),$(w)))
-unit_tested := $(foreach w,$(workloads_all),$(if $(wildcard workloads/$(w)/tests/$(w)_test.c),$(w)))
+unit_tested := $(foreach w,common $(workloads_all),$(if $(wildcard workloads/$(w)/tests/$(w)_test.c),$(w)))
+common_needs := $(workload_common) $(workload_shared)
+common_unit := $(workload_common)
 
 targets += workload-tests
 
@@ -60,9 +62,13 @@ $(asan_dir)/$(1): $$($(1)_needs) | $(DEPS)
 $(tsan_dir)/$(1): $$($(1)_needs) | $(DEPS)
 	@mkdir -p $$(@D)
 	@$(STAGE) workload-$(1)-tsan -- $(call compile_workload,$(1),$$($(1)_files),$(sanitize) -fsanitize=thread)
+endef
+$(foreach w,$(workloads_all),$(eval $(call workload_test,$(w))))
 
-$(unit_dir)/$(1): $$($(1)_needs) $(wildcard workloads/$(1)/tests/*) | $(DEPS)
+# $(1): workload
+define workload_unit
+$(unit_dir)/$(1): $$($(1)_needs) workloads/$(1)/tests/$(1)_test.c | $(DEPS)
 	@mkdir -p $$(@D)
 	@$(STAGE) workload-$(1)-unit -- $(call compile_workload,$(1),$$(or $$($(1)_unit),$$(filter-out workloads/$(1)/$(1).c,$$($(1)_files))) workloads/$(1)/tests/$(1)_test.c,$(sanitize) -fsanitize=address$(comma)undefined)
 endef
-$(foreach w,$(workloads_all),$(eval $(call workload_test,$(w))))
+$(foreach w,$(unit_tested),$(eval $(call workload_unit,$(w))))

@@ -38,6 +38,7 @@ WORKLOADS = {
         about="random updates of a table with a hot set",
         timeline=True,
         small="--mem 8M --updates 200000",
+        corrupted=("--mem 8M --updates 200000 --corrupt table",),
     ),
     "gups-phase": Workload(
         phase, about="the hot set moves half-way", timeline=True, form_of="gups"

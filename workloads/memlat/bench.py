@@ -16,5 +16,6 @@ WORKLOADS = {
         about="latency and bandwidth of each node",
         threads=False,
         small="--mem 4M --loads 100000",
+        corrupted=tuple(f"--mem 4M --loads 100000 --corrupt {w}" for w in ("chain", "contents")),
     ),
 }

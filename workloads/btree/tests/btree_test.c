@@ -2,7 +2,6 @@
 /*
  * Unit tests of the B+tree and of its checker: trees of many shapes against
  * arithmetic, then one tree that is broken in every way there is.
- * Prints what fails; exits with the number of failures, 255 at most.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,17 +10,7 @@
 #include "common.h"
 #include "rows.h"
 #include "tree.h"
-
-static unsigned int checks, failures;
-
-#define CHECK(condition)                                                       \
-	do {                                                                   \
-		checks++;                                                      \
-		if (!(condition)) {                                            \
-			failures++;                                            \
-			printf("%s:%d: %s\n", __func__, __LINE__, #condition); \
-		}                                                              \
-	} while (0)
+#include "unit.h"
 
 /* Entry i of a loaded tree has key 1000 + 10 i; a key's value is its complement. */
 static void entry(const void *context, uint64_t i, uint64_t *key, uint64_t *value)
@@ -229,6 +218,5 @@ int main(void)
 		}
 	test_check_rejects();
 	test_zipf();
-	printf("%u checks, %u failures\n", checks, failures);
-	return failures < 255 ? failures : 255;
+	return unit_report();
 }

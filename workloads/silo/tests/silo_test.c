@@ -2,7 +2,6 @@
 /*
  * Unit tests of the index, against a sorted array, and of transactions: whatever
  * several threads do at once must look as if it had been done one after the other.
- * Prints what fails; exits with the number of failures, 255 at most.
  */
 #include <sched.h>
 #include <stdio.h>
@@ -12,21 +11,11 @@
 #include "common.h"
 #include "latency.h"
 #include "txn.h"
+#include "unit.h"
 
 #define THREADS 4
 #define KEYS	20000 /* of the index's tests */
 #define ROUNDS	1500 /* transactions of each thread */
-
-static unsigned int checks, failures;
-
-#define CHECK(condition)                                                       \
-	do {                                                                   \
-		checks++;                                                      \
-		if (!(condition)) {                                            \
-			failures++;                                            \
-			printf("%s:%d: %s\n", __func__, __LINE__, #condition); \
-		}                                                              \
-	} while (0)
 
 static struct epochs *epochs;
 
@@ -590,6 +579,5 @@ int main(void)
 	test_no_phantoms();
 	test_queue();
 
-	printf("%u checks, %u failed\n", checks, failures);
-	return failures > 255 ? 255 : failures;
+	return unit_report();
 }
