@@ -10,101 +10,56 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common.h"
 #include "libsvm.h"
+#include "text.h"
 
 /* Beyond this, sums of squares of squares may leave the range of a double. */
 #define MAX_VALUE 1e30
 
-struct reader {
-	const char *path;
-	FILE *file;
-	unsigned long long line; /* from 1 */
-};
-
-static _Noreturn void die_line(const struct reader *r, const char *why)
+/* Count the lines and their colons, of which every value has one. */
+static struct shape count(struct text *t)
 {
-	die("%s: line %llu: %s", r->path, r->line, why);
-}
-
-static struct reader open_reader(const char *path)
-{
-	struct reader r = { .path = path };
-	struct stat status;
-
-	/* a pipe cannot be read twice */
-	if (stat(path, &status))
-		die("%s: %s", path, strerror(errno));
-	if (!S_ISREG(status.st_mode))
-		die("%s: not a regular file", path);
-	r.file = fopen(path, "re");
-	if (!r.file)
-		die("%s: %s", path, strerror(errno));
-	return r;
-}
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r';
-}
-
-static const char *skip_blanks(const char *at)
-{
-	while (is_blank(*at))
-		at++;
-	return at;
-}
-
-/* Lines, and colons, of which every value has one. */
-static struct shape count(struct reader *r)
-{
-	static char buffer[1 << 16];
 	struct shape shape = { 0 };
-	char last = '\n';
-	size_t n;
+	const char *line;
 
-	while ((n = fread(buffer, 1, sizeof(buffer), r->file)) > 0) {
-		for (size_t i = 0; i < n; i++) {
-			shape.rows += buffer[i] == '\n';
-			shape.nonzeros += buffer[i] == ':';
-		}
-		last = buffer[n - 1];
+	while ((line = text_line(t))) {
+		shape.rows++;
+		for (; *line; line++)
+			shape.nonzeros += *line == ':';
 	}
-	if (ferror(r->file))
-		die("%s: %s", r->path, strerror(errno));
-	r->line = shape.rows + 1;
-	if (last != '\n')
-		die_line(r, "is cut off");
 	if (!shape.rows)
-		die("%s: no rows", r->path);
+		die("%s: no rows", t->path);
 	if (shape.rows > MAX_FEATURES)
-		die("%s: more than %d rows", r->path, MAX_FEATURES);
-	rewind(r->file);
-	r->line = 0;
+		die("%s: more than %d rows", t->path, MAX_FEATURES);
+	text_rewind(t);
 	return shape;
 }
 
-static double parse_label(const struct reader *r, const char **at)
+/* Whether a number that strtod() has read up to @end ends there. */
+static bool ends(const char *end)
 {
+	return !*end || is_blank(*end);
+}
+
+static double parse_label(const struct text *t, const char **at)
+{
+	const char *text = skip_blanks(*at);
 	double label;
 	char *end;
 
-	*at = skip_blanks(*at);
-	if (!**at)
-		die_line(r, "no label");
-	label = strtod(*at, &end);
-	if (end == *at || (*end && !is_blank(*end)))
-		die_line(r, "the label is not a number");
+	label = strtod(text, &end);
+	if (end == text || !ends(end))
+		text_die(t, "the label is not a number");
 	if (!(fabs(label) <= INT_MAX) || label != (int)label)
-		die_line(r, "the label is not an integer");
+		text_die(t, "the label is not an integer");
 	*at = end;
 	return label;
 }
 
 /* @after: the index before, or 0. */
-static struct feature_node parse_node(const struct reader *r, const char **at, int after)
+static struct feature_node parse_node(const struct text *t, const char **at, int after)
 {
 	struct feature_node node;
 	const char *text = *at;
@@ -114,77 +69,65 @@ static struct feature_node parse_node(const struct reader *r, const char **at, i
 	errno = 0;
 	index = strtol(text, &end, 10);
 	if (*text < '0' || *text > '9' || *end != ':')
-		die_line(r, "not INDEX:VALUE after the label");
-	if (errno || index < 1 || index > MAX_FEATURES)
-		die_line(r, "an index is out of range");
-	if (index <= after)
-		die_line(r, "indices are not in ascending order");
+		text_die(t, "must be LABEL INDEX:VALUE INDEX:VALUE ...");
+	if (errno || index > MAX_FEATURES)
+		text_die(t, "an index is more than %d", MAX_FEATURES);
+	if (!index)
+		text_die(t, "an index is 0: indices count from 1");
+	if (index == after)
+		text_die(t, "index %ld is there twice", index);
+	if (index < after)
+		text_die(t, "index %ld comes after %d: indices must ascend", index, after);
 	text = end + 1;
 	node.index = index;
 	node.value = strtod(text, &end);
-	if (end == text || is_blank(*text) || (*end && !is_blank(*end)))
-		die_line(r, "a value is not a number");
+	if (end == text || is_blank(*text) || !ends(end))
+		text_die(t, "the value of index %ld is not a number", index);
 	if (!(fabs(node.value) <= MAX_VALUE))
-		die_line(r, "a value is too large");
+		text_die(t, "the value of index %ld is more than %g", index, MAX_VALUE);
 	*at = end;
 	return node;
 }
 
-/* The next line without its end. */
-static const char *read_line(struct reader *r, char **line, size_t *size)
-{
-	const ssize_t n = getline(line, size, r->file);
-
-	r->line++;
-	/* it was counted before */
-	if (n < 1)
-		die_line(r, ferror(r->file) ? strerror(errno) : "is missing now");
-	if (strlen(*line) != (size_t)n)
-		die_line(r, "has a zero byte");
-	if ((*line)[n - 1] == '\n')
-		(*line)[n - 1] = '\0';
-	return *line;
-}
-
 /* The library makes a model for each label when there are more than two. */
-static void check_label(const struct reader *r, double label, double labels[2], unsigned int *n)
+static void check_label(const struct text *t, double label, double labels[2], unsigned int *n)
 {
 	for (unsigned int i = 0; i < *n; i++)
 		if (labels[i] == label)
 			return;
 	if (*n == 2)
-		die_line(r, "a third label");
+		text_die(t, "a third label: %g, after %g and %g", label, labels[0], labels[1]);
 	labels[(*n)++] = label;
 }
 
 struct data load_libsvm(const char *path)
 {
-	struct reader r = open_reader(path);
-	struct shape shape = count(&r);
+	struct text t = text_open(path, "#");
+	struct shape shape = count(&t);
 	struct feature_node *node, *end;
 	unsigned int label_count = 0;
 	double labels[2];
 	struct data data;
-	char *line = NULL;
-	size_t size = 0;
 
 	check_limits(data_bytes(shape) + solver_bytes(shape));
 	data = data_allocate(shape);
 	node = data.nodes;
 	end = node + shape.nonzeros + shape.rows;
 	for (uint64_t row = 0; row < shape.rows; row++) {
-		const char *at = read_line(&r, &line, &size);
+		const char *at = text_line(&t);
 		int index = 0;
 
+		if (!at)
+			text_die(&t, "was there before: the file has changed");
 		data.problem.x[row] = node;
-		data.problem.y[row] = parse_label(&r, &at);
-		check_label(&r, data.problem.y[row], labels, &label_count);
+		data.problem.y[row] = parse_label(&t, &at);
+		check_label(&t, data.problem.y[row], labels, &label_count);
 		for (at = skip_blanks(at); *at; at = skip_blanks(at)) {
-			const struct feature_node next = parse_node(&r, &at, index);
+			const struct feature_node next = parse_node(&t, &at, index);
 
 			/* leave room for the ends of rows */
 			if (end - node <= (ptrdiff_t)(shape.rows - row))
-				die_line(&r, "was shorter before");
+				text_die(&t, "was shorter before: the file has changed");
 			*node++ = next;
 			index = next.index;
 		}
@@ -192,8 +135,7 @@ struct data load_libsvm(const char *path)
 			data.shape.features = index;
 		node++->index = -1;
 	}
-	free(line);
-	fclose(r.file);
+	text_close(&t);
 	if (label_count < 2)
 		die("%s: all rows have the same label", path);
 	if (!data.shape.features)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Files in the LIBSVM format: a row a line, "LABEL INDEX:VALUE INDEX:VALUE ...",
- * indices from 1 and ascending. Labels are integers, two different ones in a file.
+ * indices from 1 and ascending; # begins a comment. Labels are integers, two
+ * different ones in a file.
  */
 #ifndef LIBLINEAR_LIBSVM_H
 #define LIBLINEAR_LIBSVM_H

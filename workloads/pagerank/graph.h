@@ -58,9 +58,10 @@ void make_incoming(struct pool *pool, struct graph *g);
 void symmetrize(struct pool *pool, struct graph *g);
 
 /*
- * Load a file: an edge list (.el, or .wel with weights that are ignored) or a
- * serialized graph (.sg). Dies with one line when it is not well formed.
+ * Load a serialized graph, or an edge list whose lines have a weight or not. Die
+ * with one line when the file is not well formed.
  */
-struct graph load_graph(struct pool *pool, const char *path);
+struct graph load_serialized(const char *path);
+struct graph load_edge_list(struct pool *pool, const char *path, bool weighted);
 
 #endif

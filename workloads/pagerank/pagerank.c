@@ -66,11 +66,11 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static bool serialized(const char *path)
+static bool has_suffix(const char *path, const char *suffix)
 {
-	const char *suffix = strrchr(path, '.');
+	const char *last = strrchr(path, '.');
 
-	return suffix && !strcmp(suffix, ".sg");
+	return last && !strcmp(last, suffix);
 }
 
 static bool parse(int key, const char *arg)
@@ -120,7 +120,7 @@ static void check_options(void)
 {
 	if (!!opt.graph + !!opt.mem + (opt.scale || opt.degree) > 1)
 		die("--graph, --mem and --scale with --degree exclude each other");
-	if (opt.symmetrize && (opt.mem || (opt.graph && serialized(opt.graph))))
+	if (opt.symmetrize && (opt.mem || (opt.graph && has_suffix(opt.graph, ".sg"))))
 		die("--symmetrize: not with --mem or a serialized graph");
 }
 
@@ -171,6 +171,26 @@ static struct rmat rmat_of_options(void)
 	return r;
 }
 
+static struct graph get_graph(struct pool *pool)
+{
+	struct rmat rmat;
+	struct graph g;
+
+	if (!opt.graph) {
+		rmat = rmat_of_options();
+		g = rmat_generate(pool, &rmat, common.seed);
+	} else if (has_suffix(opt.graph, ".sg")) {
+		g = load_serialized(opt.graph);
+	} else if (has_suffix(opt.graph, ".el") || has_suffix(opt.graph, ".wel")) {
+		g = load_edge_list(pool, opt.graph, has_suffix(opt.graph, ".wel"));
+	} else {
+		die("--graph: must end in .sg, .el or .wel: %s", opt.graph);
+	}
+	if (opt.symmetrize)
+		symmetrize(pool, &g);
+	return g;
+}
+
 static void write_scores(FILE *file, const struct graph *g, const struct ranks *r)
 {
 	for (uint64_t v = 0; v < g->vertices; v++)
@@ -192,15 +212,7 @@ int main(int argc, char **argv)
 	parse_command_line(argc, argv, &program);
 	check_options();
 	pool = pool_start(common.threads);
-	if (opt.graph) {
-		g = load_graph(pool, opt.graph);
-	} else {
-		const struct rmat rmat = rmat_of_options();
-
-		g = rmat_generate(pool, &rmat, common.seed);
-	}
-	if (opt.symmetrize)
-		symmetrize(pool, &g);
+	g = get_graph(pool);
 	ranks = ranks_allocate(&g);
 	if (opt.output) {
 		output = fopen(opt.output, "we");

@@ -2,7 +2,6 @@
 /*
  * Unit tests: the generator's rows and labels, sizes in memory, what is read of the
  * library's reports, and the check against sums over a dense matrix.
- * Prints what fails; exits with the number of failures, 255 at most.
  */
 #include <math.h>
 #include <stdio.h>
@@ -15,17 +14,7 @@
 #include "generate.h"
 #include "libsvm.h"
 #include "solver.h"
-
-static unsigned int checks, failures;
-
-#define CHECK(condition)                                                       \
-	do {                                                                   \
-		checks++;                                                      \
-		if (!(condition)) {                                            \
-			failures++;                                            \
-			printf("%s:%d: %s\n", __func__, __LINE__, #condition); \
-		}                                                              \
-	} while (0)
+#include "unit.h"
 
 static bool close_to(double a, double b, double tolerance)
 {
@@ -275,6 +264,5 @@ int main(void)
 	test_check(0.01, -1);
 	test_solve();
 	test_save_and_load();
-	printf("%u checks, %u failures\n", checks, failures);
-	return failures < 255 ? failures : 255;
+	return unit_report();
 }

@@ -1,50 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""liblinear: the library's own program as reference, the shape of data, files.
-
-Run by `make check`, or by hand with the program's name in LIBLINEAR.
-"""
+"""liblinear: the library's own program as reference, the shape of data, files."""
 
 from __future__ import annotations
 
 import json
 import os
 import random
+import re
 import subprocess
 from collections import Counter
 from itertools import pairwise
 from math import log
 from pathlib import Path
-from time import sleep
 
 import pytest
 
-pytestmark = pytest.mark.skipif(
-    not {"BUILD", "LIBLINEAR"} & set(os.environ), reason="run by make check"
-)
-PROGRAM = Path(
-    os.environ.get("LIBLINEAR") or Path(os.environ.get("BUILD", ".")) / "tests/asan/liblinear"
-)
-
 Rows = list[tuple[int, dict[int, float]]]
-
-
-def run(*args: str | Path) -> subprocess.CompletedProcess:
-    return subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=120)
-
-
-def result(*args: str | Path, status: int = 0) -> dict:
-    done = run(*args)
-    assert done.returncode == status, (done.returncode, done.stderr, done.stdout)
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found["workload"] == "liblinear" and found["verified"] == (status == 0)
-    return found["parameters"]
-
-
-def refused(message: str, *args: str | Path) -> None:
-    done = run(*args)
-    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
-    assert message in done.stderr and done.stderr.count("\n") == 1, done.stderr
-    assert not done.stdout
 
 
 def read_rows(path: Path) -> Rows:
@@ -94,8 +65,8 @@ def trained_by_the_library(path: Path, epsilon: str, cost: str) -> float:
     return sum(x * x for x in w) / 2 + float(cost) * loss
 
 
-def agrees(path: Path, epsilon: str, cost: str = "1") -> None:
-    found = result("--file", path, "--epsilon", epsilon, "--cost", cost)
+def agrees(program, path: Path, epsilon: str, cost: str = "1") -> None:
+    found = program.parameters("--file", path, "--epsilon", epsilon, "--cost", cost)
     expected = trained_by_the_library(path, epsilon, cost)
     assert found["objective"] == pytest.approx(expected, rel=1e-6)
     assert found["reported_objective"] == pytest.approx(expected, rel=1e-6)
@@ -103,21 +74,21 @@ def agrees(path: Path, epsilon: str, cost: str = "1") -> None:
 
 @pytest.mark.parametrize("cost", ["1", "0.01", "30"])
 @pytest.mark.parametrize("epsilon", ["0.3", "0.1", "0.01", "0.0001"])
-def test_objective_is_that_of_liblinear_train(epsilon: str, cost: str, tmp_path: Path) -> None:
+def test_objective_is_that_of_liblinear_train(epsilon: str, cost: str, tmp_path: Path, program):
     path = tmp_path / "data"
-    result("--rows", "3000", "--seed", "7", "--save", path)
-    agrees(path, epsilon, cost)
+    program.parameters("--rows", "3000", "--seed", "7", "--save", path)
+    agrees(program, path, epsilon, cost)
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_any_file_is_trained_as_by_liblinear_train(seed: int, tmp_path: Path) -> None:
-    agrees(write_rows(tmp_path / "data", random_rows(seed)), "0.001")
+def test_any_file_is_trained_as_by_liblinear_train(seed: int, tmp_path: Path, program):
+    agrees(program, write_rows(tmp_path / "data", random_rows(seed)), "0.001")
 
 
-def test_generator_has_the_shape_of_kdda(tmp_path: Path) -> None:
+def test_generator_has_the_shape_of_kdda(tmp_path: Path, program):
     """Non-zeros a row, features a row, unit length, and frequencies by a power law."""
     path = tmp_path / "data"
-    found = result("--rows", "20000", "--epsilon", "0.3", "--save", path)
+    found = program.parameters("--rows", "20000", "--epsilon", "0.3", "--save", path)
     rows = read_rows(path)
     lengths = [len(x) for _, x in rows]
     assert len(rows) == found["rows"] == 20000 and sum(lengths) == found["nonzeros"]
@@ -140,60 +111,44 @@ def test_generator_has_the_shape_of_kdda(tmp_path: Path) -> None:
     assert sum(slopes) / len(slopes) == pytest.approx(-0.9, abs=0.05)
 
 
-def test_rows_and_features_are_what_is_asked_for() -> None:
-    found = result("--rows", "1000", "--features", "500")
+def test_rows_and_features_are_what_is_asked_for(program):
+    found = program.parameters("--rows", "1000", "--features", "500")
     assert found["rows"] == 1000 and found["features"] == 500
-    found = result("--features", "24046")
+    found = program.parameters("--features", "24046")
     assert found["features"] == 24046 and found["rows"] == pytest.approx(10000, abs=1)
 
 
-def test_same_seed_same_data() -> None:
-    sums = [result("--rows", "1000", "--seed", s)["checksum"] for s in ("1", "1", "2")]
+def test_same_seed_same_data(program):
+    sums = [program.parameters("--rows", "1000", "--seed", s)["checksum"] for s in ("1", "1", "2")]
     assert sums[0] == sums[1] != sums[2]
 
 
-def test_saved_and_loaded_data_are_the_same(tmp_path: Path) -> None:
+def test_saved_and_loaded_data_are_the_same(tmp_path: Path, program):
     first, second = tmp_path / "first", tmp_path / "second"
-    made = result("--rows", "2000", "--save", first)
-    loaded = result("--file", first, "--save", second)
+    made = program.parameters("--rows", "2000", "--save", first)
+    loaded = program.parameters("--file", first, "--save", second)
     assert first.read_text() == second.read_text()
     same = ("checksum", "rows", "nonzeros", "iterations", "cg_iterations", "accuracy")
     assert {key: made[key] for key in same} == {key: loaded[key] for key in same}
     assert loaded["objective"] == pytest.approx(made["objective"], rel=1e-9)
 
 
-def peak_mib(*args: str) -> float:
-    """Largest resident memory; that of wait4() would include ours before exec."""
-    peak = 0
-    with subprocess.Popen([PROGRAM, *args], stdout=subprocess.DEVNULL) as process:
-        while process.poll() is None:
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            # after exec; and not of what has ended
-            if status.startswith("Name:\tliblinear\n") and "VmHWM:" in status:
-                peak = int(status.split("VmHWM:")[1].split()[0])
-            sleep(0.005)
-    assert process.returncode == 0
-    return peak / 1024
-
-
 @pytest.mark.parametrize("mib", [16, 50, 100, 180])
-def test_mem_is_what_the_process_takes(mib: int) -> None:
-    if "LIBLINEAR" not in os.environ:
-        pytest.skip("sanitizers take memory of their own")
-    assert 0.92 * mib <= peak_mib("--mem", f"{mib}M", "--epsilon", "0.1") <= mib
+def test_mem_is_what_the_process_takes(mib: int, program):
+    assert 0.92 * mib <= program.peak_mib("--mem", f"{mib}M", "--epsilon", "0.1") <= mib
 
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("epsilon", ["1", "0.3", "0.01"])
-def test_verified_whatever_the_seed(seed: int, epsilon: str) -> None:
-    found = result("--rows", "1500", "--seed", str(seed), "--epsilon", epsilon)
+def test_verified_whatever_the_seed(seed: int, epsilon: str, program):
+    found = program.parameters("--rows", "1500", "--seed", str(seed), "--epsilon", epsilon)
     assert found["accuracy"] >= found["majority"]
     assert found["gradient"] <= found["gradient_tolerance"]
 
 
 @pytest.mark.parametrize("what", ["objective", "gradient", "accuracy"])
-def test_check_rejects_damage(what: str) -> None:
-    found = result("--rows", "2000", "--corrupt", what, status=1)
+def test_check_rejects_damage(what: str, program):
+    found = program.parameters("--rows", "2000", "--corrupt", what, status=1)
     off = abs(found["objective"] / found["reported_objective"] - 1)
     assert (off > 1e-6) == (what != "gradient")
     assert (found["gradient"] > found["gradient_tolerance"]) == (what != "objective")
@@ -209,12 +164,17 @@ def test_check_rejects_damage(what: str) -> None:
         "1.0 1:-.5\n-1e0 1:0.\n",
         "  1 1:1\n0 3:0\n",
         "1 007:1\n0 1:1e-300\n",
+        "# remark: 1:2\n1 1:1 # another: 3:4\n#\n0 3:0\n",
+        "\n1 1:1\n \t\r\n0 3:0\n\n",
+        "\ufeff1 1:1\r\n0 3:0\r\n",
     ],
 )
-def test_well_formed_file(text: str, tmp_path: Path) -> None:
+def test_well_formed_file(text: str, tmp_path: Path, program):
     path = tmp_path / "data"
     path.write_text(text, newline="")
-    assert result("--file", path)["rows"] == 2
+    found = program.parameters("--file", path)
+    assert found["rows"] == 2
+    assert found["nonzeros"] == sum(line.partition("#")[0].count(":") for line in text.split("\n"))
 
 
 GOOD = "1 1:0.5 3:1\n-1 2:1\n"
@@ -225,105 +185,148 @@ GOOD = "1 1:0.5 3:1\n-1 2:1\n"
     [
         (GOOD + "1 1:2", "line 3: is cut off"),
         (GOOD + "1", "line 3: is cut off"),
-        (GOOD + "\n", "line 3: no label"),
-        (GOOD + " \t\n", "line 3: no label"),
-        ("\n" + GOOD, "line 1: no label"),
         (GOOD + "x 1:1\n", "line 3: the label is not a number"),
+        (GOOD + "\n# remark\nx 1:1\n", "line 5: the label is not a number"),
         (GOOD + "1:1\n", "line 3: the label is not a number"),
         (GOOD + "1x 1:1\n", "line 3: the label is not a number"),
-        (GOOD + "# remark\n", "line 3: the label is not a number"),
+        (GOOD + "1,2 1:1\n", "line 3: the label is not a number"),
+        (GOOD + "% remark\n", "line 3: the label is not a number"),
         (GOOD + "0.5 1:1\n", "line 3: the label is not an integer"),
         (GOOD + "nan 1:1\n", "line 3: the label is not an integer"),
         (GOOD + "inf 1:1\n", "line 3: the label is not an integer"),
         (GOOD + "1e10 1:1\n", "line 3: the label is not an integer"),
-        (GOOD + "2 1:1\n", "line 3: a third label"),
-        (GOOD + "1 1\n", "line 3: not INDEX:VALUE"),
-        (GOOD + "1 1:1 2\n", "line 3: not INDEX:VALUE"),
-        (GOOD + "1 :1\n", "line 3: not INDEX:VALUE"),
-        (GOOD + "1 x:1\n", "line 3: not INDEX:VALUE"),
-        (GOOD + "1 1.5:1\n", "line 3: not INDEX:VALUE"),
-        (GOOD + "1 -1:1\n", "line 3: not INDEX:VALUE"),
-        (GOOD + "1 1 :1\n", "line 3: not INDEX:VALUE"),
-        (GOOD + "1 1:1 # remark\n", "line 3: not INDEX:VALUE"),
-        (GOOD + "1 qid:3 1:1\n", "line 3: not INDEX:VALUE"),
-        (GOOD + "1 0:1\n", "line 3: an index is out of range"),
-        (GOOD + "1 2147483647:1\n", "line 3: an index is out of range"),
-        (GOOD + "1 4294967297:1\n", "line 3: an index is out of range"),
-        (GOOD + "1 99999999999999999999:1\n", "line 3: an index is out of range"),
-        (GOOD + "1 2:1 2:1\n", "line 3: indices are not in ascending order"),
-        (GOOD + "1 3:1 2:1\n", "line 3: indices are not in ascending order"),
-        (GOOD + "1 1:\n", "line 3: a value is not a number"),
-        (GOOD + "1 1: 1\n", "line 3: a value is not a number"),
-        (GOOD + "1 1:x\n", "line 3: a value is not a number"),
-        (GOOD + "1 1:1x\n", "line 3: a value is not a number"),
-        (GOOD + "1 1:1:1\n", "line 3: a value is not a number"),
-        (GOOD + "1 1:1,2:1\n", "line 3: a value is not a number"),
-        (GOOD + "1 1:nan\n", "line 3: a value is too large"),
-        (GOOD + "1 1:-inf\n", "line 3: a value is too large"),
-        (GOOD + "1 1:1e31\n", "line 3: a value is too large"),
-        (GOOD + "1 1:1\0 2:1\n", "line 3: has a zero byte"),
+        (GOOD + "2 1:1\n", "line 3: a third label: 2, after 1 and -1"),
+        (GOOD + "1 1\n", "line 3: must be LABEL INDEX:VALUE INDEX:VALUE"),
+        (GOOD + "1 1:1 2\n", "line 3: must be LABEL INDEX:VALUE"),
+        (GOOD + "1 :1\n", "line 3: must be LABEL INDEX:VALUE"),
+        (GOOD + "1 x:1\n", "line 3: must be LABEL INDEX:VALUE"),
+        (GOOD + "1 1.5:1\n", "line 3: must be LABEL INDEX:VALUE"),
+        (GOOD + "1 -1:1\n", "line 3: must be LABEL INDEX:VALUE"),
+        (GOOD + "1 1 :1\n", "line 3: must be LABEL INDEX:VALUE"),
+        (GOOD + "1,1:1\n", "line 3: the label is not a number"),
+        (GOOD + "1 qid:3 1:1\n", "line 3: must be LABEL INDEX:VALUE"),
+        (GOOD + "1 0:1\n", "line 3: an index is 0: indices count from 1"),
+        ("1 0:0.5 2:1\n-1 1:1\n", "line 1: an index is 0: indices count from 1"),
+        (GOOD + "1 2147483647:1\n", "line 3: an index is more than 2147483640"),
+        (GOOD + "1 4294967297:1\n", "line 3: an index is more than"),
+        (GOOD + "1 99999999999999999999:1\n", "line 3: an index is more than"),
+        (GOOD + "1 2:1 2:1\n", "line 3: index 2 is there twice"),
+        (GOOD + "1 3:1 2:1\n", "line 3: index 2 comes after 3: indices must ascend"),
+        (GOOD + "1 1:\n", "line 3: the value of index 1 is not a number"),
+        (GOOD + "1 1: 1\n", "line 3: the value of index 1 is not a number"),
+        (GOOD + "1 1:x\n", "line 3: the value of index 1 is not a number"),
+        (GOOD + "1 1:1x\n", "line 3: the value of index 1 is not a number"),
+        (GOOD + "1 1:1:1\n", "line 3: the value of index 1 is not a number"),
+        (GOOD + "1 1:1,2:1\n", "line 3: the value of index 1 is not a number"),
+        (GOOD + "1 1:1\r-1 2:1\n", "line 3: the value of index 1 is not a number"),
+        (GOOD + "1 1:nan\n", "line 3: the value of index 1 is more than 1e+30"),
+        (GOOD + "1 1:-inf\n", "line 3: the value of index 1 is more than"),
+        (GOOD + "1 1:1e31\n", "line 3: the value of index 1 is more than"),
+        (GOOD + "1 1:1\0 2:1\n", "line 3: has a zero byte: this is no text"),
+        ("# remark\n\n", "no rows"),
         ("", "no rows"),
         ("1 1:1\n1 2:1\n", "all rows have the same label"),
         ("1\n-1\n", "no features"),
         (GOOD + "1 2147483640:1\n", "cannot allocate"),
     ],
 )
-def test_malformed_file(text: str, message: str, tmp_path: Path) -> None:
+def test_malformed_file(text: str, message: str, tmp_path: Path, program):
     path = tmp_path / "data"
     path.write_text(text, newline="")
-    refused(message, "--file", path)
+    program.refused(message, "--file", path)
 
 
-def test_truncated_file(tmp_path: Path) -> None:
+def test_truncated_file(tmp_path: Path, program):
     """Cut anywhere, it is refused with the number of its last line, or it is whole."""
     text = GOOD + "-1 1:2.5e-1 20:7\n"
     path = tmp_path / "data"
     for length in range(len(GOOD), len(text)):
         path.write_text(text[:length])
         if length == len(GOOD):
-            result("--file", path)
+            program.parameters("--file", path)
         else:
-            refused("line 3: is cut off", "--file", path)
+            program.refused("line 3: is cut off", "--file", path)
 
 
-def test_damaged_file(tmp_path: Path) -> None:
-    """Any other byte anywhere: one line, or another well-formed file."""
-    data = GOOD.encode()
-    path = tmp_path / "data"
-    for at in range(len(data)):
-        for value in set(b"\0\n\r :-.1e#\xff") - {data[at]}:
-            path.write_bytes(data[:at] + bytes([value]) + data[at + 1 :])
-            done = run("--file", path)
-            assert done.returncode in (0, 2), (at, value, done)
-            assert done.returncode == 0 or done.stderr.count("\n") == 1
+def read_as_documented(data: bytes) -> Rows | None:
+    """The rows of a file, or None when it must be refused; written without the program's code."""
+    if b"\0" in data or not data.endswith(b"\n"):
+        return None
+    rows: Rows = []
+    for line in data.decode("latin-1").removesuffix("\n").split("\n"):
+        text = line.removesuffix("\r").partition("#")[0].replace("\t", " ")
+        label, *pairs = text.strip(" ").split(" ") if text.strip(" ") else [""]
+        if not label:
+            continue
+        # float() would take it for a blank
+        if "\r" in text:
+            return None
+        x: dict[int, float] = {}
+        try:
+            number = int(float(label))
+            for index, value in (pair.split(":") for pair in pairs if pair):
+                if not re.fullmatch("[0-9]+", index) or not max(x, default=0) < int(index):
+                    return None
+                x[int(index)] = float(value)
+        except (ValueError, OverflowError):
+            return None
+        if number != float(label) or any(not abs(v) <= 1e30 for v in x.values()):
+            return None
+        rows.append((number, x))
+    if len({label for label, _ in rows}) != 2 or not any(x for _, x in rows):
+        return None
+    return rows
 
 
-def test_random_bytes(tmp_path: Path) -> None:
+def test_edited_file(tmp_path: Path, program):
+    """Whatever is edited is refused with one line, or read as it is documented."""
+    rng = random.Random(1)
+    path, saved = tmp_path / "data", tmp_path / "saved"
+    read = 0
+    for _ in range(300):
+        data = b"# two rows\n" + GOOD.encode() + b"\n1 2:0.25 # c\r\n-1 4:3e-1\n"
+        for _ in range(rng.choice([1, 1, 2, 5])):
+            at, size = rng.randrange(len(data) + 1), rng.choice([0, 1, 1, 3])
+            new = bytes(rng.choices(b"0123456789 \t:,#\r\n-+.e", k=rng.randrange(4)))
+            data = data[:at] + new + data[at + size :]
+        rows = read_as_documented(data)
+        if rows and max(max(x, default=0) for _, x in rows) > 10**6:
+            continue
+        path.write_bytes(data)
+        done = program.run("--file", path, "--save", saved)
+        if rows is None:
+            assert done.returncode == 2 and done.stderr.count("\n") == 1, (data, done)
+            continue
+        read += 1
+        # the solver need not converge on what edits make of the values
+        assert done.returncode in (0, 1), (data, done)
+        assert read_rows(saved) == rows, data
+    assert 50 < read < 250
+
+
+def test_random_bytes(tmp_path: Path, program):
     rng = random.Random(1)
     path = tmp_path / "data"
     for length in (1, 17, 100, 5000, 200000):
         path.write_bytes(rng.randbytes(length))
-        refused("data: line ", "--file", path)
+        program.refused("data: line ", "--file", path)
         path.write_bytes(rng.randbytes(length) + b"\n")
-        refused("data: line ", "--file", path)
+        program.refused("data: line ", "--file", path)
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
-    refused("No such file", "--file", tmp_path / "none")
-    refused("not a regular file", "--file", tmp_path)
+def test_files_that_are_none(tmp_path: Path, program):
+    program.refused("No such file", "--file", tmp_path / "none")
+    program.refused("not a regular file", "--file", tmp_path)
     os.mkfifo(tmp_path / "pipe")
-    refused("not a regular file", "--file", tmp_path / "pipe")
-    refused("--save: cannot write", "--rows", "128", "--save", tmp_path / "none/data")
+    program.refused("not a regular file", "--file", tmp_path / "pipe")
+    program.refused("--save: cannot write", "--rows", "128", "--save", tmp_path / "none/data")
     if Path("/dev/full").exists():
-        refused("--save: cannot write", "--rows", "128", "--save", "/dev/full")
+        program.refused("--save: cannot write", "--rows", "128", "--save", "/dev/full")
 
 
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--mem", "1K"], "--mem: must be from"),
-        (["--mem", "-5"], "--mem: not a size"),
-        (["--mem", "60000G"], "cannot allocate"),
         (["--mem", "8M", "--rows", "1000"], "exclude each other"),
         (["--mem", "8M", "--features", "1000"], "exclude each other"),
         (["--mem", "8M", "--file", "x"], "exclude each other"),
@@ -340,31 +343,22 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         (["--cost", "-1"], "--cost: must be from"),
         (["--cost", "x"], "--cost: not a number"),
         (["--corrupt", "x"], "--corrupt: must be"),
-        (["stray"], "unexpected argument: stray"),
     ],
 )
-def test_bad_options(args: list[str], message: str) -> None:
-    refused(message, *args)
+def test_bad_input(args: list[str], message: str, program):
+    program.refused(message, *args)
 
 
-def test_no_memory_within_a_limit() -> None:
-    if "LIBLINEAR" not in os.environ:
-        pytest.skip("sanitizers reserve more address space than a limit could leave")
+def test_no_memory_within_a_limit(program):
+    limit = ["prlimit", f"--as={60 << 20}", program.path("guest")]
     for args in (["--mem", "180M"], ["--rows", "100000"]):
-        done = subprocess.run(
-            ["prlimit", f"--as={60 << 20}", PROGRAM, *args], capture_output=True, text=True
-        )
+        done = subprocess.run([*limit, *args], capture_output=True, text=True)
         assert done.returncode == 2 and "cannot allocate" in done.stderr
         assert done.stderr.count("\n") == 1
 
 
-def test_unknown_option() -> None:
-    done = run("--threads", "2")
-    assert done.returncode == 2 and "unrecognized option" in done.stderr
-
-
-def test_reports_its_progress() -> None:
-    done = run("--rows", "20000", "--epsilon", "0.001", "--report-ms", "10")
+def test_reports_its_progress(program):
+    done = program.run("--rows", "20000", "--epsilon", "0.001", "--report-ms", "10")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(lines) > 1 and all(line["t_s"] > 0 and line["rate"] >= 0 for line in lines[:-1])
     assert any(line["rate"] > 0 for line in lines[:-1])
