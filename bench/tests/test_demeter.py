@@ -18,15 +18,20 @@ pytestmark = pytest.mark.needs("CONFIG_DESIGN_DEMETER")
 
 def test_kunit(boot):
     linux = BUILD / "linux/guest"
-    modules = [linux / "lib/kunit/kunit.ko", linux / "mm/demeter/demeter_kunit.ko"]
+    modules = [
+        linux / "lib/kunit/kunit.ko",
+        linux / "mm/demeter/demeter_kunit.ko",
+        linux / "mm/page_exchange/page_exchange_kunit.ko",
+    ]
     run = boot(
-        f"{THP}insmod /job/kunit.ko enable=1; insmod /job/demeter_kunit.ko; dmesg",
+        f"{THP}insmod /job/kunit.ko enable=1; insmod /job/demeter_kunit.ko\n"
+        "insmod /job/page_exchange_kunit.ko; dmesg",
         design="demeter", files=modules,
     )  # fmt: skip
     log = text(run)
     suites = kunit(log)
     assert set(suites) == {
-        "demeter-range", "demeter-heat", "demeter-channel", "demeter-exchange",
+        "demeter-range", "demeter-heat", "demeter-channel", "page-exchange",
     }, log[-4000:]  # fmt: skip
     assert all(passed == total for passed, total in suites.values())
     assert "not ok" not in log
@@ -35,10 +40,13 @@ def test_kunit(boot):
 def test_exchange_is_faster_than_migration(boot):
     """In simulated time, so it does not depend on the machine."""
     linux = BUILD / "linux/guest"
-    modules = [linux / "lib/kunit/kunit.ko", linux / "mm/demeter/demeter_kunit.ko"]
+    modules = [
+        linux / "lib/kunit/kunit.ko",
+        linux / "mm/page_exchange/page_exchange_kunit.ko",
+    ]
     run = boot(
-        "insmod /job/kunit.ko enable=1 filter_glob=demeter-exchange.speed*\n"
-        "insmod /job/demeter_kunit.ko; dmesg",
+        "insmod /job/kunit.ko enable=1 filter_glob=page-exchange.*speed*\n"
+        "insmod /job/page_exchange_kunit.ko; dmesg",
         design="demeter", files=modules,
     )  # fmt: skip
     found = re.search(r"exchange_ns=(\d+) migrate_ns=(\d+)", text(run))

@@ -2,8 +2,12 @@
 /*
  * Exchange pages of user memory in place, and see on which nodes they are.
  *
- * The part of Demeter that needs the insides of mm/, and nothing else: what to
- * exchange is decided elsewhere. See mm/demeter/exchange.c.
+ * Demeter has two halves, and this header is the border between them:
+ *
+ *	mm/page_exchange/	is built in, because it needs the insides of mm/. It knows how
+ *				pages are found and moved, and which of them must stay.
+ *	mm/demeter/		is a module. It samples accesses and decides which pages are
+ *				to be moved; it never touches a page, a folio or a page table.
  */
 #ifndef _LINUX_PAGE_EXCHANGE_H
 #define _LINUX_PAGE_EXCHANGE_H
@@ -15,19 +19,19 @@
 struct mm_struct;
 
 /**
- * enum page_exchange_result - What came of one pair, or of one page
- * @PAGE_EXCHANGED:	It was moved.
+ * enum page_exchange_obstacle - What keeps a page from being moved
+ * @PAGE_EXCHANGE_NO_OBSTACLE: Nothing: it may be moved or, afterwards, has been.
  * @PAGE_EXCHANGE_GONE:	There is no such page, or not any more, or the process
  *			is changing its memory.
- * @PAGE_EXCHANGE_BUSY:	A page is pinned, locked, shared or in the swap cache
+ * @PAGE_EXCHANGE_BUSY:	The page is pinned, locked, shared or in the swap cache
  *			at present.
- * @PAGE_EXCHANGE_REFUSED: A page is of a kind that is never moved: of a file,
+ * @PAGE_EXCHANGE_REFUSED: The page is of a kind that is never moved: of a file,
  *			locked in memory, special, or with a place given to it by
  *			a policy.
- * @PAGE_EXCHANGE_NO_ROOM: There is no free memory for it where it was to go.
+ * @PAGE_EXCHANGE_NO_ROOM: The nodes where it was to go have no free memory for it.
  */
-enum page_exchange_result {
-	PAGE_EXCHANGED,
+enum page_exchange_obstacle {
+	PAGE_EXCHANGE_NO_OBSTACLE,
 	PAGE_EXCHANGE_GONE,
 	PAGE_EXCHANGE_BUSY,
 	PAGE_EXCHANGE_REFUSED,
@@ -39,45 +43,45 @@ enum page_exchange_result {
  * @a:		User address of a page in the first mm.
  * @b:		User address of a page in the second mm.
  * @huge:	Whether they are huge pages; otherwise base pages.
- * @result_a:	What came of it, by the page at @a; see enum page_exchange_result.
- * @result_b:	Likewise by the page at @b. They were exchanged if both are
- *		PAGE_EXCHANGED. If one is, it was the other that could not be moved.
+ * @obstacle_a:	What kept the page at @a from being moved; enum page_exchange_obstacle.
+ * @obstacle_b:	Likewise for the page at @b. The pages were exchanged if neither had an
+ *		obstacle. A page without one stays if its partner has one.
  */
 struct page_exchange {
 	unsigned long a;
 	unsigned long b;
 	bool huge;
-	u8 result_a;
-	u8 result_b;
+	u8 obstacle_a;
+	u8 obstacle_b;
 };
 
-unsigned int exchange_user_pages(struct mm_struct *mm_a, struct mm_struct *mm_b,
+unsigned int page_exchange_pairs(struct mm_struct *mm_a, struct mm_struct *mm_b,
 				 struct page_exchange *pairs, unsigned int n);
-unsigned int migrate_user_pages(struct mm_struct *mm, const unsigned long *addrs, u8 *results,
-				unsigned int n, nodemask_t *nodes);
+unsigned int page_exchange_migrate(struct mm_struct *mm, const unsigned long *addrs, u8 *obstacles,
+				   unsigned int n, nodemask_t *nodes);
+unsigned long page_exchange_room(int nid, unsigned int order);
+bool page_exchange_split(struct mm_struct *mm, unsigned long addr);
 
-unsigned long room_for_user_pages(int nid, unsigned int order);
-bool split_user_page(struct mm_struct *mm, unsigned long addr);
-
-/* What scan_user_pages() reports: a node, with this flag if the page is huge. */
-#define USER_PAGE_HUGE 0x4000
-#define USER_PAGE_NONE NUMA_NO_NODE
+/* What page_exchange_scan() reports of a page: its node, with this flag if it is huge. */
+#define PAGE_EXCHANGE_SCAN_HUGE 0x4000
+#define PAGE_EXCHANGE_SCAN_NONE NUMA_NO_NODE
 
 /**
- * struct user_page_scan - A look at the pages of an mm
- * @found:	Called for each 2 MiB in which something is mapped; more than once
- *		for those that vmas share, each time with all that was found there
- *		so far. May sleep. Ends the scan by returning a positive number.
- * @at:		The address that it is called for, a multiple of PMD_SIZE.
- * @nids:	Per page, its node and USER_PAGE_HUGE, or USER_PAGE_NONE where nothing
- *		is mapped that could be moved.
- * @span_start:	First frame of the node found last; the scan's own, as what follows.
+ * struct page_exchange_scan - A look at the pages of an mm
+ * @found:	Called for each 2 MiB in which something is mapped. Where several vmas
+ *		share 2 MiB it is called for each of them, each time with all that was
+ *		found there so far. May sleep. Returns a positive number to end the scan.
+ * @at:		The address that @found is called for, a multiple of PMD_SIZE.
+ * @nids:	For each page its node and PAGE_EXCHANGE_SCAN_HUGE, or
+ *		PAGE_EXCHANGE_SCAN_NONE where nothing is mapped that could be moved.
+ * @span_start:	First frame of the node found last. This and the following fields belong
+ *		to the scan.
  * @span_pages:	Frames of that node.
- * @span_nid:	Its number.
- * @distinct:	Whether frames of nodes do not lie among each other.
+ * @span_nid:	Number of that node.
+ * @distinct:	Whether the spans of frames of different nodes do not overlap.
  */
-struct user_page_scan {
-	int (*found)(struct user_page_scan *scan, unsigned long at);
+struct page_exchange_scan {
+	int (*found)(struct page_exchange_scan *scan, unsigned long at);
 	unsigned long at;
 	s16 nids[PTRS_PER_PTE];
 	unsigned long span_start;
@@ -86,8 +90,8 @@ struct user_page_scan {
 	bool distinct;
 };
 
-int scan_user_pages(struct mm_struct *mm, unsigned long start, struct user_page_scan *scan);
-void forget_user_translations(struct mm_struct *mm);
-bool node_is_fast(int nid);
+int page_exchange_scan(struct mm_struct *mm, unsigned long start, struct page_exchange_scan *scan);
+void page_exchange_flush_tlb(struct mm_struct *mm);
+bool page_exchange_node_is_fast(int nid);
 
 #endif /* _LINUX_PAGE_EXCHANGE_H */

@@ -117,7 +117,7 @@ static int on_sampling(struct damon_ctx *ctx)
 
 	if (!is_still_there(w))
 		return -ESRCH;
-	forget_user_translations(w->mm);
+	page_exchange_flush_tlb(w->mm);
 	return 0;
 }
 

@@ -501,7 +501,7 @@ static int find_tiers(void)
 
 	if (nodes_empty(demeter_fast_nodes) && nodes_empty(demeter_slow_nodes)) {
 		for_each_node_state(nid, N_MEMORY) {
-			if (node_is_fast(nid))
+			if (page_exchange_node_is_fast(nid))
 				node_set(nid, demeter_fast_nodes);
 			else
 				node_set(nid, demeter_slow_nodes);

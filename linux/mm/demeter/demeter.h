@@ -9,7 +9,7 @@
  *	target.c	whose memory is managed; samples find their target
  *	range.c, heat.c	classify: how hot ranges and pages are
  *	rank.c		which pages are to change tiers
- *	relocate.c	moves them (mm/demeter/exchange.c, built in, does the work)
+ *	relocate.c	moves them by means of mm/page_exchange, which is built in
  *
  * sysfs.c is the interface. Everything below is protected by demeter_lock, which
  * the thread holds for an epoch at a time.

@@ -4,7 +4,7 @@
  *
  * Hot pages of the slow tier and cold pages of the fast one are gathered in the
  * order of their addresses, so that pairs share page tables, and trade places
- * (exchange.c). As long as the fast tier has free memory, hot pages move there.
+ * (mm/page_exchange). As long as the fast tier has free memory, hot pages move there.
  * Room for a batch is allocated once, in the beginning: relocation allocates
  * nothing but what migration takes from free memory of the fast tier.
  */
@@ -30,7 +30,7 @@ static unsigned long deadline; /* jiffies */
 static bool no_room[NR_DEMETER_SIZES]; /* of the fast tier, in the last epoch */
 static struct page_exchange *pairs;
 static unsigned long *addresses;
-static u8 *results;
+static u8 *obstacles;
 
 /**
  * demeter_relocate_init() - Allocate what a batch needs
@@ -44,8 +44,8 @@ int demeter_relocate_init(void)
 	cold_pages = kvmalloc_array(batch, sizeof(*cold_pages), GFP_KERNEL);
 	pairs = kvmalloc_array(CHUNK, sizeof(*pairs), GFP_KERNEL);
 	addresses = kvmalloc_array(CHUNK, sizeof(*addresses), GFP_KERNEL);
-	results = kvmalloc_array(CHUNK, sizeof(*results), GFP_KERNEL);
-	if (hot_pages && cold_pages && pairs && addresses && results)
+	obstacles = kvmalloc_array(CHUNK, sizeof(*obstacles), GFP_KERNEL);
+	if (hot_pages && cold_pages && pairs && addresses && obstacles)
 		return 0;
 	demeter_relocate_exit();
 	return -ENOMEM;
@@ -60,12 +60,12 @@ void demeter_relocate_exit(void)
 	kvfree(cold_pages);
 	kvfree(pairs);
 	kvfree(addresses);
-	kvfree(results);
+	kvfree(obstacles);
 	hot_pages = NULL;
 	cold_pages = NULL;
 	pairs = NULL;
 	addresses = NULL;
-	results = NULL;
+	obstacles = NULL;
 }
 
 /**
@@ -86,7 +86,7 @@ u64 demeter_free_fast_pages(enum demeter_size size)
 		return 0;
 	}
 	for_each_node_mask(nid, demeter_fast_nodes)
-		all += room_for_user_pages(nid, size == DEMETER_HUGE ? PMD_ORDER : 0);
+		all += page_exchange_room(nid, size == DEMETER_HUGE ? PMD_ORDER : 0);
 	return all;
 }
 
@@ -174,9 +174,9 @@ static void leave_alone(const struct demeter_candidate *c)
 }
 
 /* Count what became of a page, and do not try again soon what did not work. */
-static void note(const struct demeter_candidate *c, u8 result)
+static void note(const struct demeter_candidate *c, u8 obstacle)
 {
-	switch (result) {
+	switch (obstacle) {
 	case PAGE_EXCHANGE_BUSY:
 		demeter_stats.busy++;
 		leave_alone(c);
@@ -215,9 +215,9 @@ static void note_exchange(const struct demeter_candidate *hot, const struct deme
 {
 	unsigned int pages;
 
-	note(hot, pair->result_a);
-	note(cold, pair->result_b);
-	if (pair->result_a || pair->result_b)
+	note(hot, pair->obstacle_a);
+	note(cold, pair->obstacle_b);
+	if (pair->obstacle_a || pair->obstacle_b)
 		return;
 	pages = demeter_pages_of(demeter_granule_size(hot->granule));
 	demeter_stats.exchanged += pages;
@@ -245,7 +245,7 @@ static void exchange(const struct demeter_candidate *hot, const struct demeter_c
 		pairs[i] = (struct page_exchange){ .a = hot[i].addr,
 						   .b = cold[i].addr,
 						   .huge = hot[i].granule->huge };
-	exchange_user_pages(hot_mm, cold_mm, pairs, n);
+	page_exchange_pairs(hot_mm, cold_mm, pairs, n);
 	mmput_async(cold_mm);
 	mmput_async(hot_mm);
 	for (unsigned int i = 0; i < n; i++)
@@ -284,10 +284,10 @@ static void promote(const struct demeter_candidate *hot, unsigned int n)
 		return;
 	for (unsigned int i = 0; i < n; i++)
 		addresses[i] = hot[i].addr;
-	moved = migrate_user_pages(t->mm, addresses, results, n, &demeter_fast_nodes);
+	moved = page_exchange_migrate(t->mm, addresses, obstacles, n, &demeter_fast_nodes);
 	mmput_async(t->mm);
 	for (unsigned int i = 0; i < n; i++)
-		note(&hot[i], results[i]);
+		note(&hot[i], obstacles[i]);
 	demeter_stats.promoted += moved;
 	t->promoted += moved;
 }
@@ -366,7 +366,7 @@ static void split_granule(struct demeter_target *t, struct demeter_granule *g)
 {
 	if (!mmget_not_zero(t->mm))
 		return;
-	if (split_user_page(t->mm, g->start)) {
+	if (page_exchange_split(t->mm, g->start)) {
 		demeter_stats.split++;
 		g->huge = false;
 	} else {

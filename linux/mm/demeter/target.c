@@ -477,7 +477,7 @@ static struct demeter_granule *granule_of(struct demeter_target *t, unsigned lon
 }
 
 struct target_scan {
-	struct user_page_scan scan; /* first */
+	struct page_exchange_scan scan; /* first */
 	struct demeter_target *target;
 	unsigned long area_start, area_end;
 	unsigned int left; /* granules until the mmap lock is let go */
@@ -489,7 +489,8 @@ static void note_pages(struct demeter_granule *g, const struct target_scan *s)
 {
 	g->nr_present = 0;
 	g->nr_fast = 0;
-	g->huge = s->scan.nids[0] != USER_PAGE_NONE && s->scan.nids[0] & USER_PAGE_HUGE;
+	g->huge = s->scan.nids[0] != PAGE_EXCHANGE_SCAN_NONE &&
+		  s->scan.nids[0] & PAGE_EXCHANGE_SCAN_HUGE;
 	for (unsigned int word = 0; word < BITS_TO_LONGS(GRANULE_PAGES); word++) {
 		unsigned long present = 0, fast = 0;
 
@@ -498,8 +499,8 @@ static void note_pages(struct demeter_granule *g, const struct target_scan *s)
 			const s16 nid = s->scan.nids[i];
 			u8 tier = NR_DEMETER_TIERS;
 
-			if (nid != USER_PAGE_NONE)
-				tier = s->tiers[nid & ~USER_PAGE_HUGE];
+			if (nid != PAGE_EXCHANGE_SCAN_NONE)
+				tier = s->tiers[nid & ~PAGE_EXCHANGE_SCAN_HUGE];
 			if (tier < NR_DEMETER_TIERS) {
 				present |= 1ul << bit;
 				fast |= (unsigned long)tier << bit;
@@ -527,7 +528,7 @@ static void cover_area(struct target_scan *s)
  * Called for each vma that has a part of a granule. Ends the scan before the granule
  * that would be one too many, so that it goes on from there.
  */
-static int on_found(struct user_page_scan *scan, unsigned long at)
+static int on_found(struct page_exchange_scan *scan, unsigned long at)
 {
 	struct target_scan *s = container_of(scan, struct target_scan, scan);
 	struct demeter_granule *g;
@@ -571,7 +572,7 @@ static void scan_target(struct demeter_target *t, struct target_scan *s)
 	do {
 		s->left = SCAN_GRANULES;
 		s->last_at = ULONG_MAX;
-		ret = scan_user_pages(t->mm, t->scan_from, &s->scan);
+		ret = page_exchange_scan(t->mm, t->scan_from, &s->scan);
 		if (ret > 0)
 			t->scan_from = s->scan.at;
 	} while (ret > 0);

@@ -8,14 +8,14 @@
 
 #define SIZE 64
 
-static void write_n(struct demeter_ring *ring, unsigned long first, unsigned int n)
+static void channel_test_write_n(struct demeter_ring *ring, unsigned long first, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++)
 		demeter_ring_write(ring, (void *)(first + i), first + i);
 }
 
 /* Samples were numbered as they were written. */
-static void overwrites_the_oldest(struct kunit *test)
+static void channel_test_overwrites_the_oldest(struct kunit *test)
 {
 	struct demeter_sample samples[SIZE];
 	struct demeter_ring ring;
@@ -23,12 +23,12 @@ static void overwrites_the_oldest(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, demeter_ring_init(&ring, SIZE, NUMA_NO_NODE), 0);
 	KUNIT_EXPECT_EQ(test, demeter_ring_read(&ring, samples, SIZE, &lost), 0u);
-	write_n(&ring, 0, 10);
+	channel_test_write_n(&ring, 0, 10);
 	KUNIT_EXPECT_EQ(test, demeter_ring_read(&ring, samples, 4, &lost), 4u);
 	KUNIT_EXPECT_EQ(test, samples[3].addr, 3ul);
 	KUNIT_EXPECT_EQ(test, demeter_ring_read(&ring, samples, SIZE, &lost), 6u);
 	KUNIT_EXPECT_EQ(test, lost, 0ull);
-	write_n(&ring, 10, 3 * SIZE);
+	channel_test_write_n(&ring, 10, 3 * SIZE);
 	/* one slot may be in the making */
 	KUNIT_EXPECT_EQ(test, demeter_ring_read(&ring, samples, SIZE, &lost), SIZE - 1u);
 	KUNIT_EXPECT_EQ(test, lost, 2ull * SIZE + 1);
@@ -41,7 +41,7 @@ struct race {
 	u64 written;
 };
 
-static int writer(void *data)
+static int channel_test_writer(void *data)
 {
 	struct race *race = data;
 
@@ -53,7 +53,7 @@ static int writer(void *data)
 	return 0;
 }
 
-static void reads_while_it_is_written(struct kunit *test)
+static void channel_test_reads_while_it_is_written(struct kunit *test)
 {
 	struct race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
 	struct demeter_sample samples[SIZE];
@@ -64,7 +64,7 @@ static void reads_while_it_is_written(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, race);
 	KUNIT_ASSERT_EQ(test, demeter_ring_init(&race->ring, SIZE, NUMA_NO_NODE), 0);
-	task = kthread_run(writer, race, "ring-writer");
+	task = kthread_run(channel_test_writer, race, "ring-writer");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
 	while (time_before(jiffies, end)) {
 		n = demeter_ring_read(&race->ring, samples, SIZE, &lost);
@@ -86,13 +86,13 @@ static void reads_while_it_is_written(struct kunit *test)
 	demeter_ring_free(&race->ring);
 }
 
-static struct kunit_case cases[] = {
-	KUNIT_CASE(overwrites_the_oldest),
-	KUNIT_CASE(reads_while_it_is_written),
+static struct kunit_case channel_test_cases[] = {
+	KUNIT_CASE(channel_test_overwrites_the_oldest),
+	KUNIT_CASE(channel_test_reads_while_it_is_written),
 	{},
 };
 
 struct kunit_suite demeter_channel_suite = {
 	.name = "demeter-channel",
-	.test_cases = cases,
+	.test_cases = channel_test_cases,
 };

@@ -9,7 +9,6 @@
 extern struct kunit_suite demeter_range_suite;
 extern struct kunit_suite demeter_heat_suite;
 extern struct kunit_suite demeter_channel_suite;
-extern struct kunit_suite demeter_exchange_suite;
 
 /* Uniform in [0, @n). Sequences are the same in each run. */
 static inline u32 below(struct rnd_state *rnd, u32 n)

@@ -24,7 +24,7 @@ struct reference {
 	u32 epoch;
 };
 
-static unsigned int length(const struct reference *ref, unsigned int head)
+static unsigned int range_test_length(const struct reference *ref, unsigned int head)
 {
 	unsigned int end = head + 1;
 
@@ -33,7 +33,7 @@ static unsigned int length(const struct reference *ref, unsigned int head)
 	return end - head;
 }
 
-static void reference_cover(struct reference *ref, unsigned int first, unsigned int end)
+static void range_test_reference_cover(struct reference *ref, unsigned int first, unsigned int end)
 {
 	bool fresh = false;
 
@@ -49,7 +49,7 @@ static void reference_cover(struct reference *ref, unsigned int first, unsigned 
 	}
 }
 
-static bool reference_sample(struct reference *ref, unsigned int at)
+static bool range_test_reference_sample(struct reference *ref, unsigned int at)
 {
 	if (!ref->cells[at].covered)
 		return false;
@@ -60,12 +60,12 @@ static bool reference_sample(struct reference *ref, unsigned int at)
 	return true;
 }
 
-static bool reference_idle(const struct reference *ref, const struct cell *c)
+static bool range_test_reference_idle(const struct reference *ref, const struct cell *c)
 {
 	return !c->count && ref->epoch - c->born >= MERGE && ref->epoch - c->accessed >= MERGE;
 }
 
-static void reference_epoch(struct reference *ref)
+static void range_test_reference_epoch(struct reference *ref)
 {
 	int last = -1;
 	bool cut[CELLS] = {};
@@ -78,8 +78,9 @@ static void reference_epoch(struct reference *ref)
 
 		if (!c->covered || !c->head)
 			continue;
-		if (last >= 0 && last + length(ref, last) == i &&
-		    reference_idle(ref, &ref->cells[last]) && reference_idle(ref, c))
+		if (last >= 0 && last + range_test_length(ref, last) == i &&
+		    range_test_reference_idle(ref, &ref->cells[last]) &&
+		    range_test_reference_idle(ref, c))
 			c->head = false;
 		else
 			last = i;
@@ -100,12 +101,12 @@ static void reference_epoch(struct reference *ref)
 				right = ref->cells[k].count;
 				break;
 			}
-		cut[i] = length(ref, i) > 1 &&
+		cut[i] = range_test_length(ref, i) > 1 &&
 			 c->count > min3(left, right, c->count) + SPLIT * RANGE_SAMPLE;
 	}
 	for (unsigned int i = 0; i < CELLS; i++) {
 		struct cell *c = &ref->cells[i];
-		const unsigned int half = (length(ref, i) + 1) / 2;
+		const unsigned int half = (range_test_length(ref, i) + 1) / 2;
 
 		if (!cut[i])
 			continue;
@@ -115,8 +116,8 @@ static void reference_epoch(struct reference *ref)
 	}
 }
 
-static unsigned int compare(struct kunit *test, const struct demeter_ranges *rs,
-			    const struct reference *ref)
+static unsigned int range_test_compare(struct kunit *test, const struct demeter_ranges *rs,
+				       const struct reference *ref)
 {
 	unsigned int wrong = 0, n = 0;
 
@@ -127,14 +128,14 @@ static unsigned int compare(struct kunit *test, const struct demeter_ranges *rs,
 		if (!c->covered || !c->head)
 			continue;
 		wrong += n >= rs->nr || r->start != i * CELL ||
-			 r->end != (i + length(ref, i)) * CELL || r->count != c->count ||
+			 r->end != (i + range_test_length(ref, i)) * CELL || r->count != c->count ||
 			 r->born != c->born || r->accessed != c->accessed;
 		n++;
 	}
 	return wrong + (n != rs->nr);
 }
 
-static void equals_reference(struct kunit *test)
+static void range_test_equals_reference(struct kunit *test)
 {
 	struct reference *ref = kunit_kzalloc(test, sizeof(*ref), GFP_KERNEL);
 	struct demeter_ranges rs;
@@ -157,15 +158,15 @@ static void equals_reference(struct kunit *test)
 			const unsigned int end = at + 1 + below(&rnd, CELLS - at);
 
 			demeter_ranges_cover(&rs, at * CELL, end * CELL);
-			reference_cover(ref, at, end);
+			range_test_reference_cover(ref, at, end);
 		} else if (what < 10) {
 			demeter_ranges_epoch(&rs);
-			reference_epoch(ref);
-			wrong += compare(test, &rs, ref);
+			range_test_reference_epoch(ref);
+			wrong += range_test_compare(test, &rs, ref);
 		} else {
 			const bool sampled = demeter_ranges_sample(&rs, at * CELL + what, 1);
 
-			wrong += sampled != reference_sample(ref, at);
+			wrong += sampled != range_test_reference_sample(ref, at);
 		}
 		if (wrong)
 			kunit_err(test, "differs after operation %u", i);
@@ -180,7 +181,7 @@ static void equals_reference(struct kunit *test)
 }
 
 /* The paper: from 64 TiB to 2 MiB in 24 splits or so, with fewer than 50 ranges. */
-static void finds_2mib_in_64tib(struct kunit *test)
+static void range_test_finds_2mib_in_64tib(struct kunit *test)
 {
 	const unsigned long hot = 0x2a7654321000;
 	const struct demeter_range *r;
@@ -209,7 +210,7 @@ static void finds_2mib_in_64tib(struct kunit *test)
 }
 
 /* When there is no room for ranges, all addresses are still covered, and none twice. */
-static void stays_within_its_memory(struct kunit *test)
+static void range_test_stays_within_its_memory(struct kunit *test)
 {
 	struct demeter_ranges rs;
 	struct rnd_state rnd;
@@ -237,14 +238,14 @@ static void stays_within_its_memory(struct kunit *test)
 	demeter_ranges_free(&rs);
 }
 
-static struct kunit_case cases[] = {
-	KUNIT_CASE_SLOW(equals_reference),
-	KUNIT_CASE(finds_2mib_in_64tib),
-	KUNIT_CASE(stays_within_its_memory),
+static struct kunit_case range_test_cases[] = {
+	KUNIT_CASE_SLOW(range_test_equals_reference),
+	KUNIT_CASE(range_test_finds_2mib_in_64tib),
+	KUNIT_CASE(range_test_stays_within_its_memory),
 	{},
 };
 
 struct kunit_suite demeter_range_suite = {
 	.name = "demeter-range",
-	.test_cases = cases,
+	.test_cases = range_test_cases,
 };

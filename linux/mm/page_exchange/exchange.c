@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Exchanges pages of user memory in place.
+ *
+ * Two pages trade places: contents are swapped between the frames, and each
+ * mapping is redirected to the other's frame. No page is allocated and none is
+ * freed, so free memory does not dip and no reclaim wakes (paper, section 4.3:
+ * balanced relocation).
+ *
+ * Base pages, nearly all of them, are anonymous and mapped once. The page table that
+ * maps such a page is all that has to be changed: under the locks of the two
+ * page tables the entries are cleared, translations are flushed once for a
+ * batch, and with its only reference frozen nobody else can come across a page
+ * while its contents and its metadata change. That takes no walk of the
+ * reverse map, no isolation from the LRU and no migration entries; lists,
+ * charges and counters stay with the frames. Huge pages, and pages of different
+ * memory cgroups, are exchanged in another way: see unmapped.c.
+ *
+ * Everything here may race with anything the owner of the memory does. A page that
+ * cannot be moved is left as it was, with its obstacle.
+ */
+#include <linux/export.h>
+#include <linux/memcontrol.h>
+#include <linux/mmu_notifier.h>
+#include <linux/rmap.h>
+#include <linux/sched/mm.h>
+
+#include <asm/tlbflush.h>
+
+#include "../internal.h"
+#include "internal.h"
+
+/* Pairs per hold of the page table locks: some 100 us of copying. */
+#define BATCH 32
+
+/* Two page tables, mapped and locked. */
+struct page_exchange_tables {
+	struct mm_struct *mm_a, *mm_b;
+	pte_t *a, *b;
+};
+
+/* A pair whose entries have been cleared, and what they were. */
+struct page_exchange_cleared {
+	struct page_exchange *pair;
+	struct folio *folio_a, *folio_b;
+	pte_t pte_a, pte_b;
+};
+
+/**
+ * struct page_exchange_batch - Pairs that are exchanged under one hold of the locks
+ * @cleared:	Those whose entries have been cleared.
+ * @n:		How many these are.
+ * @other_cgroup: Those that were left out because their pages are charged to different
+ *		memory cgroups; by their number among all pairs.
+ */
+struct page_exchange_batch {
+	struct page_exchange_cleared cleared[BATCH];
+	unsigned int n;
+	DECLARE_BITMAP(other_cgroup, BATCH);
+};
+
+static pmd_t *page_exchange_pmd(struct mm_struct *mm, unsigned long addr)
+{
+	pgd_t *pgd = pgd_offset(mm, addr);
+	p4d_t *p4d;
+	pud_t *pud;
+
+	if (pgd_none(*pgd) || pgd_bad(*pgd))
+		return NULL;
+	p4d = p4d_offset(pgd, addr);
+	if (p4d_none(*p4d) || p4d_bad(*p4d))
+		return NULL;
+	pud = pud_offset(p4d, addr);
+	if (pud_none(*pud) || pud_leaf(*pud) || pud_bad(*pud))
+		return NULL;
+	return pmd_offset(pud, addr);
+}
+
+/* Finds the folio that is mapped by @ptep at @addr, and what keeps it from being moved. */
+static enum page_exchange_obstacle page_exchange_look_at(struct vm_area_struct *vma,
+							 unsigned long addr, pte_t *ptep,
+							 struct folio **folio)
+{
+	const pte_t pte = ptep_get(ptep);
+
+	if (!pte_present(pte))
+		return PAGE_EXCHANGE_GONE;
+	*folio = vm_normal_folio(vma, addr, pte);
+	if (!*folio || folio_test_large(*folio) || !folio_test_anon(*folio) ||
+	    folio_test_ksm(*folio) || folio_test_mlocked(*folio) ||
+	    folio_test_unevictable(*folio) || folio_test_hwpoison(*folio))
+		return PAGE_EXCHANGE_REFUSED;
+	/* the only reference is the mapping's; a page just added to a list has one more */
+	if (folio_test_swapcache(*folio) || !folio_test_swapbacked(*folio) ||
+	    folio_mapcount(*folio) != 1 || folio_ref_count(*folio) != 1)
+		return PAGE_EXCHANGE_BUSY;
+	return PAGE_EXCHANGE_NO_OBSTACLE;
+}
+
+/*
+ * Locks a folio and freezes its only reference, so that nobody can take another. Fails if
+ * somebody has taken one since it was looked at.
+ */
+static bool page_exchange_hold(struct folio *folio)
+{
+	if (!folio_trylock(folio))
+		return false;
+	if (folio_ref_freeze(folio, 1)) {
+		if (page_exchange_frame_is_sound(folio))
+			return true;
+		folio_ref_unfreeze(folio, 1);
+	}
+	folio_unlock(folio);
+	return false;
+}
+
+static void page_exchange_let_go(struct folio *folio)
+{
+	folio_ref_unfreeze(folio, 1);
+	folio_unlock(folio);
+}
+
+/* Swaps two frames that are off their page tables, so that no CPU can reach them. */
+static bool page_exchange_swap_frames(struct page_exchange *pair, struct folio *a, struct folio *b)
+{
+	bool done;
+
+	if (!page_exchange_hold(a)) {
+		pair->obstacle_a = PAGE_EXCHANGE_BUSY;
+		return false;
+	}
+	if (!page_exchange_hold(b)) {
+		page_exchange_let_go(a);
+		pair->obstacle_b = PAGE_EXCHANGE_BUSY;
+		return false;
+	}
+	done = page_exchange_swap_contents(a, b);
+	if (done) {
+		page_exchange_swap_identity(a, b);
+	} else {
+		pair->obstacle_a = PAGE_EXCHANGE_REFUSED;
+		pair->obstacle_b = PAGE_EXCHANGE_REFUSED;
+	}
+	page_exchange_let_go(b);
+	page_exchange_let_go(a);
+	return done;
+}
+
+static pte_t page_exchange_redirect(pte_t pte, struct folio *from, struct folio *to)
+{
+	return pte_advance_pfn(pte, folio_pfn(to) - folio_pfn(from));
+}
+
+static pte_t *page_exchange_entry(pte_t *table, unsigned long addr)
+{
+	return table + pte_index(addr);
+}
+
+/* Clears the entries of those pairs that can be exchanged. */
+static void page_exchange_clear_entries(const struct page_exchange_tables *t,
+					struct page_exchange *pairs, unsigned int n,
+					struct page_exchange_batch *batch)
+{
+	struct vm_area_struct *vma_a = NULL, *vma_b = NULL;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct page_exchange *pair = &pairs[i];
+		struct page_exchange_cleared *c = &batch->cleared[batch->n];
+		pte_t *ptep_a = page_exchange_entry(t->a, pair->a);
+		pte_t *ptep_b = page_exchange_entry(t->b, pair->b);
+
+		vma_a = page_exchange_find_vma(t->mm_a, pair->a, vma_a);
+		vma_b = page_exchange_find_vma(t->mm_b, pair->b, vma_b);
+		pair->obstacle_a =
+			vma_a ? page_exchange_look_at(vma_a, pair->a, ptep_a, &c->folio_a)
+			      : page_exchange_check_vma(t->mm_a, pair->a);
+		pair->obstacle_b =
+			vma_b ? page_exchange_look_at(vma_b, pair->b, ptep_b, &c->folio_b)
+			      : page_exchange_check_vma(t->mm_b, pair->b);
+		if (pair->obstacle_a || pair->obstacle_b)
+			continue;
+		if (c->folio_a == c->folio_b) {
+			pair->obstacle_b = PAGE_EXCHANGE_REFUSED;
+			continue;
+		}
+		if (folio_memcg(c->folio_a) != folio_memcg(c->folio_b)) {
+			__set_bit(i, batch->other_cgroup);
+			continue;
+		}
+		c->pte_a = ptep_get_and_clear(t->mm_a, pair->a, ptep_a);
+		c->pte_b = ptep_get_and_clear(t->mm_b, pair->b, ptep_b);
+		c->pair = pair;
+		batch->n++;
+	}
+}
+
+/*
+ * Swaps the frames and sets the entries that were cleared, after translations of all of
+ * them have been flushed. Returns how many pairs were exchanged.
+ */
+static unsigned int page_exchange_set_entries(const struct page_exchange_tables *t,
+					      const struct page_exchange_batch *batch)
+{
+	unsigned int done = 0;
+
+	for (unsigned int i = 0; i < batch->n; i++) {
+		const struct page_exchange_cleared *c = &batch->cleared[i];
+		struct page_exchange *pair = c->pair;
+		pte_t pte_a = c->pte_a, pte_b = c->pte_b;
+
+		if (page_exchange_swap_frames(pair, c->folio_a, c->folio_b)) {
+			pte_a = page_exchange_redirect(c->pte_a, c->folio_a, c->folio_b);
+			pte_b = page_exchange_redirect(c->pte_b, c->folio_b, c->folio_a);
+			done++;
+		}
+		set_pte_at(t->mm_a, pair->a, page_exchange_entry(t->a, pair->a), pte_a);
+		set_pte_at(t->mm_b, pair->b, page_exchange_entry(t->b, pair->b), pte_b);
+	}
+	return done;
+}
+
+/*
+ * Flushes all translations of both, which costs less than a flush for each page of a
+ * batch: only few of those that are lost besides are looked up again.
+ */
+static void page_exchange_flush_both(struct mm_struct *mm_a, struct mm_struct *mm_b)
+{
+	flush_tlb_mm(mm_a);
+	if (mm_b != mm_a)
+		flush_tlb_mm(mm_b);
+}
+
+static bool page_exchange_same_table(unsigned long x, unsigned long y)
+{
+	return (x & PMD_MASK) == (y & PMD_MASK);
+}
+
+static void page_exchange_notify_start(struct mmu_notifier_range *range, struct mm_struct *mm,
+				       unsigned long addr)
+{
+	addr &= PMD_MASK;
+	mmu_notifier_range_init(range, MMU_NOTIFY_CLEAR, 0, mm, addr, addr + PMD_SIZE);
+	mmu_notifier_invalidate_range_start(range);
+}
+
+/*
+ * Locks two page tables, that whose lock has the lower address first. Returns false if one
+ * of them is no page table any more: it may have become a huge page before it was locked.
+ *
+ * Why this cannot deadlock: the caller holds both mmap locks for reading. fork() and mremap()
+ * take two page table locks in other orders, but hold the mmap lock of what they copy or move
+ * for writing, so they never meet this. Others that hold it for reading take one page table
+ * lock at a time, but for userfaultfd's move, which uses the same order as here
+ * (double_pt_lock()).
+ */
+static bool page_exchange_lock_tables(struct mm_struct *mm_a, pmd_t *pmd_a, spinlock_t *a,
+				      struct mm_struct *mm_b, pmd_t *pmd_b, spinlock_t *b)
+{
+	spin_lock(a < b ? a : b);
+	if (a != b)
+		spin_lock_nested(a < b ? b : a, SINGLE_DEPTH_NESTING);
+	return pmd_present(*pmd_a) && !pmd_leaf(*pmd_a) && pte_lockptr(mm_a, pmd_a) == a &&
+	       pmd_present(*pmd_b) && !pmd_leaf(*pmd_b) && pte_lockptr(mm_b, pmd_b) == b;
+}
+
+static void page_exchange_unlock_tables(spinlock_t *a, spinlock_t *b)
+{
+	if (a != b)
+		spin_unlock(a < b ? b : a);
+	spin_unlock(a < b ? a : b);
+}
+
+/*
+ * Exchanges pairs whose addresses are in the same two page tables, but for those whose pages
+ * are charged to different memory cgroups. Both mmap locks are held.
+ */
+static unsigned int page_exchange_run(struct mm_struct *mm_a, struct mm_struct *mm_b,
+				      struct page_exchange *pairs, unsigned int n,
+				      struct page_exchange_batch *batch)
+{
+	pmd_t *pmd_a = page_exchange_pmd(mm_a, pairs->a),
+	      *pmd_b = page_exchange_pmd(mm_b, pairs->b);
+	struct page_exchange_tables t = { .mm_a = mm_a, .mm_b = mm_b };
+	struct mmu_notifier_range range_a, range_b;
+	spinlock_t *lock_a, *lock_b;
+	unsigned int done = 0;
+
+	if (!pmd_a || !pmd_b)
+		return 0;
+	page_exchange_notify_start(&range_a, mm_a, pairs->a);
+	page_exchange_notify_start(&range_b, mm_b, pairs->b);
+	t.a = pte_offset_map_nolock(mm_a, pmd_a, pairs->a & PMD_MASK, &lock_a);
+	if (!t.a)
+		goto end;
+	t.b = pte_offset_map_nolock(mm_b, pmd_b, pairs->b & PMD_MASK, &lock_b);
+	if (!t.b)
+		goto unmap_a;
+	if (page_exchange_lock_tables(mm_a, pmd_a, lock_a, mm_b, pmd_b, lock_b)) {
+		flush_tlb_batched_pending(mm_a);
+		if (mm_b != mm_a)
+			flush_tlb_batched_pending(mm_b);
+		page_exchange_clear_entries(&t, pairs, n, batch);
+		if (batch->n) {
+			page_exchange_flush_both(mm_a, mm_b);
+			done = page_exchange_set_entries(&t, batch);
+		}
+	}
+	page_exchange_unlock_tables(lock_a, lock_b);
+	pte_unmap(t.b);
+unmap_a:
+	pte_unmap(t.a);
+end:
+	mmu_notifier_invalidate_range_end(&range_b);
+	mmu_notifier_invalidate_range_end(&range_a);
+	return done;
+}
+
+/* Whether a huge page is mapped at @addr. */
+static bool page_exchange_is_huge(struct mm_struct *mm, unsigned long addr)
+{
+	const pmd_t *pmd = page_exchange_pmd(mm, addr);
+	const pmd_t value = pmd ? pmdp_get_lockless((pmd_t *)pmd) : __pmd(0);
+
+	return pmd_present(value) && pmd_leaf(value);
+}
+
+/*
+ * Exchanges as many of the next pairs as go together and returns how many that are. Both
+ * mmap locks are held.
+ */
+static unsigned int page_exchange_next(struct mm_struct *mm_a, struct mm_struct *mm_b,
+				       struct page_exchange *pairs, unsigned int n,
+				       unsigned int *done)
+{
+	struct page_exchange_batch batch;
+	unsigned int run = 1;
+	bool huge_a, huge_b;
+
+	pairs->obstacle_a = page_exchange_check_vma(mm_a, pairs->a);
+	pairs->obstacle_b = page_exchange_check_vma(mm_b, pairs->b);
+	if (pairs->obstacle_a || pairs->obstacle_b)
+		return 1;
+	pairs->obstacle_a = PAGE_EXCHANGE_GONE;
+	pairs->obstacle_b = PAGE_EXCHANGE_GONE;
+	huge_a = page_exchange_is_huge(mm_a, pairs->a);
+	huge_b = page_exchange_is_huge(mm_b, pairs->b);
+	/* a huge page that was split, or has just become one, is not what was meant */
+	if (huge_a != pairs->huge || huge_b != pairs->huge)
+		return 1;
+	if (huge_a) {
+		*done += page_exchange_unmapped(mm_a, mm_b, pairs);
+		return 1;
+	}
+	while (run < BATCH && run < n && !pairs[run].huge &&
+	       page_exchange_same_table(pairs->a, pairs[run].a) &&
+	       page_exchange_same_table(pairs->b, pairs[run].b))
+		run++;
+	batch.n = 0;
+	bitmap_zero(batch.other_cgroup, BATCH);
+	*done += page_exchange_run(mm_a, mm_b, pairs, run, &batch);
+	for (unsigned int i = 0; i < run; i++)
+		if (test_bit(i, batch.other_cgroup))
+			*done += page_exchange_unmapped(mm_a, mm_b, &pairs[i]);
+	return run;
+}
+
+static bool page_exchange_lock_both(struct mm_struct *a, struct mm_struct *b)
+{
+	if (!mmap_read_trylock(a))
+		return false;
+	if (a == b || mmap_read_trylock(b))
+		return true;
+	mmap_read_unlock(a);
+	return false;
+}
+
+/**
+ * page_exchange_pairs() - Let pages of user memory trade places
+ * @mm_a:	The mm of the addresses a of @pairs.
+ * @mm_b:	The mm of the addresses b; may be @mm_a.
+ * @pairs:	The pairs, best sorted by address: neighbours in the same two page
+ *		tables are handled together. Gets the obstacles. No address may be
+ *		there twice.
+ * @n:		How many pairs there are.
+ *
+ * The caller holds a reference on the users of both (mmget()) and no locks. It
+ * may sleep, but does not wait for an mmap lock. For huge pages an address is that
+ * of the huge page; they trade places with each other only.
+ *
+ * Return: how many pairs were exchanged.
+ */
+unsigned int page_exchange_pairs(struct mm_struct *mm_a, struct mm_struct *mm_b,
+				 struct page_exchange *pairs, unsigned int n)
+{
+	unsigned int run, done = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		pairs[i].obstacle_a = PAGE_EXCHANGE_GONE;
+		pairs[i].obstacle_b = PAGE_EXCHANGE_GONE;
+	}
+	/* pages that were touched just now wait on this CPU to get onto a list */
+	lru_add_drain();
+	for (unsigned int i = 0; i < n; i += run) {
+		if (!page_exchange_lock_both(mm_a, mm_b))
+			break;
+		run = page_exchange_next(mm_a, mm_b, &pairs[i], n - i, &done);
+		if (mm_b != mm_a)
+			mmap_read_unlock(mm_b);
+		mmap_read_unlock(mm_a);
+		cond_resched();
+	}
+	return done;
+}
+EXPORT_SYMBOL_GPL(page_exchange_pairs);

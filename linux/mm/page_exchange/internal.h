@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of the exchange of pages share. Calls go from each file to those above it:
+ *
+ *	policy.c	which memory may be moved
+ *	scan.c		on which nodes the pages of a process are
+ *	migrate.c	moves pages to free memory
+ *	split.c		makes base pages of a huge page
+ *	frames.c	swaps what two frames hold and stand for
+ *	unmapped.c	exchanges two folios that are taken off the page tables
+ *	exchange.c	exchanges pages, base pages under the locks of their page tables
+ */
+#ifndef _MM_PAGE_EXCHANGE_INTERNAL_H
+#define _MM_PAGE_EXCHANGE_INTERNAL_H
+
+#include <linux/mm.h>
+#include <linux/page_exchange.h>
+#include <linux/pagewalk.h>
+
+/**
+ * struct page_exchange_walk - A page of user memory whose page table is locked
+ * @folio:	The folio that is mapped.
+ * @vma:	The area in which it is mapped.
+ * @walk:	The entry of the page table that maps it.
+ */
+struct page_exchange_walk {
+	struct folio *folio;
+	struct vm_area_struct *vma;
+	struct folio_walk walk;
+};
+
+/* policy.c */
+bool page_exchange_vma_is_movable(struct vm_area_struct *vma);
+struct vm_area_struct *page_exchange_find_vma(struct mm_struct *mm, unsigned long addr,
+					      struct vm_area_struct *last);
+enum page_exchange_obstacle page_exchange_check_vma(struct mm_struct *mm, unsigned long addr);
+bool page_exchange_owner_allows(struct mm_struct *mm);
+bool page_exchange_walk_start(struct mm_struct *mm, unsigned long addr,
+			      struct page_exchange_walk *page);
+void page_exchange_walk_end(struct page_exchange_walk *page);
+
+/* frames.c */
+bool page_exchange_swap_contents(struct folio *a, struct folio *b);
+void page_exchange_swap_identity(struct folio *a, struct folio *b);
+
+/* unmapped.c */
+bool page_exchange_unmapped(struct mm_struct *mm_a, struct mm_struct *mm_b,
+			    struct page_exchange *pair);
+
+/*
+ * Whether a frame whose only reference is frozen is still what it was when it was chosen.
+ * Until the freeze, others may have marked it as poisoned or as lazily freed.
+ */
+static inline bool page_exchange_frame_is_sound(struct folio *folio)
+{
+	return folio_test_swapbacked(folio) && !folio_test_hwpoison(folio) &&
+	       !(folio_test_large(folio) && folio_test_has_hwpoisoned(folio));
+}
+
+#endif /* _MM_PAGE_EXCHANGE_INTERNAL_H */

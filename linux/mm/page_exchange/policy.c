@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which user memory may be moved.
+ *
+ * Memory that its owner has a policy for, by mbind() or set_mempolicy(), or by a
+ * cpuset, stays where that says: what NUMA balancing leaves alone is left alone here,
+ * too.
+ */
+#include <linux/cpuset.h>
+#include <linux/mempolicy.h>
+#include <linux/sched/task.h>
+
+#include "internal.h"
+
+static bool page_exchange_policy_allows(const struct mempolicy *policy)
+{
+	return !policy ||
+	       (policy->flags & MPOL_F_MOF && nodes_subset(node_states[N_MEMORY], policy->nodes));
+}
+
+/**
+ * page_exchange_vma_is_movable() - Whether pages of an area may be moved
+ * @vma:	The area, with its mmap lock held.
+ *
+ * Return: whether they may.
+ */
+bool page_exchange_vma_is_movable(struct vm_area_struct *vma)
+{
+	return vma_is_anonymous(vma) &&
+	       !(vma->vm_flags & (VM_LOCKED | VM_PFNMAP | VM_MIXEDMAP | VM_IO | VM_HUGETLB)) &&
+	       page_exchange_policy_allows(vma_policy(vma));
+}
+
+/**
+ * page_exchange_find_vma() - Find an area whose pages may be moved
+ * @mm:		The mm, with its mmap lock held.
+ * @addr:	User address.
+ * @last:	The area that is looked at first, or NULL.
+ *
+ * Return: the vma of @addr, NULL if there is none or its pages must stay.
+ */
+struct vm_area_struct *page_exchange_find_vma(struct mm_struct *mm, unsigned long addr,
+					      struct vm_area_struct *last)
+{
+	struct vm_area_struct *vma = last;
+
+	if (!vma || addr < vma->vm_start || addr >= vma->vm_end)
+		vma = vma_lookup(mm, addr);
+	return vma && page_exchange_vma_is_movable(vma) ? vma : NULL;
+}
+
+/**
+ * page_exchange_check_vma() - See what keeps the pages of an area from being moved
+ * @mm:		The mm, with its mmap lock held.
+ * @addr:	User address.
+ *
+ * Return: what, as far as the area can tell.
+ */
+enum page_exchange_obstacle page_exchange_check_vma(struct mm_struct *mm, unsigned long addr)
+{
+	struct vm_area_struct *vma = vma_lookup(mm, addr);
+
+	if (!vma)
+		return PAGE_EXCHANGE_GONE;
+	return page_exchange_vma_is_movable(vma) ? PAGE_EXCHANGE_NO_OBSTACLE
+						 : PAGE_EXCHANGE_REFUSED;
+}
+
+/**
+ * page_exchange_owner_allows() - Whether a process lets its memory be moved
+ * @mm:		Its mm.
+ *
+ * Return: false if the task that owns @mm has a policy, or a cpuset, that keeps its
+ * memory on some nodes.
+ */
+bool page_exchange_owner_allows(struct mm_struct *mm)
+{
+	bool allowed = true;
+#ifdef CONFIG_MEMCG
+	struct task_struct *owner;
+
+	rcu_read_lock();
+	owner = rcu_dereference(mm->owner);
+	if (owner) {
+		const nodemask_t nodes = cpuset_mems_allowed(owner);
+
+		task_lock(owner);
+		allowed = page_exchange_policy_allows(owner->mempolicy) &&
+			  nodes_subset(node_states[N_MEMORY], nodes);
+		task_unlock(owner);
+	}
+	rcu_read_unlock();
+#endif
+	return allowed;
+}
+
+/**
+ * page_exchange_walk_start() - Find a page in an area whose pages may be moved
+ * @mm:		The mm, with its mmap lock held.
+ * @addr:	User address.
+ * @page:	Gets what is mapped there.
+ *
+ * Return: whether something is. Then its page table is locked until
+ * page_exchange_walk_end().
+ */
+bool page_exchange_walk_start(struct mm_struct *mm, unsigned long addr,
+			      struct page_exchange_walk *page)
+{
+	page->vma = page_exchange_find_vma(mm, addr, NULL);
+	page->folio = page->vma ? folio_walk_start(&page->walk, page->vma, addr, 0) : NULL;
+	return page->folio;
+}
+
+/**
+ * page_exchange_walk_end() - Unlock a page table
+ * @page:	What was found there.
+ */
+void page_exchange_walk_end(struct page_exchange_walk *page)
+{
+	folio_walk_end(&page->walk, page->vma);
+}

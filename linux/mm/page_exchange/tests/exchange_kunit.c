@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tests of the exchange of pages on memory of a process, and of its speed against
+ * migration of the same pages there and back. They need two nodes with memory and are
+ * skipped elsewhere.
+ */
+#include <kunit/test.h>
+#include <linux/highmem.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/module.h>
+#include <linux/page_exchange.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#define PAGES  2048
+#define ROUNDS 4
+
+/* Two nodes, and memory of which the first half is on one and the second on the other. */
+struct memory {
+	struct mm_struct *mm;
+	unsigned long at;
+	int near, far;
+	unsigned long *addrs;
+	u8 *obstacles;
+	struct page_exchange *pairs;
+};
+
+static unsigned long exchange_test_address(const struct memory *m, unsigned int page)
+{
+	return m->at + (unsigned long)page * PAGE_SIZE;
+}
+
+static unsigned int exchange_test_migrate(struct memory *m, const unsigned long *addrs,
+					  u8 *obstacles, unsigned int n, int nid)
+{
+	nodemask_t nodes = nodemask_of_node(nid);
+
+	return page_exchange_migrate(m->mm, addrs, obstacles, n, &nodes);
+}
+
+/* Returns how many pages of [@first, @first + @n) are not on @nid. */
+static unsigned int exchange_test_place(struct memory *m, unsigned int first, unsigned int n,
+					int nid)
+{
+	unsigned int moved = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		m->addrs[i] = exchange_test_address(m, first + i);
+	for (unsigned int i = 0; i < n; i += 512)
+		moved += exchange_test_migrate(m, m->addrs + i, m->obstacles + i, min(n - i, 512u),
+					       nid);
+	for (unsigned int i = 0; i < n; i++)
+		moved += m->obstacles[i] == PAGE_EXCHANGE_REFUSED;
+	return n - min(moved, n);
+}
+
+static u64 exchange_test_word_of(unsigned int page, unsigned int i)
+{
+	return (page * 0x9e3779b97f4a7c15ull) ^ i;
+}
+
+static int exchange_test_fill(struct memory *m)
+{
+	for (unsigned int page = 0; page < PAGES; page++)
+		for (unsigned int i = 0; i < PAGE_SIZE / sizeof(u64); i++)
+			if (put_user(exchange_test_word_of(page, i),
+				     (u64 __user *)exchange_test_address(m, page) + i))
+				return -EFAULT;
+	return 0;
+}
+
+static unsigned int exchange_test_wrong_words(struct memory *m)
+{
+	unsigned int wrong = 0;
+	u64 word;
+
+	for (unsigned int page = 0; page < PAGES; page++)
+		for (unsigned int i = 0; i < PAGE_SIZE / sizeof(u64); i++)
+			wrong += get_user(word, (u64 __user *)exchange_test_address(m, page) + i) ||
+				 word != exchange_test_word_of(page, i);
+	return wrong;
+}
+
+/* Mapped there: it is not freed as long as nobody else has the memory. */
+static struct page *exchange_test_page_of(struct memory *m, unsigned int page)
+{
+	struct page *p;
+
+	if (get_user_pages_fast(exchange_test_address(m, page), 1, 0, &p) != 1)
+		return NULL;
+	put_page(p);
+	return p;
+}
+
+static int exchange_test_node_of(struct memory *m, unsigned int page)
+{
+	struct page *p = exchange_test_page_of(m, page);
+
+	return p ? page_to_nid(p) : NUMA_NO_NODE;
+}
+
+static bool exchange_test_is_huge(struct memory *m, unsigned int page)
+{
+	struct page *p = exchange_test_page_of(m, page);
+
+	return p && PageCompound(p);
+}
+
+static struct memory *exchange_test_make_memory(struct kunit *test)
+{
+	struct memory *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	m->near = first_node(node_states[N_MEMORY]);
+	m->far = next_node(m->near, node_states[N_MEMORY]);
+	if (m->far == MAX_NUMNODES)
+		kunit_skip(test, "needs two nodes with memory");
+	m->at = kunit_vm_mmap(test, NULL, 0, PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			      MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(m->at));
+	m->mm = current->mm;
+	m->addrs = kunit_kmalloc_array(test, PAGES, sizeof(*m->addrs), GFP_KERNEL);
+	m->obstacles = kunit_kmalloc_array(test, PAGES, sizeof(*m->obstacles), GFP_KERNEL);
+	m->pairs = kunit_kmalloc_array(test, PAGES / 2, sizeof(*m->pairs), GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(test, m->addrs && m->obstacles && m->pairs);
+	KUNIT_ASSERT_EQ(test, exchange_test_fill(m), 0);
+	KUNIT_ASSERT_EQ(test, exchange_test_place(m, 0, PAGES / 2, m->near), 0u);
+	KUNIT_ASSERT_EQ(test, exchange_test_place(m, PAGES / 2, PAGES / 2, m->far), 0u);
+	for (unsigned int i = 0; i < PAGES / 2; i++)
+		m->pairs[i] =
+			(struct page_exchange){ .a = exchange_test_address(m, i),
+						.b = exchange_test_address(m, PAGES / 2 + i) };
+	return m;
+}
+
+static unsigned int exchange_test_run(struct memory *m, unsigned int n)
+{
+	return page_exchange_pairs(m->mm, m->mm, m->pairs, n);
+}
+
+static void exchange_test_pages_trade_places(struct kunit *test)
+{
+	struct memory *m = exchange_test_make_memory(test);
+
+	KUNIT_EXPECT_EQ(test, exchange_test_run(m, PAGES / 2), PAGES / 2);
+	for (unsigned int i = 0; i < PAGES / 2; i += 37) {
+		KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, i), m->far);
+		KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, PAGES / 2 + i), m->near);
+		KUNIT_EXPECT_EQ(test, m->pairs[i].obstacle_a, PAGE_EXCHANGE_NO_OBSTACLE);
+	}
+	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m), 0u);
+	KUNIT_EXPECT_EQ(test, exchange_test_run(m, PAGES / 2), PAGES / 2);
+	KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, 0), m->near);
+	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m), 0u);
+}
+
+/* A page that somebody holds stays, and so does its partner. */
+static void exchange_test_pinned_pages_stay(struct kunit *test)
+{
+	struct memory *m = exchange_test_make_memory(test);
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(test,
+			pin_user_pages_fast(exchange_test_address(m, 5), 1, FOLL_WRITE, &page), 1);
+	KUNIT_EXPECT_EQ(test, exchange_test_run(m, 10), 9u);
+	KUNIT_EXPECT_EQ(test, m->pairs[5].obstacle_a, PAGE_EXCHANGE_BUSY);
+	unpin_user_page(page);
+	KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, 5), m->near);
+	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m), 0u);
+}
+
+static void exchange_test_what_cannot_move_is_refused(struct kunit *test)
+{
+	struct memory *m = exchange_test_make_memory(test);
+	unsigned long zero;
+	u64 word;
+
+	/* the zero page, nothing at all, no mapping, and itself */
+	zero = kunit_vm_mmap(test, NULL, 0, 2 * PAGE_SIZE, PROT_READ, MAP_ANONYMOUS | MAP_PRIVATE,
+			     0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(zero));
+	KUNIT_ASSERT_EQ(test, get_user(word, (u64 __user *)zero), 0);
+	KUNIT_ASSERT_EQ(test, word, 0ull);
+	m->pairs[0].a = zero;
+	m->pairs[1].a = zero + PAGE_SIZE;
+	m->pairs[2].a = PAGE_SIZE;
+	m->pairs[3].a = m->pairs[3].b;
+	KUNIT_EXPECT_EQ(test, exchange_test_run(m, 4), 0u);
+	KUNIT_EXPECT_EQ(test, m->pairs[0].obstacle_a, PAGE_EXCHANGE_REFUSED);
+	KUNIT_EXPECT_EQ(test, m->pairs[1].obstacle_a, PAGE_EXCHANGE_GONE);
+	KUNIT_EXPECT_NE(test, m->pairs[2].obstacle_a, PAGE_EXCHANGE_NO_OBSTACLE);
+	KUNIT_EXPECT_EQ(test, m->pairs[3].obstacle_b, PAGE_EXCHANGE_REFUSED);
+	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m), 0u);
+}
+
+/* Two huge pages at the beginning of the memory, the first near and the second far. */
+static struct memory *exchange_test_make_huge_memory(struct kunit *test)
+{
+	struct memory *m = exchange_test_make_memory(test);
+	struct vm_area_struct *vma;
+
+	m->at = kunit_vm_mmap(test, NULL, 0, 2 * PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			      MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(m->at));
+	mmap_write_lock(m->mm);
+	vma = vma_lookup(m->mm, m->at);
+	if (vma)
+		vm_flags_set(vma, VM_HUGEPAGE);
+	mmap_write_unlock(m->mm);
+	m->at = ALIGN(m->at, PMD_SIZE);
+	KUNIT_ASSERT_EQ(test, exchange_test_fill(m), 0);
+	m->pairs[0] = (struct page_exchange){
+		.a = exchange_test_address(m, 0),
+		.b = exchange_test_address(m, PTRS_PER_PTE),
+		.huge = true,
+	};
+	if (!exchange_test_is_huge(m, 0) || !exchange_test_is_huge(m, PTRS_PER_PTE))
+		kunit_skip(test, "needs transparent huge pages");
+	exchange_test_migrate(m, &m->pairs[0].a, m->obstacles, 1, m->near);
+	exchange_test_migrate(m, &m->pairs[0].b, m->obstacles, 1, m->far);
+	KUNIT_ASSERT_EQ(test, exchange_test_node_of(m, 0), m->near);
+	KUNIT_ASSERT_EQ(test, exchange_test_node_of(m, PTRS_PER_PTE), m->far);
+	KUNIT_ASSERT_TRUE(test,
+			  exchange_test_is_huge(m, 0) && exchange_test_is_huge(m, PTRS_PER_PTE));
+	return m;
+}
+
+static void exchange_test_huge_pages_trade_places(struct kunit *test)
+{
+	struct memory *m = exchange_test_make_huge_memory(test);
+
+	KUNIT_EXPECT_EQ(test, exchange_test_run(m, 1), 1u);
+	KUNIT_EXPECT_TRUE(test,
+			  exchange_test_is_huge(m, 0) && exchange_test_is_huge(m, PTRS_PER_PTE));
+	KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, 0), m->far);
+	KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, PTRS_PER_PTE - 1), m->far);
+	KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, PTRS_PER_PTE), m->near);
+	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m), 0u);
+	/* and are what they were: they can be split, parts of them discarded, and so on */
+	KUNIT_EXPECT_EQ(test, vm_munmap(exchange_test_address(m, PAGES - 1), PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, vm_munmap(exchange_test_address(m, 7), PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, 8), m->far);
+	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m),
+			(unsigned int)(2 * PAGE_SIZE / sizeof(u64)));
+	KUNIT_EXPECT_EQ(test, exchange_test_run(m, 1), 0u);
+	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m),
+			(unsigned int)(2 * PAGE_SIZE / sizeof(u64)));
+}
+
+static void exchange_test_pinned_huge_pages_stay(struct kunit *test)
+{
+	struct memory *m = exchange_test_make_huge_memory(test);
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(test,
+			pin_user_pages_fast(exchange_test_address(m, 5), 1, FOLL_WRITE, &page), 1);
+	KUNIT_EXPECT_EQ(test, exchange_test_run(m, 1), 0u);
+	KUNIT_EXPECT_EQ(test, m->pairs[0].obstacle_a, PAGE_EXCHANGE_BUSY);
+	unpin_user_page(page);
+	KUNIT_EXPECT_TRUE(test,
+			  exchange_test_is_huge(m, 0) && exchange_test_is_huge(m, PTRS_PER_PTE));
+	KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, 0), m->near);
+	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m), 0u);
+}
+
+/* Pages of different sizes do not trade places. */
+static void exchange_test_sizes_do_not_mix(struct kunit *test)
+{
+	struct memory *base = exchange_test_make_memory(test),
+		      *m = exchange_test_make_huge_memory(test);
+
+	m->pairs[0].b = exchange_test_address(base, 0);
+	KUNIT_EXPECT_EQ(test, exchange_test_run(m, 1), 0u);
+	swap(m->pairs[0].a, m->pairs[0].b);
+	KUNIT_EXPECT_EQ(test, exchange_test_run(m, 1), 0u);
+	m->pairs[0].huge = false;
+	KUNIT_EXPECT_EQ(test, exchange_test_run(m, 1), 0u);
+	KUNIT_EXPECT_TRUE(test, exchange_test_is_huge(m, 0));
+	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m) + exchange_test_wrong_words(base), 0u);
+}
+
+/* The same pages there and back again, in both ways. */
+static void exchange_test_speed_against_migration(struct kunit *test)
+{
+	struct memory *m = exchange_test_make_memory(test);
+	u64 exchange_ns = 0, migrate_ns = 0;
+
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		u64 begin = ktime_get_ns();
+
+		KUNIT_ASSERT_EQ(test, exchange_test_run(m, PAGES / 2), PAGES / 2);
+		exchange_ns += ktime_get_ns() - begin;
+		begin = ktime_get_ns();
+		KUNIT_ASSERT_EQ(test, exchange_test_place(m, PAGES / 2, PAGES / 2, m->far), 0u);
+		KUNIT_ASSERT_EQ(test, exchange_test_place(m, 0, PAGES / 2, m->near), 0u);
+		migrate_ns += ktime_get_ns() - begin;
+	}
+	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m), 0u);
+	kunit_info(test, "exchange_ns=%llu migrate_ns=%llu pairs=%u", exchange_ns, migrate_ns,
+		   ROUNDS * PAGES / 2);
+}
+
+static struct kunit_case exchange_test_cases[] = {
+	KUNIT_CASE(exchange_test_pages_trade_places),
+	KUNIT_CASE(exchange_test_pinned_pages_stay),
+	KUNIT_CASE(exchange_test_what_cannot_move_is_refused),
+	KUNIT_CASE(exchange_test_huge_pages_trade_places),
+	KUNIT_CASE(exchange_test_pinned_huge_pages_stay),
+	KUNIT_CASE(exchange_test_sizes_do_not_mix),
+	KUNIT_CASE(exchange_test_speed_against_migration),
+	{},
+};
+
+static struct kunit_suite page_exchange_suite = {
+	.name = "page-exchange",
+	.test_cases = exchange_test_cases,
+};
+
+kunit_test_suite(page_exchange_suite);
+
+MODULE_DESCRIPTION("KUnit tests of the exchange of pages");
+MODULE_LICENSE("GPL");
