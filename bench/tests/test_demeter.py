@@ -31,7 +31,8 @@ def test_kunit(boot):
     log = text(run)
     suites = kunit(log)
     assert set(suites) == {
-        "demeter-range", "demeter-heat", "demeter-channel", "page-exchange",
+        "demeter-range", "demeter-heat", "demeter-plan", "demeter-scope", "demeter-channel",
+        "page-exchange",
     }, log[-4000:]  # fmt: skip
     assert all(passed == total for passed, total in suites.values())
     assert "not ok" not in log

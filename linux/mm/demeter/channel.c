@@ -10,7 +10,7 @@
 /**
  * demeter_ring_init() - Make an empty ring
  * @ring:	The ring.
- * @size:	How many samples fit, a power of two.
+ * @size:	How many samples are to fit, a power of two.
  * @nid:	Node of the CPU that will write into it.
  *
  * Return: 0 or -ENOMEM. The caller ends it with demeter_ring_free().
@@ -36,10 +36,10 @@ void demeter_ring_free(struct demeter_ring *ring)
 }
 
 /*
- * The oldest sample that cannot be overwritten while it is being read: the slot
- * behind the last one written may be in the making.
+ * Finds the oldest sample that cannot be overwritten while it is being read. The slot
+ * behind the last one written does not count: its writer may be busy with it.
  */
-static u64 oldest(const struct demeter_ring *ring, u64 written)
+static u64 demeter_ring_oldest(const struct demeter_ring *ring, u64 written)
 {
 	return written >= ring->size ? written - ring->size + 1 : 0;
 }
@@ -48,16 +48,16 @@ static u64 oldest(const struct demeter_ring *ring, u64 written)
  * demeter_ring_read() - Take samples out, oldest first
  * @ring:	The ring, which nobody else reads.
  * @samples:	Gets them.
- * @max:	How many at the most.
+ * @max:	How many it gets at most.
  * @lost:	Is increased by how many were overwritten before they were read.
  *
  * Return: how many were read, less than @max when there are no more.
  */
 u32 demeter_ring_read(struct demeter_ring *ring, struct demeter_sample *samples, u32 max, u64 *lost)
 {
-	/* whatever was published is there: see demeter_ring_write() */
+	/* samples that were counted have been written: see demeter_ring_write() */
 	u64 written = smp_load_acquire(&ring->written);
-	u64 first = max(ring->read, oldest(ring, written));
+	u64 first = max(ring->read, demeter_ring_oldest(ring, written));
 	u32 n = (s64)(written - first) > 0 ? min_t(u64, written - first, max) : 0, spoiled;
 
 	for (u32 i = 0; i < n; i++) {
@@ -66,10 +66,10 @@ u32 demeter_ring_read(struct demeter_ring *ring, struct demeter_sample *samples,
 		samples[i].owner = READ_ONCE(slot->owner);
 		samples[i].addr = READ_ONCE(slot->addr);
 	}
-	/* what has been overwritten meanwhile may be half of one and half of another */
+	/* a slot that was overwritten meanwhile may hold half of one sample, half of another */
 	smp_rmb();
 	written = READ_ONCE(ring->written);
-	spoiled = clamp_t(s64, oldest(ring, written) - first, 0, n);
+	spoiled = clamp_t(s64, demeter_ring_oldest(ring, written) - first, 0, n);
 	if (spoiled) {
 		n -= spoiled;
 		memmove(samples, samples + spoiled, n * sizeof(*samples));

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Samples on their way from the CPUs to the classifier: a ring for each CPU, into
- * which only that CPU writes, and one reader of all. Nobody takes a lock and
- * nobody waits: a reader that is too slow loses the oldest samples, and learns how
- * many.
+ * Rings that samples go through on their way to the classifier. Each has one writer, a CPU or
+ * a thread, and all have the same reader. Nobody takes a lock and nobody waits: a reader that
+ * is too slow loses the oldest samples, and learns how many.
  */
 #ifndef _MM_DEMETER_CHANNEL_H
 #define _MM_DEMETER_CHANNEL_H
@@ -14,7 +13,7 @@
 
 /**
  * struct demeter_sample - An access to memory
- * @owner:	The mm that accessed it: names it, and must not be dereferenced.
+ * @owner:	The mm that accessed it. It may be gone: it is compared, never dereferenced.
  * @addr:	User address.
  */
 struct demeter_sample {
@@ -23,11 +22,11 @@ struct demeter_sample {
 };
 
 /**
- * struct demeter_ring - Samples of a CPU
+ * struct demeter_ring - Samples of one writer
  * @slots:	The samples; @size of them, a power of two.
- * @size:	How many fit.
- * @written:	How many were ever written.
- * @read:	How many were ever read or lost; the reader's.
+ * @size:	How many samples fit.
+ * @written:	How many samples were ever written.
+ * @read:	How many samples were ever read or lost. Only the reader uses it.
  */
 struct demeter_ring {
 	struct demeter_sample *slots;
@@ -42,8 +41,8 @@ u32 demeter_ring_read(struct demeter_ring *ring, struct demeter_sample *samples,
 		      u64 *lost);
 
 /**
- * demeter_ring_write() - Add a sample, over the oldest one if need be
- * @ring:	The ring, which no other CPU writes into.
+ * demeter_ring_write() - Add a sample, over the oldest one if there is no room
+ * @ring:	The ring, which nobody else writes into.
  * @owner:	The mm that accessed it.
  * @addr:	User address.
  *
@@ -56,11 +55,11 @@ static inline void demeter_ring_write(struct demeter_ring *ring, const void *own
 	const u64 n = ring->written;
 	struct demeter_sample *slot = &ring->slots[n & (ring->size - 1)];
 
-	/* the sample before this one is published before its slot can be seen to change */
+	/* whoever sees this slot change also sees that the sample before it was counted */
 	smp_wmb();
 	WRITE_ONCE(slot->owner, owner);
 	WRITE_ONCE(slot->addr, addr);
-	/* for those who see it counted, it is there: see demeter_ring_read() */
+	/* whoever sees the sample counted also sees it written: see demeter_ring_read() */
 	smp_store_release(&ring->written, n + 1);
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The epochs of Demeter: one kernel thread that takes the samples, classifies, ranks
- * and relocates; and the module.
+ * The kernel thread that goes through the stages of the pipeline once per epoch, and the
+ * module.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/kthread.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/page_exchange.h>
 #include <linux/sched/cputime.h>
 #include <linux/slab.h>
 #include <linux/vmstat.h>
@@ -17,14 +18,8 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/demeter.h>
 
-/* Samples taken from a ring at once. */
-#define READ_SAMPLES 256
-
-/* See demeter.h. */
-DEFINE_MUTEX(demeter_lock);
-
 /* Defaults: the paper's where it has them; see demeter.rst for the others. */
-struct demeter_params demeter_params = {
+static const struct demeter_params demeter_defaults = {
 	.epoch_ms = 500,
 	.sample_period = 1021,
 	.latency_threshold = 64,
@@ -40,61 +35,11 @@ struct demeter_params demeter_params = {
 	.page_counters = true,
 };
 
-struct demeter_stats demeter_stats;
-nodemask_t demeter_fast_nodes, demeter_slow_nodes;
+/* Set as long as the module is loaded, for its init and exit only. */
+static struct demeter_ctx *demeter_ctx;
 
-static const struct demeter_source *source; /* NULL: the first that works */
-static const struct demeter_source *running_source;
-static struct task_struct *thread;
-static struct demeter_sample *sample_buffer;
-static struct demeter_ranking *rankings; /* by size */
-static struct demeter_sample_counts counted; /* since sampling began */
-
-/**
- * demeter_is_running() - Whether memory is managed
- *
- * Return: whether it is.
- */
-bool demeter_is_running(void)
-{
-	return thread;
-}
-
-/**
- * demeter_source_chosen() - What is sampled
- *
- * Return: the source in use, or the one that was asked for; NULL for any.
- */
-const struct demeter_source *demeter_source_chosen(void)
-{
-	return thread ? running_source : source;
-}
-
-/**
- * demeter_choose_source() - Say what is to be sampled
- * @name:	Name of a source, or "auto" for the first that works.
- *
- * Return: 0, -EINVAL if there is no such source, -EBUSY while running.
- */
-int demeter_choose_source(const char *name)
-{
-	if (thread)
-		return -EBUSY;
-	if (sysfs_streq(name, "auto")) {
-		source = NULL;
-		return 0;
-	}
-	for (unsigned int i = 0; i < demeter_nr_sources; i++) {
-		if (sysfs_streq(name, demeter_sources[i].name)) {
-			source = &demeter_sources[i];
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
-/* CPU time of this thread since *@since, which becomes now. */
-static u64 lap(u64 *since)
+/* Returns the CPU time of this thread since *@since, which becomes now. */
+static u64 demeter_lap(u64 *since)
 {
 	const u64 now = task_sched_runtime(current);
 	const u64 ns = now - *since;
@@ -103,238 +48,15 @@ static u64 lap(u64 *since)
 	return ns;
 }
 
-static void take_sample(struct demeter_target *t, unsigned long addr)
+static bool demeter_is_due(const struct demeter_ctx *ctx, unsigned int epochs)
 {
-	struct demeter_granule *g = t->last_sampled;
-
-	if (!g || addr - g->start >= GRANULE_SIZE)
-		g = xa_load(&t->granules, addr / GRANULE_SIZE);
-	/* memory that is not managed, or came after the scan */
-	if (!g) {
-		demeter_stats.strays++;
-		return;
-	}
-	t->last_sampled = g;
-	t->samples++;
-	demeter_granule_sample(g, (addr >> PAGE_SHIFT) % GRANULE_PAGES);
+	return epochs && ctx->stats.epochs % epochs == 0;
 }
 
-/* Samples of accessed bits, by target. */
-static void take_watched(void)
+/* Adds what was done in an epoch to the counters of /proc/vmstat. */
+static void demeter_count_events(const struct demeter_stats *now,
+				 const struct demeter_stats *before)
 {
-	struct demeter_target *t;
-	u32 n;
-
-	list_for_each_entry(t, &demeter_targets, list) {
-		if (!t->watch)
-			continue;
-		while ((n = demeter_watch_read(t->watch, sample_buffer, READ_SAMPLES,
-					       &demeter_stats.lost)))
-			for (u32 i = 0; i < n; i++)
-				take_sample(t, sample_buffer[i].addr);
-		cond_resched();
-	}
-}
-
-/* Samples of a PMU, by CPU. */
-static void take_sampled(void)
-{
-	struct demeter_target *t = NULL;
-	int cpu = -1;
-	u32 n;
-
-	while ((n = demeter_sampling_read(&cpu, sample_buffer, READ_SAMPLES,
-					  &demeter_stats.lost))) {
-		for (u32 i = 0; i < n; i++) {
-			const struct demeter_sample *s = &sample_buffer[i];
-
-			if (!t || t->mm != s->owner)
-				t = demeter_target_of(s->owner);
-			if (t)
-				take_sample(t, s->addr);
-			else
-				demeter_stats.strays++;
-		}
-		cond_resched();
-	}
-}
-
-static void take_samples(void)
-{
-	struct demeter_target *t;
-
-	list_for_each_entry(t, &demeter_targets, list)
-		t->last_sampled = NULL;
-	if (running_source->accessed_bits)
-		take_watched();
-	else
-		take_sampled();
-}
-
-static bool is_due(unsigned int epochs)
-{
-	return epochs && demeter_stats.epochs % epochs == 0;
-}
-
-static void age(struct demeter_target *t)
-{
-	const bool try_again = is_due(demeter_params.backoff_epochs);
-	struct demeter_granule *g;
-	unsigned long index;
-
-	mutex_lock(&t->lock);
-	xa_for_each(&t->granules, index, g) {
-		if (g->fresh)
-			demeter_ranges_sample(&t->ranges, g->start, g->fresh);
-		g->fresh = 0;
-		if (try_again)
-			bitmap_zero(g->stuck, GRANULE_PAGES);
-	}
-	t->ranges.split = demeter_params.split_threshold * num_online_cpus();
-	t->ranges.merge = demeter_params.merge_epochs;
-	demeter_ranges_epoch(&t->ranges);
-	mutex_unlock(&t->lock);
-	trace_demeter_epoch(t->pid, t->ranges.nr, t->ranges.nr_splits, t->ranges.nr_merges,
-			    t->samples);
-}
-
-static void cool(struct demeter_target *t)
-{
-	struct demeter_granule *g;
-	unsigned long index;
-
-	xa_for_each(&t->granules, index, g)
-		demeter_granule_cool(g);
-}
-
-/* Estimate the granules from @index on that lie in @r, given the mean of ranges. */
-static void estimate_range(struct demeter_target *t, const struct demeter_range *r,
-			   const struct demeter_group *ranges)
-{
-	const unsigned long first = r->start / GRANULE_SIZE, last = (r->end - 1) / GRANULE_SIZE;
-	struct demeter_group granules = {};
-	struct demeter_granule *g;
-	unsigned long index;
-	u32 mean;
-
-	xa_for_each_range(&t->granules, index, g, first, last)
-		if (g->nr_present)
-			demeter_group_add(&granules, g->nr_present, g->sum);
-	if (!granules.members)
-		return;
-	demeter_group_estimate(&granules);
-	mean = demeter_group_member(ranges, granules.pages, granules.sum, ranges->mean);
-	xa_for_each_range(&t->granules, index, g, first, last) {
-		if (!g->nr_present)
-			continue;
-		demeter_granule_estimate(
-			g, demeter_group_member(&granules, g->nr_present, g->sum, mean));
-		if (!demeter_params.page_counters)
-			g->weight = 0;
-		demeter_ranking_add(&rankings[demeter_granule_size(g)], g);
-	}
-}
-
-static u64 sum_of_range(struct demeter_target *t, const struct demeter_range *r, u32 *pages)
-{
-	const unsigned long first = r->start / GRANULE_SIZE, last = (r->end - 1) / GRANULE_SIZE;
-	struct demeter_granule *g;
-	unsigned long index;
-	u64 sum = 0;
-
-	*pages = 0;
-	xa_for_each_range(&t->granules, index, g, first, last) {
-		if (!g->nr_present)
-			continue;
-		*pages += g->nr_present;
-		sum += g->sum;
-	}
-	return sum;
-}
-
-static void rank(void)
-{
-	struct demeter_group ranges = {};
-	struct demeter_target *t;
-
-	memset(rankings, 0, NR_DEMETER_SIZES * sizeof(*rankings));
-	list_for_each_entry(t, &demeter_targets, list) {
-		for (unsigned int i = 0; i < t->ranges.nr; i++) {
-			u32 pages;
-			const u64 sum = sum_of_range(t, &t->ranges.ranges[i], &pages);
-
-			if (pages)
-				demeter_group_add(&ranges, pages, sum);
-		}
-	}
-	demeter_group_estimate(&ranges);
-	list_for_each_entry(t, &demeter_targets, list)
-		for (unsigned int i = 0; i < t->ranges.nr; i++)
-			estimate_range(t, &t->ranges.ranges[i], &ranges);
-}
-
-/*
- * A sample that is remembered stands for sample_period accesses, and what was
- * accessed within the memory of the counts is expected to be again.
- */
-static struct demeter_worth worth(void)
-{
-	const u64 gain_ns = (u64)demeter_params.sample_period * demeter_params.tier_ns;
-	const u64 one = HEAT_SAMPLE << HEAT_SHIFT;
-
-	return (struct demeter_worth){
-		.margin = demeter_params.margin,
-		.least = min_t(u64, demeter_params.exchange_ns * one / max(gain_ns, 1ull),
-			       U32_MAX / 2),
-	};
-}
-
-static u64 pages_of_plan(const struct demeter_plan *p, enum demeter_size size)
-{
-	return demeter_pages_of(size) * (p->exchange + p->promote);
-}
-
-static struct demeter_plan plan_size(enum demeter_size size, u64 most, u64 free)
-{
-	const unsigned int pages = demeter_pages_of(size);
-	const struct demeter_worth pays = worth();
-
-	return demeter_ranking_plan(&rankings[size], &pays, most / pages, free / pages);
-}
-
-/*
- * Neither size takes more than half of a batch if the other has use for the rest. Returns
- * which huge pages are to be split.
- */
-static struct demeter_split plan(struct demeter_plan plans[NR_DEMETER_SIZES])
-{
-	const u64 batch = demeter_params.batch_pages;
-	const struct demeter_worth pays = worth();
-	struct demeter_plan *base = &plans[DEMETER_BASE], *huge = &plans[DEMETER_HUGE];
-	u64 free = demeter_free_fast_pages(DEMETER_BASE), used;
-
-	*base = plan_size(DEMETER_BASE, batch, free);
-	*huge = plan_size(DEMETER_HUGE, batch - min(pages_of_plan(base, DEMETER_BASE), batch / 2),
-			  demeter_free_fast_pages(DEMETER_HUGE));
-	used = pages_of_plan(huge, DEMETER_HUGE);
-	if (used) {
-		free -= min(free, huge->promote * demeter_pages_of(DEMETER_HUGE));
-		*base = plan_size(DEMETER_BASE, batch - used, free);
-	}
-	for (int size = 0; size < NR_DEMETER_SIZES; size++)
-		trace_demeter_rank(demeter_pages_of(size), rankings[size].total[DEMETER_FAST],
-				   rankings[size].total[DEMETER_SLOW], &plans[size]);
-	/* as long as there is free memory, nobody need make room */
-	if (base->promote || huge->promote)
-		return (struct demeter_split){};
-	return demeter_ranking_split(rankings, &pays, plans,
-				     batch - used - pages_of_plan(base, DEMETER_BASE));
-}
-
-static void count_events(const struct demeter_stats *before)
-{
-	const struct demeter_stats *now = &demeter_stats;
-
 	count_vm_events(DEMETER_SAMPLES, now->samples - before->samples);
 	count_vm_events(DEMETER_LOST, now->lost - before->lost);
 	count_vm_events(DEMETER_PROMOTE, now->promoted - before->promoted);
@@ -346,293 +68,199 @@ static void count_events(const struct demeter_stats *before)
 					div_u64(before->stage_ns[i], NSEC_PER_USEC));
 }
 
-static void count_watched(void)
+static void demeter_classify(struct demeter_ctx *ctx)
+{
+	const bool try_again = demeter_is_due(ctx, ctx->params.backoff_epochs);
+	struct demeter_target *t;
+
+	demeter_targets_find(ctx);
+	demeter_scan_targets(ctx);
+	if (ctx->source->update)
+		ctx->source->update(ctx);
+	demeter_classify_samples(ctx);
+	list_for_each_entry(t, &ctx->targets.list, list) {
+		demeter_classify_age(ctx, t, try_again);
+		trace_demeter_epoch(t->pid, t->ranges.nr, t->ranges.nr_splits, t->ranges.nr_merges,
+				    t->samples);
+	}
+}
+
+static void demeter_rank(struct demeter_ctx *ctx, struct demeter_plans *plans)
+{
+	const struct demeter_params *p = &ctx->params;
+	const struct demeter_worth worth =
+		demeter_plan_worth(p->margin, p->exchange_ns, p->tier_ns, p->sample_period);
+	u64 room[NR_DEMETER_SIZES];
+
+	demeter_classify_estimate(ctx);
+	for (int size = 0; size < NR_DEMETER_SIZES; size++)
+		room[size] = demeter_relocate_room(ctx, size);
+	demeter_plan_epoch(plans, ctx->rankings, &worth, p->batch_pages, room);
+	for (int size = 0; size < NR_DEMETER_SIZES; size++)
+		trace_demeter_rank(demeter_pages_of(size), ctx->rankings[size].total[DEMETER_FAST],
+				   ctx->rankings[size].total[DEMETER_SLOW], &plans->sizes[size]);
+}
+
+static void demeter_relocate(struct demeter_ctx *ctx, const struct demeter_plans *plans)
 {
 	struct demeter_target *t;
 
-	list_for_each_entry(t, &demeter_targets, list)
-		if (t->watch)
-			demeter_watch_counts(t->watch, &demeter_stats.samples,
-					     &demeter_stats.stage_ns[DEMETER_SAMPLE]);
+	demeter_relocate_epoch(ctx, plans);
+	if (demeter_is_due(ctx, ctx->params.cool_epochs))
+		list_for_each_entry(t, &ctx->targets.list, list)
+			demeter_classify_cool(t);
 }
 
-static void count_sampled(void)
+static void demeter_epoch(struct demeter_ctx *ctx)
 {
-	const struct demeter_sample_counts counts = demeter_sampling_counts();
-
-	demeter_stats.samples += counts.samples - counted.samples;
-	/* an estimate that may become smaller */
-	if (counts.cpu_ns > counted.cpu_ns) {
-		demeter_stats.stage_ns[DEMETER_SAMPLE] += counts.cpu_ns - counted.cpu_ns;
-		counted.cpu_ns = counts.cpu_ns;
-	}
-	counted.samples = counts.samples;
-}
-
-/* Add what sampling has done since the last epoch. */
-static void count_samples(void)
-{
-	if (running_source->accessed_bits)
-		count_watched();
-	else
-		count_sampled();
-}
-
-static bool has_pages(const struct demeter_target *t)
-{
-	return t->pages[DEMETER_FAST] || t->pages[DEMETER_SLOW];
-}
-
-static void unwatch(struct demeter_target *t)
-{
-	if (t->watch)
-		demeter_watch_stop(t->watch);
-	t->watch = NULL;
-}
-
-/* Whether it is being watched, and is to be. Ends what is out of date. */
-static bool is_watched(struct demeter_target *t)
-{
-	const bool ended = t->watch && demeter_watch_has_ended(t->watch);
-
-	/* found again if another thread still has the memory */
-	if (ended)
-		t->scope = 0;
-	if (ended || !has_pages(t) ||
-	    (t->watch && demeter_watch_epoch(t->watch) != demeter_params.epoch_ms))
-		unwatch(t);
-	return t->watch;
-}
-
-/* False when there is no point in trying others. */
-static bool watch(struct demeter_target *t)
-{
-	struct demeter_watch *w = demeter_watch_start(t->thread, t->mm, demeter_params.epoch_ms);
-
-	if (IS_ERR(w)) {
-		pr_warn_ratelimited("demeter: process %d is not watched (%ld)\n", t->pid,
-				    PTR_ERR(w));
-		return false;
-	}
-	t->watch = w;
-	return true;
-}
-
-/* Accessed bits are sampled by target. Whose memory may not be moved need not be. */
-static void watch_targets(void)
-{
-	struct demeter_target *t;
-	unsigned int n = 0;
-	u64 total = 0;
-
-	list_for_each_entry(t, &demeter_targets, list) {
-		if (!is_watched(t))
-			continue;
-		total += demeter_watch_total(t->watch);
-		n++;
-	}
-	demeter_watch_scale(total);
-	list_for_each_entry(t, &demeter_targets, list) {
-		if (t->watch || !t->scope || !has_pages(t))
-			continue;
-		if (n++ == DEMETER_MAX_WATCHED || !watch(t))
-			return;
-	}
-}
-
-static void epoch(void)
-{
-	struct demeter_plan plans[NR_DEMETER_SIZES];
-	struct demeter_split split;
+	struct demeter_stats *now = &ctx->stats;
 	struct demeter_stats before;
-	struct demeter_target *t;
+	struct demeter_plans plans;
 	u64 since;
 
-	mutex_lock(&demeter_lock);
-	before = demeter_stats;
+	mutex_lock(&ctx->lock);
+	before = *now;
 	since = task_sched_runtime(current);
-	count_samples();
-	demeter_stats.epochs++;
-	demeter_targets_find();
-	demeter_targets_scan();
-	if (running_source->accessed_bits)
-		watch_targets();
-	take_samples();
-	list_for_each_entry(t, &demeter_targets, list)
-		age(t);
-	demeter_stats.stage_ns[DEMETER_CLASSIFY] += lap(&since);
-
-	rank();
-	split = plan(plans);
-	demeter_stats.stage_ns[DEMETER_RANK] += lap(&since);
-
-	demeter_relocate_begin();
-	for (int size = NR_DEMETER_SIZES - 1; size >= 0; size--)
-		demeter_relocate(size, &plans[size]);
-	demeter_split(split);
-	if (is_due(demeter_params.cool_epochs))
-		list_for_each_entry(t, &demeter_targets, list)
-			cool(t);
-	demeter_stats.stage_ns[DEMETER_RELOCATE] += lap(&since);
-	trace_demeter_relocate(
-		demeter_stats.promoted - before.promoted, demeter_stats.demoted - before.demoted,
-		demeter_stats.exchanged - before.exchanged, demeter_stats.busy - before.busy,
-		demeter_stats.refused - before.refused);
-	count_events(&before);
-	mutex_unlock(&demeter_lock);
+	ctx->source->count(ctx);
+	now->epochs++;
+	demeter_classify(ctx);
+	now->stage_ns[DEMETER_CLASSIFY] += demeter_lap(&since);
+	demeter_rank(ctx, &plans);
+	now->stage_ns[DEMETER_RANK] += demeter_lap(&since);
+	demeter_relocate(ctx, &plans);
+	now->stage_ns[DEMETER_RELOCATE] += demeter_lap(&since);
+	trace_demeter_relocate(now->promoted - before.promoted, now->demoted - before.demoted,
+			       now->exchanged - before.exchanged, now->busy - before.busy,
+			       now->refused - before.refused);
+	demeter_count_events(now, &before);
+	mutex_unlock(&ctx->lock);
 }
 
-static int run(void *unused)
+static int demeter_thread(void *data)
 {
+	struct demeter_ctx *ctx = data;
+
 	while (!kthread_should_stop()) {
-		epoch();
+		demeter_epoch(ctx);
 		set_current_state(TASK_INTERRUPTIBLE);
 		if (!kthread_should_stop())
-			schedule_timeout(msecs_to_jiffies(READ_ONCE(demeter_params.epoch_ms)));
+			schedule_timeout(msecs_to_jiffies(READ_ONCE(ctx->params.epoch_ms)));
 		__set_current_state(TASK_RUNNING);
 	}
 	return 0;
 }
 
-/* Fast and slow nodes from the kernel's memory tiers, unless users named them. */
-static int find_tiers(void)
+static void demeter_free_buffers(struct demeter_ctx *ctx)
 {
-	int nid;
-
-	if (nodes_empty(demeter_fast_nodes) && nodes_empty(demeter_slow_nodes)) {
-		for_each_node_state(nid, N_MEMORY) {
-			if (page_exchange_node_is_fast(nid))
-				node_set(nid, demeter_fast_nodes);
-			else
-				node_set(nid, demeter_slow_nodes);
-		}
-	}
-	if (nodes_empty(demeter_fast_nodes) || nodes_empty(demeter_slow_nodes) ||
-	    nodes_intersects(demeter_fast_nodes, demeter_slow_nodes)) {
-		pr_err("demeter: needs nodes of two memory tiers; fast: %*pbl, slow: %*pbl\n",
-		       nodemask_pr_args(&demeter_fast_nodes),
-		       nodemask_pr_args(&demeter_slow_nodes));
-		return -ENODEV;
-	}
-	return 0;
+	kfree(ctx->rankings);
+	kfree(ctx->samples);
+	ctx->rankings = NULL;
+	ctx->samples = NULL;
 }
 
-static int try_source(const struct demeter_source *s)
+static int demeter_alloc_buffers(struct demeter_ctx *ctx)
 {
-	if (s->accessed_bits)
-		return demeter_watch_check();
-	return demeter_sampling_start(s, demeter_params.sample_period,
-				      demeter_params.latency_threshold);
+	ctx->samples = kmalloc_array(DEMETER_READ_SAMPLES, sizeof(*ctx->samples), GFP_KERNEL);
+	ctx->rankings = kmalloc_array(NR_DEMETER_SIZES, sizeof(*ctx->rankings), GFP_KERNEL);
+	if (ctx->samples && ctx->rankings)
+		return 0;
+	demeter_free_buffers(ctx);
+	return -ENOMEM;
 }
 
-static void stop_sampling(void)
-{
-	struct demeter_target *t;
-
-	if (!running_source->accessed_bits) {
-		demeter_sampling_stop();
-		return;
-	}
-	list_for_each_entry(t, &demeter_targets, list)
-		unwatch(t);
-}
-
-static int start_sampling(void)
-{
-	int ret = -ENODEV;
-
-	for (unsigned int i = 0; i < demeter_nr_sources && ret; i++) {
-		if (source && source != &demeter_sources[i])
-			continue;
-		running_source = &demeter_sources[i];
-		ret = try_source(running_source);
-	}
-	if (!ret)
-		pr_info("demeter: samples by %s\n", running_source->name);
-	else
-		pr_err("demeter: no PMU that samples data addresses%s%s (%d)\n", source ? ": " : "",
-		       source ? source->name : "", ret);
-	return ret;
-}
-
-/**
- * demeter_start() - Begin to manage memory
- *
- * Return: 0, or with the reason in the log -ENODEV when there are not two tiers or
- * nothing that samples, -ENOMEM, or what perf said.
+/*
+ * Begins to manage memory. Returns 0, or with the reason in the log -ENODEV when there are not
+ * two tiers or nothing that samples, -ENOMEM, or what perf said.
  */
-int demeter_start(void)
+static int demeter_start(struct demeter_ctx *ctx)
 {
+	struct task_struct *thread;
 	int ret;
 
-	lockdep_assert_held(&demeter_lock);
-	if (thread)
+	lockdep_assert_held(&ctx->lock);
+	if (demeter_is_running(ctx))
 		return 0;
-	ret = find_tiers();
+	ret = demeter_scan_find_tiers(ctx);
 	if (ret)
 		return ret;
-	counted = (struct demeter_sample_counts){};
-	sample_buffer = kmalloc_array(READ_SAMPLES, sizeof(*sample_buffer), GFP_KERNEL);
-	rankings = kmalloc_array(NR_DEMETER_SIZES, sizeof(*rankings), GFP_KERNEL);
-	ret = sample_buffer && rankings ? demeter_relocate_init() : -ENOMEM;
+	ret = demeter_alloc_buffers(ctx);
 	if (ret)
-		goto free;
-	ret = start_sampling();
+		return ret;
+	ret = demeter_relocate_init(ctx);
+	if (ret)
+		goto free_buffers;
+	ret = demeter_source_start(ctx);
 	if (ret)
 		goto exit_relocate;
-	thread = kthread_run(run, NULL, "demeterd");
-	if (!IS_ERR(thread))
+	thread = kthread_run(demeter_thread, ctx, "demeterd");
+	if (!IS_ERR(thread)) {
+		ctx->thread = thread;
 		return 0;
+	}
 	ret = PTR_ERR(thread);
-	thread = NULL;
-	stop_sampling();
+	demeter_source_stop(ctx);
 exit_relocate:
-	demeter_relocate_exit();
-free:
-	kfree(rankings);
-	kfree(sample_buffer);
+	demeter_relocate_exit(ctx);
+free_buffers:
+	demeter_free_buffers(ctx);
 	return ret;
 }
 
-/**
- * demeter_stop() - Leave memory as it is from now on
- *
- * Returns when nothing is sampled or moved any more. Scopes and targets stay.
- */
-void demeter_stop(void)
+/* Returns when nothing is sampled or moved any more. Scopes and targets stay. */
+static void demeter_stop(struct demeter_ctx *ctx)
 {
-	struct task_struct *ending = thread;
+	struct task_struct *thread = ctx->thread;
 
-	lockdep_assert_held(&demeter_lock);
-	if (!ending)
+	lockdep_assert_held(&ctx->lock);
+	if (!thread)
 		return;
-	/* it may be waiting for the lock */
-	mutex_unlock(&demeter_lock);
-	kthread_stop(ending);
-	mutex_lock(&demeter_lock);
-	thread = NULL;
-	stop_sampling();
-	demeter_relocate_exit();
-	kfree(rankings);
-	kfree(sample_buffer);
+	/* the thread may be waiting for the lock */
+	mutex_unlock(&ctx->lock);
+	kthread_stop(thread);
+	mutex_lock(&ctx->lock);
+	ctx->thread = NULL;
+	demeter_source_stop(ctx);
+	demeter_relocate_exit(ctx);
+	demeter_free_buffers(ctx);
 }
+
+static const struct demeter_control demeter_control = {
+	.start = demeter_start,
+	.stop = demeter_stop,
+};
 
 static int __init demeter_init(void)
 {
-	int ret = demeter_watch_init();
+	struct demeter_ctx *ctx = kzalloc(sizeof(*ctx), GFP_KERNEL);
+	int ret;
 
+	if (!ctx)
+		return -ENOMEM;
+	mutex_init(&ctx->lock);
+	ctx->params = demeter_defaults;
+	demeter_targets_init(ctx);
+	ret = demeter_watches_init(&ctx->watches);
 	if (ret)
-		return ret;
-	ret = demeter_sysfs_init();
+		goto free;
+	ret = demeter_sysfs_init(ctx, &demeter_control);
 	if (ret)
-		demeter_watch_exit();
+		goto exit_watches;
+	demeter_ctx = ctx;
+	return 0;
+exit_watches:
+	demeter_watches_exit(&ctx->watches);
+free:
+	kfree(ctx);
 	return ret;
 }
 
 static void __exit demeter_exit(void)
 {
-	demeter_sysfs_exit();
-	demeter_watch_exit();
+	struct demeter_ctx *ctx = demeter_ctx;
+
+	demeter_sysfs_exit(ctx);
+	demeter_watches_exit(&ctx->watches);
+	kfree(ctx);
 }
 
 module_init(demeter_init);

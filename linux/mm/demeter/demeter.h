@@ -2,38 +2,56 @@
 /*
  * Demeter: tiered memory managed by the kernel that uses it.
  *
- * Data flows one way, once per epoch, in one kernel thread (core.c):
+ * Once per epoch, one kernel thread (core.c) goes through the stages of a pipeline:
  *
- *	sample.c	the PMU samples user addresses into per-CPU rings (channel.c);
- *	accessed.c	without such a PMU, DAMON does by means of accessed bits
- *	target.c	whose memory is managed; samples find their target
- *	range.c, heat.c	classify: how hot ranges and pages are
- *	rank.c		which pages are to change tiers
- *	relocate.c	moves them by means of mm/page_exchange, which is built in
+ *	find		target.c finds the processes that are in a scope (scope.c), and scan.c
+ *			where their pages are;
+ *	sample		a source (source.c: source_pmu.c, or source_damon.c with watch.c)
+ *			hands over the addresses that were accessed, from its rings (channel.c);
+ *	classify	classify.c counts them per page (heat.c) and per range (range.c), and
+ *			estimates how hot pages are;
+ *	rank		plan.c decides from the ranking (rank.c) which pages change tiers;
+ *	relocate	gather.c picks the pages, relocate.c moves them by means of
+ *			mm/page_exchange, which is built in.
  *
- * sysfs.c is the interface. Everything below is protected by demeter_lock, which
- * the thread holds for an epoch at a time.
+ * sysfs.c and sysfs_target.c are the interface. A file calls only files below it:
+ *
+ *	core.c
+ *	sysfs.c
+ *	sysfs_target.c, classify.c
+ *	target.c, relocate.c, source.c
+ *	scope.c, scan.c, gather.c, plan.c, source_pmu.c, source_damon.c
+ *	range.c, rank.c, watch.c
+ *	heat.c, channel.c
+ *
+ * What lower files have to tell upper ones goes through struct demeter_source,
+ * struct demeter_control and struct demeter_observer.
  */
 #ifndef _MM_DEMETER_DEMETER_H
 #define _MM_DEMETER_DEMETER_H
 
+#include <linux/completion.h>
+#include <linux/hashtable.h>
 #include <linux/kobject.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/nodemask.h>
 #include <linux/sched.h>
+#include <linux/wait.h>
 #include <linux/xarray.h>
 
-#include "accessed.h"
 #include "heat.h"
+#include "plan.h"
 #include "range.h"
 #include "rank.h"
-#include "sample.h"
+#include "scope.h"
+#include "source.h"
+#include "watch.h"
 
 #define DEMETER_MAX_RANGES  65536
 #define DEMETER_MAX_TARGETS 4096
-/* Of those, by a thread each, if accessed bits are the source. */
-#define DEMETER_MAX_WATCHED 64
+/* Samples that are taken from a ring at once. */
+#define DEMETER_READ_SAMPLES 256
 
 /**
  * struct demeter_params - What users can set; ranges and units in sysfs.c
@@ -42,14 +60,14 @@
  * @latency_threshold: Least latency of a sampled load, in core cycles.
  * @split_threshold: Samples per CPU by which a range exceeds a neighbour to be split.
  * @merge_epochs: Epochs without samples until ranges are merged.
- * @max_ranges: Of a target.
+ * @max_ranges: Most ranges of a target.
  * @cool_epochs: Epochs after which counts of pages halve.
  * @backoff_epochs: Epochs for which pages that could not be moved are left alone.
  * @batch_pages: Most pages promoted in an epoch.
  * @margin:	Classes of heat by which pages must differ to trade places.
- * @exchange_ns: What moving a pair of pages takes.
- * @tier_ns:	By how much an access to the slow tier takes longer.
- * @page_counters: Whether pages are told apart; otherwise only 2 MiB granules.
+ * @exchange_ns: Time that it takes to exchange two pages.
+ * @tier_ns:	Time by which an access to the slow tier takes longer.
+ * @page_counters: Whether pages are told apart; otherwise only granules of 2 MiB are.
  */
 struct demeter_params {
 	unsigned int epoch_ms;
@@ -76,7 +94,7 @@ enum demeter_stage {
 };
 
 /**
- * struct demeter_stats - What was done, since the module was loaded
+ * struct demeter_stats - What was done since the module was loaded
  * @epochs:	Epochs.
  * @samples:	Samples taken, of targets and others.
  * @lost:	Samples that were overwritten before they were read.
@@ -85,8 +103,8 @@ enum demeter_stage {
  * @demoted:	Pages that went to the slow tier.
  * @exchanged:	Pairs of base pages that traded places; a pair of huge pages is 512.
  * @split:	Huge pages that were split for base pages to change tiers.
- * @busy:	Pages that could not be moved then.
- * @refused:	Pages that cannot be moved.
+ * @busy:	Pages that could not be moved at the time.
+ * @refused:	Pages that can never be moved.
  * @gone:	Pages that were not there any more.
  * @no_room:	Pages for which there was no free memory where they were to go.
  * @stage_ns:	CPU time by stage.
@@ -108,30 +126,32 @@ struct demeter_stats {
 };
 
 /**
- * struct demeter_target - A process, or rather its memory
- * @list:	In demeter_targets.
- * @by_mm:	Where it is found by its mm.
- * @kobj:	Its folder in sysfs, which frees it in the end.
- * @mm:		Its memory, which the target keeps from being freed, not from exiting.
- * @pid:	Of the process that had it first.
- * @thread:	A thread of that.
- * @comm:	Name of that.
- * @lock:	Against changes of the order of @ranges while they are read in sysfs.
- * @ranges:	How hot which addresses are.
+ * struct demeter_target - An mm that is managed
+ * @list:	In struct demeter_targets.
+ * @by_mm:	In the hash of struct demeter_targets.
+ * @ctx:	The context.
+ * @kobj:	Its folder in sysfs.
+ * @mm:		The mm, which the target keeps from being freed, not from losing its users.
+ * @pid:	Pid of the process in which it was found.
+ * @thread:	A thread of that process.
+ * @comm:	Name of that process.
+ * @lock:	Protects @ranges, which are read in sysfs without the lock of the context.
+ * @ranges:	How much which addresses are accessed.
  * @granules:	struct demeter_granule by start / GRANULE_SIZE.
- * @watch:	What samples it, if accessed bits are the source and it is one of them.
- * @last_sampled: Granule of the last sample, while samples are taken.
+ * @watch:	What watches it, while source_damon.c does; NULL otherwise.
+ * @last_sampled: Granule of the last sample, valid while samples are taken.
  * @scan:	Number of the last scan of its pages.
- * @scan_from:	Where the next scan goes on; 0: at the beginning.
+ * @scan_from:	Address where the next scan goes on; 0: at the beginning.
  * @scope:	Number of the scope that it is in; 0: it is to be dropped.
  * @samples:	Samples.
- * @pages:	Pages by tier, as of the last scan.
+ * @pages:	Pages by tier, as the last scan found them.
  * @promoted:	Pages that went to the fast tier.
  * @demoted:	Pages that went to the slow tier.
  */
 struct demeter_target {
 	struct list_head list;
 	struct hlist_node by_mm;
+	struct demeter_ctx *ctx;
 	struct kobject kobj;
 	struct mm_struct *mm;
 	pid_t pid;
@@ -151,47 +171,171 @@ struct demeter_target {
 	u64 demoted;
 };
 
-/* A page that is to change tiers. */
+/**
+ * struct demeter_targets - All targets
+ * @list:	The targets, in the order in which they were found.
+ * @nr:		How many there are.
+ * @by_mm:	Finds them by their mm.
+ */
+struct demeter_targets {
+	struct list_head list;
+	unsigned int nr;
+	DECLARE_HASHTABLE(by_mm, 8);
+};
+
+/**
+ * struct demeter_observer - Is told of targets that come and go
+ * @added:	A target was added.
+ * @removed:	A target was taken out of all lists. When nobody uses it any more, the
+ *		observer frees it with demeter_target_free().
+ */
+struct demeter_observer {
+	void (*added)(struct demeter_target *t);
+	void (*removed)(struct demeter_target *t);
+};
+
+/**
+ * struct demeter_control - Switches the management of memory on and off
+ * @start:	Begins to manage memory. Returns 0 also if it was on, or an error.
+ * @stop:	Leaves memory as it is from now on.
+ *
+ * Both are called with the lock of the context held.
+ */
+struct demeter_control {
+	int (*start)(struct demeter_ctx *ctx);
+	void (*stop)(struct demeter_ctx *ctx);
+};
+
+/**
+ * struct demeter_sysfs - The interface
+ * @kobj:	The folder /sys/kernel/mm/demeter.
+ * @released:	Completed when nobody uses @kobj any more.
+ * @targets:	The folder of the targets' folders.
+ * @stats:	The folder of the counters.
+ * @control:	What is called to start and stop.
+ * @control_lock: Lets one user at a time start or stop. Taken before the lock of the context.
+ * @nr_targets:	Targets whose folders somebody may still use.
+ * @no_targets:	Woken when there is none of these left.
+ */
+struct demeter_sysfs {
+	struct kobject kobj;
+	struct completion released;
+	struct kobject *targets;
+	struct kobject *stats;
+	const struct demeter_control *control;
+	struct mutex control_lock; /* see above */
+	atomic_t nr_targets;
+	wait_queue_head_t no_targets;
+};
+
+/**
+ * struct demeter_ctx - Everything that Demeter knows
+ * @lock:	Protects everything here. The thread holds it for an epoch at a time.
+ * @params:	What users have set.
+ * @stats:	What was done.
+ * @fast_nodes:	Nodes of the fast tier.
+ * @slow_nodes:	Nodes of the slow tier.
+ * @scopes:	Whose memory is to be managed.
+ * @targets:	The mms of which that is.
+ * @observer:	Is told of targets; set before the first one is added.
+ * @wanted_source: The source that is to be used; NULL: the first that works.
+ * @source:	The source in use; NULL while stopped.
+ * @pmu:	State of source_pmu.c while it is in use.
+ * @watches:	State of source_damon.c.
+ * @thread:	Goes through the epochs; NULL while stopped.
+ * @samples:	Room for DEMETER_READ_SAMPLES; like the following, NULL while stopped.
+ * @rankings:	All pages that can be moved, by size.
+ * @relocation:	State of relocate.c.
+ * @sysfs:	The interface.
+ */
+struct demeter_ctx {
+	struct mutex lock; /* see above */
+	struct demeter_params params;
+	struct demeter_stats stats;
+	nodemask_t fast_nodes;
+	nodemask_t slow_nodes;
+	struct demeter_scopes scopes;
+	struct demeter_targets targets;
+	const struct demeter_observer *observer;
+	const struct demeter_source *wanted_source;
+	const struct demeter_source *source;
+	struct demeter_pmu *pmu;
+	struct demeter_watches watches;
+	struct task_struct *thread;
+	struct demeter_sample *samples;
+	struct demeter_ranking *rankings;
+	struct demeter_relocation *relocation;
+	struct demeter_sysfs sysfs;
+};
+
+/**
+ * struct demeter_candidate - A page that is to change tiers
+ * @target:	The target that it belongs to.
+ * @granule:	The granule that it belongs to.
+ * @addr:	Its user address.
+ */
 struct demeter_candidate {
 	struct demeter_target *target;
 	struct demeter_granule *granule;
 	unsigned long addr;
 };
 
-extern struct mutex demeter_lock;
-extern struct demeter_params demeter_params;
-extern struct demeter_stats demeter_stats;
-extern struct list_head demeter_targets;
-extern nodemask_t demeter_fast_nodes, demeter_slow_nodes;
+/**
+ * struct demeter_gathered - Candidates in the order of their addresses
+ * @pages:	The candidates.
+ * @n:		How many there are.
+ * @max:	How many fit.
+ * @part:	Pages that are still to be taken of the class at the end of the plan.
+ */
+struct demeter_gathered {
+	struct demeter_candidate *pages;
+	u64 n;
+	u64 max;
+	u64 part;
+};
 
-/* core.c */
-int demeter_start(void);
-void demeter_stop(void);
-bool demeter_is_running(void);
-const struct demeter_source *demeter_source_chosen(void);
-int demeter_choose_source(const char *name);
+static inline bool demeter_is_running(const struct demeter_ctx *ctx)
+{
+	return ctx->thread;
+}
 
-/* target.c: whom to manage */
-int demeter_scope_add(const char *text);
-int demeter_scope_remove(const char *text);
-ssize_t demeter_scope_show(char *buf);
-void demeter_targets_find(void);
-void demeter_targets_clear(void);
-void demeter_targets_scan(void);
-struct demeter_target *demeter_target_of(const void *mm);
+/* target.c */
+void demeter_targets_init(struct demeter_ctx *ctx);
+int demeter_target_attach(struct demeter_ctx *ctx, const char *text);
+int demeter_target_detach(struct demeter_ctx *ctx, const char *text);
+void demeter_targets_find(struct demeter_ctx *ctx);
+void demeter_targets_clear(struct demeter_ctx *ctx);
+struct demeter_target *demeter_target_of(struct demeter_ctx *ctx, const void *mm);
+void demeter_target_free(struct demeter_target *t);
+
+/* scan.c */
+int demeter_scan_find_tiers(struct demeter_ctx *ctx);
+void demeter_scan_targets(struct demeter_ctx *ctx);
+void demeter_scan_forget(struct demeter_target *t);
+
+/* classify.c */
+void demeter_classify_samples(struct demeter_ctx *ctx);
+void demeter_classify_age(struct demeter_ctx *ctx, struct demeter_target *t, bool try_again);
+void demeter_classify_cool(struct demeter_target *t);
+void demeter_classify_estimate(struct demeter_ctx *ctx);
+
+/* gather.c */
+void demeter_gather(struct demeter_ctx *ctx, enum demeter_size size,
+		    const struct demeter_plan *plan, struct demeter_gathered *hot,
+		    struct demeter_gathered *cold);
+bool demeter_gather_is_split(struct demeter_split *split, const struct demeter_granule *g);
 
 /* relocate.c */
-int demeter_relocate_init(void);
-void demeter_relocate_exit(void);
-void demeter_relocate_begin(void);
-void demeter_relocate(enum demeter_size size, const struct demeter_plan *plan);
-void demeter_split(struct demeter_split split);
-u64 demeter_free_fast_pages(enum demeter_size size);
+int demeter_relocate_init(struct demeter_ctx *ctx);
+void demeter_relocate_exit(struct demeter_ctx *ctx);
+u64 demeter_relocate_room(struct demeter_ctx *ctx, enum demeter_size size);
+void demeter_relocate_epoch(struct demeter_ctx *ctx, const struct demeter_plans *plans);
 
 /* sysfs.c */
-int demeter_sysfs_init(void);
-void demeter_sysfs_exit(void);
-void demeter_sysfs_add_target(struct demeter_target *t);
-void demeter_sysfs_remove_target(struct demeter_target *t);
+int demeter_sysfs_init(struct demeter_ctx *ctx, const struct demeter_control *control);
+void demeter_sysfs_exit(struct demeter_ctx *ctx);
+
+/* sysfs_target.c */
+extern const struct demeter_observer demeter_sysfs_observer;
 
 #endif /* _MM_DEMETER_DEMETER_H */

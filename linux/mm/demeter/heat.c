@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* How hot pages are; see heat.h. */
+/* Estimates how hot pages are; see heat.h. */
 #include <linux/math.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 
 #include "heat.h"
 
-/* a * b / c, or U64_MAX where that does not fit, which the instruction would not survive. */
-static u64 mul_div(u64 a, u64 b, u64 c)
+/* Returns a * b / c, or U64_MAX where that does not fit: the processor would raise a fault. */
+static u64 demeter_mul_div(u64 a, u64 b, u64 c)
 {
 	return mul_u64_u64_shr(a, b, 64) >= c ? U64_MAX : mul_u64_u64_div_u64(a, b, c);
 }
@@ -24,12 +24,12 @@ void demeter_group_add(struct demeter_group *group, u32 pages, u64 count)
 	group->pages += pages;
 	group->pages_sq += (u64)pages * pages;
 	group->sum += count;
-	group->sum_sq += mul_div(count << GROUP_SHIFT, count, pages);
+	group->sum_sq += demeter_mul_div(count << GROUP_SHIFT, count, pages);
 }
 
 /**
- * demeter_group_estimate() - See how much of what the members differ by is real
- * @group:	All members have been added.
+ * demeter_group_estimate() - Estimate how much of what the members differ by is not chance
+ * @group:	The group, to which all members have been added.
  *
  * If all pages were equally hot, the sum over the members of pages * (mean of the
  * member - mean of all)^2 would be (members - 1) times the variance of a page,
@@ -45,13 +45,14 @@ void demeter_group_estimate(struct demeter_group *group)
 	group->real = 0;
 	if (!group->pages || !group->sum)
 		return;
-	group->mean = min_t(u64, mul_div(group->sum, 1 << HEAT_SHIFT, group->pages), U32_MAX);
-	group->noise = mul_div(group->sum, HEAT_SAMPLE << GROUP_SHIFT, group->pages);
+	group->mean =
+		min_t(u64, demeter_mul_div(group->sum, 1 << HEAT_SHIFT, group->pages), U32_MAX);
+	group->noise = demeter_mul_div(group->sum, HEAT_SAMPLE << GROUP_SHIFT, group->pages);
 	if (k < 2)
 		return;
-	expected = mul_div(group->sum << GROUP_SHIFT, group->sum, group->pages);
+	expected = demeter_mul_div(group->sum << GROUP_SHIFT, group->sum, group->pages);
 	found = group->sum_sq - min(expected, group->sum_sq);
-	/* in units of the noise: 2 * members, and more when members have few samples */
+	/* variance of the sum, in units of the noise: it grows when members have few samples */
 	deviation = 2ull * k + div64_u64((u64)k * k * HEAT_SAMPLE, group->sum);
 	expected = group->noise * (k - 1) + 2 * group->noise * int_sqrt64(deviation);
 	if (found <= expected)
@@ -61,9 +62,9 @@ void demeter_group_estimate(struct demeter_group *group)
 }
 
 /**
- * demeter_group_weight() - How much a member's own count says
- * @group:	Its group, which has been estimated.
- * @pages:	Its pages, at least 1.
+ * demeter_group_weight() - Tell how much a member's own count says
+ * @group:	The member's group, which has been estimated.
+ * @pages:	Pages of the member, at least 1.
  *
  * Return: the weight of its own mean against that of the group, in 1/65536.
  */
@@ -71,21 +72,21 @@ u32 demeter_group_weight(const struct demeter_group *group, u32 pages)
 {
 	const u64 all = group->real + group->noise / pages;
 
-	return group->real ? mul_div(group->real, 1 << 16, all) : 0;
+	return group->real ? demeter_mul_div(group->real, 1 << 16, all) : 0;
 }
 
 /**
- * demeter_group_member() - Estimated heat of a member's pages
- * @group:	Its group, which has been estimated.
- * @pages:	Its pages, at least 1.
+ * demeter_group_member() - Estimate the heat of a member's pages
+ * @group:	The member's group, which has been estimated.
+ * @pages:	Pages of the member, at least 1.
  * @count:	Sum of their counts.
- * @prior:	What to take for the mean of the group.
+ * @prior:	Heat that takes the place of the group's mean.
  *
  * Return: the heat.
  */
 u32 demeter_group_member(const struct demeter_group *group, u32 pages, u64 count, u32 prior)
 {
-	const s64 own = min_t(u64, mul_div(count, 1 << HEAT_SHIFT, pages), U32_MAX);
+	const s64 own = min_t(u64, demeter_mul_div(count, 1 << HEAT_SHIFT, pages), U32_MAX);
 
 	return prior + (((own - prior) * demeter_group_weight(group, pages)) >> 16);
 }
@@ -128,7 +129,7 @@ void demeter_granule_cool(struct demeter_granule *g)
 }
 
 /**
- * demeter_granule_estimate() - Make heats of the pages from their counts
+ * demeter_granule_estimate() - Estimate the heat of each page from its count
  * @g:		The granule, which has pages.
  * @mean:	The estimated heat of its pages on average.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How hot pages are: from counts of samples to estimates that can be compared.
+ * Estimates how hot pages are: from counts of samples to heats that can be compared.
  * Pure logic, without locks.
  *
  * Ranges cannot separate what lies within 2 MiB, and small hot objects scattered
@@ -11,10 +11,10 @@
  * How much a count says is learned from how the counts scatter (empirical Bayes,
  * e.g. Efron and Morris, "Stein's paradox in statistics", 1977). Samples of pages
  * that are equally hot follow a Poisson distribution, whose variance is its mean.
- * What counts scatter beyond that is real. The estimate of a page lies between its
- * own count and the mean of its granule, by the share of the variance that is
- * real; that of a granule likewise between its own mean and that of its range; and
- * that of a range between its own and that of all.
+ * What counts scatter beyond that is a difference in heat. The estimate of a page lies
+ * between its own count and the mean of its granule, by the share of the variance that
+ * is not chance; that of a granule likewise between its own mean and that of its range;
+ * and that of a range between its own and that of all.
  */
 #ifndef _MM_DEMETER_HEAT_H
 #define _MM_DEMETER_HEAT_H
@@ -36,16 +36,16 @@
  * struct demeter_granule - Pages that share a page table, or a huge page
  * @start:	First address.
  * @scan:	Number of the scan that has found it last.
- * @fresh:	Samples that its range does not know of yet.
- * @mean:	Estimated heat of a page of which nothing more is known.
- * @weight:	Of a page's own count, in 1/65536.
+ * @fresh:	Samples that have not been added to its range yet.
+ * @mean:	Estimated heat of its pages on average.
+ * @weight:	Weight of a page's own count against @mean, in 1/65536.
  * @sum:	Sum of @count.
  * @sum_sq:	Sum of the squares of @count.
  * @nr_present:	Pages that are mapped and could be moved.
- * @nr_fast:	Those of them that are in the fast tier.
- * @huge:	Whether they are one huge page.
- * @present:	The pages of @nr_present.
- * @fast:	The pages of @nr_fast.
+ * @nr_fast:	Pages of @nr_present that are in the fast tier.
+ * @huge:	Whether it is one huge page.
+ * @present:	Which pages @nr_present counts.
+ * @fast:	Which pages @nr_fast counts.
  * @stuck:	Pages that could not be moved, and are left alone for a while.
  * @count:	Samples of each page, HEAT_SAMPLE each; 0 of pages that are not present.
  */
@@ -67,12 +67,12 @@ struct demeter_granule {
 };
 
 /**
- * struct demeter_group - Counts of members of which each stands for some pages
- * @members:	How many members.
- * @pages:	How many pages all of them have.
- * @pages_sq:	Sum of the squares of their numbers of pages.
+ * struct demeter_group - Members that each stand for some pages, and their counts
+ * @members:	How many members there are.
+ * @pages:	Pages of all members.
+ * @pages_sq:	Sum of the squares of the members' numbers of pages.
  * @sum:	Sum of all counts.
- * @sum_sq:	Sum of (count^2 / pages) of the members, with GROUP_SHIFT binary places.
+ * @sum_sq:	Sum of the members' count^2 / pages, with GROUP_SHIFT binary places.
  * @mean:	Estimated: heat of a page.
  * @noise:	Estimated: variance of a page's count by chance, GROUP_SHIFT places.
  * @real:	Estimated: variance between members that is not by chance, likewise.
@@ -111,9 +111,9 @@ static inline void demeter_granule_sample(struct demeter_granule *g, unsigned in
 }
 
 /**
- * demeter_page_heat() - Estimated heat of a page
- * @g:		Its granule, which has been estimated.
- * @page:	Its number in the granule.
+ * demeter_page_heat() - Tell the estimated heat of a page
+ * @g:		The page's granule, which has been estimated.
+ * @page:	Number of the page in the granule.
  *
  * Return: the heat, HEAT_SAMPLE << HEAT_SHIFT for each sample that is still
  * remembered.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Ranges of user addresses; see range.h. */
+/* Splits and merges ranges of user addresses; see range.h. */
 #include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -8,9 +8,9 @@
 
 /**
  * demeter_ranges_init() - Make an empty set of ranges
- * @rs:		The set; @rs->split and @rs->merge are the caller's to fill in.
+ * @rs:		The set. The caller fills in @rs->split and @rs->merge.
  * @max:	How many ranges there may be, at least 2.
- * @granularity: What is not longer is not split, in bytes; a power of two.
+ * @granularity: Length in bytes down to which ranges are split; a power of two.
  *
  * Return: 0 or -ENOMEM. The caller ends it with demeter_ranges_free().
  */
@@ -35,8 +35,8 @@ void demeter_ranges_free(struct demeter_ranges *rs)
 	rs->nr = 0;
 }
 
-/* The first range that ends behind @addr, @rs->nr if there is none. */
-static unsigned int position(const struct demeter_ranges *rs, unsigned long addr)
+/* Finds the first range that ends behind @addr; @rs->nr if there is none. */
+static unsigned int demeter_ranges_position(const struct demeter_ranges *rs, unsigned long addr)
 {
 	unsigned int low = 0, high = rs->nr;
 
@@ -51,7 +51,7 @@ static unsigned int position(const struct demeter_ranges *rs, unsigned long addr
 	return low;
 }
 
-static struct demeter_range *insert(struct demeter_ranges *rs, unsigned int at)
+static struct demeter_range *demeter_ranges_insert(struct demeter_ranges *rs, unsigned int at)
 {
 	struct demeter_range *r = &rs->ranges[at];
 
@@ -64,10 +64,10 @@ static struct demeter_range *insert(struct demeter_ranges *rs, unsigned int at)
  * demeter_ranges_cover() - See to it that addresses belong to ranges
  * @rs:		The set.
  * @start:	First address.
- * @end:	Behind the last one.
+ * @end:	Address behind the last one.
  *
- * What is not covered yet becomes ranges of its own. When there is no room for
- * more, a neighbour is extended.
+ * Addresses that are not covered yet become ranges of their own. When there is no room for
+ * more ranges, a neighbour is extended.
  *
  * Return: whether anything was added.
  */
@@ -78,12 +78,12 @@ bool demeter_ranges_cover(struct demeter_ranges *rs, unsigned long start, unsign
 
 	start = round_down(start, rs->granularity);
 	end = round_up(end, rs->granularity) ?: ULONG_MAX & ~(rs->granularity - 1);
-	for (at = position(rs, start); start < end; at++) {
+	for (at = demeter_ranges_position(rs, start); start < end; at++) {
 		const unsigned long gap_end = at < rs->nr ? min(end, rs->ranges[at].start) : end;
 
 		if (start < gap_end) {
 			if (rs->nr < rs->max) {
-				*insert(rs, at) = (struct demeter_range){
+				*demeter_ranges_insert(rs, at) = (struct demeter_range){
 					.start = start,
 					.end = gap_end,
 					.born = rs->epoch,
@@ -104,16 +104,16 @@ bool demeter_ranges_cover(struct demeter_ranges *rs, unsigned long start, unsign
 }
 
 /**
- * demeter_ranges_find() - The range of an address
+ * demeter_ranges_find() - Find the range of an address
  * @rs:		The set.
  * @addr:	The address.
  *
- * Return: the range, NULL if the address is not covered. Good until the next
+ * Return: the range, NULL if the address is not covered. Valid until the next
  * change of the set.
  */
 struct demeter_range *demeter_ranges_find(struct demeter_ranges *rs, unsigned long addr)
 {
-	const unsigned int at = position(rs, addr);
+	const unsigned int at = demeter_ranges_position(rs, addr);
 
 	if (at == rs->nr || rs->ranges[at].start > addr)
 		return NULL;
@@ -123,8 +123,8 @@ struct demeter_range *demeter_ranges_find(struct demeter_ranges *rs, unsigned lo
 /**
  * demeter_ranges_sample() - Count accesses
  * @rs:		The set.
- * @addr:	What was accessed.
- * @n:		How often.
+ * @addr:	The address that was accessed.
+ * @n:		How often it was.
  *
  * Return: whether the address is covered.
  */
@@ -140,12 +140,13 @@ bool demeter_ranges_sample(struct demeter_ranges *rs, unsigned long addr, unsign
 }
 
 /*
- * Whether @r exceeds that neighbour which it exceeds most by enough; 0 stands for one
- * that there is not. The paper asks for both neighbours, its artifact for one: two
- * neighbours that are equally hot would keep each other from being split.
+ * Whether @r exceeds one of its neighbours, which have counts of @left and @right, by
+ * enough to be split. A neighbour that does not exist has a count of 0. The paper wants
+ * both to be exceeded, its artifact one: two neighbours that are equally hot would keep
+ * each other from being split.
  */
-static bool wants_split(const struct demeter_ranges *rs, const struct demeter_range *r, u64 left,
-			u64 right)
+static bool demeter_ranges_wants_split(const struct demeter_ranges *rs,
+				       const struct demeter_range *r, u64 left, u64 right)
 {
 	const u64 least = min3(r->count, left, right);
 
@@ -153,9 +154,9 @@ static bool wants_split(const struct demeter_ranges *rs, const struct demeter_ra
 	       r->count - least > (u64)rs->split * RANGE_SAMPLE;
 }
 
-static void split(struct demeter_ranges *rs, unsigned int at)
+static void demeter_ranges_split(struct demeter_ranges *rs, unsigned int at)
 {
-	struct demeter_range *left, *right = insert(rs, at + 1);
+	struct demeter_range *left, *right = demeter_ranges_insert(rs, at + 1);
 
 	left = &rs->ranges[at];
 	*right = *left;
@@ -168,14 +169,14 @@ static void split(struct demeter_ranges *rs, unsigned int at)
 	rs->nr_splits++;
 }
 
-static bool is_idle(const struct demeter_ranges *rs, const struct demeter_range *r)
+static bool demeter_ranges_is_idle(const struct demeter_ranges *rs, const struct demeter_range *r)
 {
 	return !r->count && rs->epoch - r->accessed >= rs->merge &&
 	       rs->epoch - r->born >= rs->merge;
 }
 
-/* In place: what is merged into its left neighbour is left out. */
-static void merge_idle(struct demeter_ranges *rs)
+/* Merges in place: a range that is merged into its left neighbour is not kept. */
+static void demeter_ranges_merge_idle(struct demeter_ranges *rs)
 {
 	unsigned int kept = 0;
 
@@ -183,7 +184,8 @@ static void merge_idle(struct demeter_ranges *rs)
 		struct demeter_range *left = kept ? &rs->ranges[kept - 1] : NULL;
 		const struct demeter_range *r = &rs->ranges[at];
 
-		if (left && left->end == r->start && is_idle(rs, left) && is_idle(rs, r)) {
+		if (left && left->end == r->start && demeter_ranges_is_idle(rs, left) &&
+		    demeter_ranges_is_idle(rs, r)) {
 			left->end = r->end;
 			rs->nr_merges++;
 			continue;
@@ -206,14 +208,14 @@ void demeter_ranges_epoch(struct demeter_ranges *rs)
 	for (unsigned int at = 0; at < rs->nr; at++)
 		rs->ranges[at].count /= 2;
 	rs->epoch++;
-	merge_idle(rs);
+	demeter_ranges_merge_idle(rs);
 	/* neighbours are judged as they were before they were split */
 	for (unsigned int at = 0; at < rs->nr && rs->nr < rs->max; at++) {
 		const u64 count = rs->ranges[at].count;
 		const u64 right = at + 1 < rs->nr ? rs->ranges[at + 1].count : 0;
 
-		if (wants_split(rs, &rs->ranges[at], left, right))
-			split(rs, at++);
+		if (demeter_ranges_wants_split(rs, &rs->ranges[at], left, right))
+			demeter_ranges_split(rs, at++);
 		left = count;
 	}
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Ranges of user addresses and how much they are accessed: the first stage after
- * sampling. Pure logic: knows no mm, takes no locks, and is tested by itself.
+ * Ranges of user addresses and how much they are accessed. Pure logic: knows no mm, takes
+ * no locks, and is tested by itself.
  *
  * Ranges lie in order and do not overlap. One that is accessed more than a
  * neighbour is cut in halves, again and again, down to a granularity; neighbours
- * that have not been accessed for a while become one. Few samples are so enough
+ * that have not been accessed for a while become one. That way few samples suffice
  * to find what is hot in a large address space (paper, section 4.2).
  */
 #ifndef _MM_DEMETER_RANGE_H
@@ -13,13 +13,13 @@
 
 #include <linux/types.h>
 
-/* A sample adds this to the count of its range: halves of it remain visible. */
+/* A sample adds this to the count of its range, so that a count can halve a few times. */
 #define RANGE_SAMPLE 16
 
 /**
  * struct demeter_range - Addresses that are treated alike
  * @start:	First address.
- * @end:	Behind the last one.
+ * @end:	Address behind the last one.
  * @count:	Samples, RANGE_SAMPLE each, that halve in every epoch.
  * @born:	Epoch in which it was made by a split or merge.
  * @accessed:	Epoch of the last sample.
@@ -34,11 +34,11 @@ struct demeter_range {
 
 /**
  * struct demeter_ranges - All ranges of a target
- * @ranges:	In order of their addresses.
- * @nr:		How many there are.
- * @max:	How many fit.
+ * @ranges:	The ranges, in order of their addresses.
+ * @nr:		How many ranges there are.
+ * @max:	How many ranges fit.
  * @epoch:	Number of the current epoch.
- * @granularity: What is not longer is not split; a power of two.
+ * @granularity: Length down to which ranges are split; a power of two.
  * @split:	Samples by which a range must exceed a neighbour to be split.
  * @merge:	Epochs without a sample after which neighbours are merged.
  * @nr_splits:	Splits so far.

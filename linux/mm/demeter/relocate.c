@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Relocation: pages that rank.c has planned to change tiers do so.
+ * Relocates pages: those that were planned to change tiers do so.
  *
- * Hot pages of the slow tier and cold pages of the fast one are gathered in the
- * order of their addresses, so that pairs share page tables, and trade places
- * (mm/page_exchange). As long as the fast tier has free memory, hot pages move there.
- * Room for a batch is allocated once, in the beginning: relocation allocates
- * nothing but what migration takes from free memory of the fast tier.
+ * As long as the fast tier has free memory, hot pages move there. The others trade places
+ * with cold pages of the fast tier. Room for a batch is allocated once, in the beginning:
+ * relocation allocates nothing but what migration takes from free memory of the fast tier.
  */
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/page_exchange.h>
 #include <linux/sched/mm.h>
@@ -18,187 +17,128 @@
 /* Base pages that are handed on at once, at least a huge page. */
 #define CHUNK GRANULE_PAGES
 
-struct gathered {
-	struct demeter_candidate *pages;
-	u64 n;
-	u64 part; /* pages left to take of the class at the plan's end */
+/**
+ * struct demeter_relocation - What relocation works with
+ * @hot:	Room for a batch of candidates of the slow tier.
+ * @cold:	Room for a batch of candidates of the fast tier.
+ * @batch:	How many candidates there is room for.
+ * @deadline:	When the epoch's relocation ends, done or not; in jiffies.
+ * @no_room:	Whether the fast tier had less free memory than it had seemed, in the last
+ *		epoch, by size of the pages that were to fill it.
+ * @pairs:	Room for a chunk of pairs.
+ * @addresses:	Room for a chunk of user addresses.
+ * @obstacles:	Room for what kept the pages at @addresses from being moved.
+ */
+struct demeter_relocation {
+	struct demeter_candidate *hot;
+	struct demeter_candidate *cold;
+	unsigned int batch;
+	unsigned long deadline;
+	bool no_room[NR_DEMETER_SIZES];
+	struct page_exchange *pairs;
+	unsigned long *addresses;
+	u8 *obstacles;
 };
-
-static struct demeter_candidate *hot_pages, *cold_pages;
-static unsigned int batch; /* candidates for which there is room */
-static unsigned long deadline; /* jiffies */
-static bool no_room[NR_DEMETER_SIZES]; /* of the fast tier, in the last epoch */
-static struct page_exchange *pairs;
-static unsigned long *addresses;
-static u8 *obstacles;
 
 /**
  * demeter_relocate_init() - Allocate what a batch needs
+ * @ctx:	The context.
  *
  * Return: 0 or -ENOMEM. demeter_relocate_exit() frees it.
  */
-int demeter_relocate_init(void)
+int demeter_relocate_init(struct demeter_ctx *ctx)
 {
-	batch = demeter_params.batch_pages;
-	hot_pages = kvmalloc_array(batch, sizeof(*hot_pages), GFP_KERNEL);
-	cold_pages = kvmalloc_array(batch, sizeof(*cold_pages), GFP_KERNEL);
-	pairs = kvmalloc_array(CHUNK, sizeof(*pairs), GFP_KERNEL);
-	addresses = kvmalloc_array(CHUNK, sizeof(*addresses), GFP_KERNEL);
-	obstacles = kvmalloc_array(CHUNK, sizeof(*obstacles), GFP_KERNEL);
-	if (hot_pages && cold_pages && pairs && addresses && obstacles)
+	struct demeter_relocation *r = kzalloc(sizeof(*r), GFP_KERNEL);
+
+	if (!r)
+		return -ENOMEM;
+	ctx->relocation = r;
+	r->batch = ctx->params.batch_pages;
+	r->hot = kvmalloc_array(r->batch, sizeof(*r->hot), GFP_KERNEL);
+	r->cold = kvmalloc_array(r->batch, sizeof(*r->cold), GFP_KERNEL);
+	r->pairs = kvmalloc_array(CHUNK, sizeof(*r->pairs), GFP_KERNEL);
+	r->addresses = kvmalloc_array(CHUNK, sizeof(*r->addresses), GFP_KERNEL);
+	r->obstacles = kvmalloc_array(CHUNK, sizeof(*r->obstacles), GFP_KERNEL);
+	if (r->hot && r->cold && r->pairs && r->addresses && r->obstacles)
 		return 0;
-	demeter_relocate_exit();
+	demeter_relocate_exit(ctx);
 	return -ENOMEM;
 }
 
 /**
  * demeter_relocate_exit() - Free what demeter_relocate_init() has allocated
+ * @ctx:	The context.
  */
-void demeter_relocate_exit(void)
+void demeter_relocate_exit(struct demeter_ctx *ctx)
 {
-	kvfree(hot_pages);
-	kvfree(cold_pages);
-	kvfree(pairs);
-	kvfree(addresses);
-	kvfree(obstacles);
-	hot_pages = NULL;
-	cold_pages = NULL;
-	pairs = NULL;
-	addresses = NULL;
-	obstacles = NULL;
+	struct demeter_relocation *r = ctx->relocation;
+
+	kvfree(r->hot);
+	kvfree(r->cold);
+	kvfree(r->pairs);
+	kvfree(r->addresses);
+	kvfree(r->obstacles);
+	kfree(r);
+	ctx->relocation = NULL;
 }
 
 /**
- * demeter_free_fast_pages() - Free memory of the fast tier that may be filled
- * @size:	With pages of which size.
+ * demeter_relocate_room() - Tell how much free memory of the fast tier may be filled
+ * @ctx:	The context.
+ * @size:	Size of the pages that are to fill it.
  *
- * None after an epoch in which there was less than it had seemed: then pages are exchanged.
+ * There is none after an epoch in which there was less than it had seemed: then pages are
+ * exchanged.
  *
  * Return: in base pages.
  */
-u64 demeter_free_fast_pages(enum demeter_size size)
+u64 demeter_relocate_room(struct demeter_ctx *ctx, enum demeter_size size)
 {
+	struct demeter_relocation *r = ctx->relocation;
 	u64 all = 0;
 	int nid;
 
-	if (no_room[size]) {
-		no_room[size] = false;
+	if (r->no_room[size]) {
+		r->no_room[size] = false;
 		return 0;
 	}
-	for_each_node_mask(nid, demeter_fast_nodes)
+	for_each_node_mask(nid, ctx->fast_nodes)
 		all += page_exchange_room(nid, size == DEMETER_HUGE ? PMD_ORDER : 0);
 	return all;
 }
 
-static void take(struct gathered *to, struct demeter_target *t, struct demeter_granule *g,
-		 unsigned int page)
+static unsigned int demeter_candidate_page(const struct demeter_candidate *c)
 {
-	if (to->n == batch)
-		return;
-	to->pages[to->n++] = (struct demeter_candidate){
-		.target = t,
-		.granule = g,
-		.addr = g->start + ((unsigned long)page << PAGE_SHIFT),
-	};
+	return (c->addr - c->granule->start) >> PAGE_SHIFT;
 }
 
-/*
- * The pages of a plan by their heat: hot ones from all_hot on, and some from some_hot
- * on; cold ones below all_cold, and some below some_cold.
- */
-struct bounds {
-	u32 all_hot, some_hot;
-	u32 all_cold, some_cold;
-};
-
-static bool chosen(struct gathered *to, bool all, bool some)
-{
-	if (all)
-		return true;
-	if (!some || !to->part)
-		return false;
-	to->part--;
-	return true;
-}
-
-static bool is_hot(const struct bounds *b, struct gathered *hot, u32 heat)
-{
-	return chosen(hot, heat >= b->all_hot, heat >= b->some_hot);
-}
-
-static bool is_cold(const struct bounds *b, struct gathered *cold, u32 heat)
-{
-	return chosen(cold, heat < b->all_cold, heat < b->some_cold);
-}
-
-static void gather_huge(const struct bounds *b, struct demeter_target *t, struct demeter_granule *g,
-			struct gathered *to)
-{
-	if (!g->nr_present || test_bit(0, g->stuck))
-		return;
-	if (g->nr_fast ? is_cold(b, to, g->mean) : is_hot(b, to, g->mean))
-		take(to, t, g, 0);
-}
-
-static void gather_granule(const struct bounds *b, struct demeter_target *t,
-			   struct demeter_granule *g, struct gathered *hot, struct gathered *cold)
-{
-	if (g->huge) {
-		gather_huge(b, t, g, g->nr_fast ? cold : hot);
-		return;
-	}
-	/* pages of which nothing is known are all alike, and mostly of no interest */
-	if (!g->weight && g->mean < b->some_hot && g->mean >= b->some_cold)
-		return;
-	for (unsigned int word = 0; word < BITS_TO_LONGS(GRANULE_PAGES); word++) {
-		unsigned long movable = g->present[word] & ~g->stuck[word];
-
-		for (; movable; movable &= movable - 1) {
-			const unsigned int bit = __ffs(movable);
-			const unsigned int page = word * BITS_PER_LONG + bit;
-			const u32 heat = demeter_page_heat(g, page);
-
-			if (g->fast[word] >> bit & 1) {
-				if (is_cold(b, cold, heat))
-					take(cold, t, g, page);
-			} else if (is_hot(b, hot, heat)) {
-				take(hot, t, g, page);
-			}
-		}
-	}
-}
-
-static void leave_alone(const struct demeter_candidate *c)
-{
-	set_bit((c->addr - c->granule->start) >> PAGE_SHIFT, c->granule->stuck);
-}
-
-/* Count what became of a page, and do not try again soon what did not work. */
-static void note(const struct demeter_candidate *c, u8 obstacle)
+/* Counts what kept a page from being moved, and leaves it alone for a while. */
+static void demeter_relocate_note(struct demeter_ctx *ctx, const struct demeter_candidate *c,
+				  u8 obstacle)
 {
 	switch (obstacle) {
 	case PAGE_EXCHANGE_BUSY:
-		demeter_stats.busy++;
-		leave_alone(c);
+		ctx->stats.busy++;
+		set_bit(demeter_candidate_page(c), c->granule->stuck);
 		break;
 	case PAGE_EXCHANGE_REFUSED:
-		demeter_stats.refused++;
-		leave_alone(c);
+		ctx->stats.refused++;
+		set_bit(demeter_candidate_page(c), c->granule->stuck);
 		break;
 	case PAGE_EXCHANGE_GONE:
-		demeter_stats.gone++;
+		ctx->stats.gone++;
 		break;
 	case PAGE_EXCHANGE_NO_ROOM:
-		demeter_stats.no_room++;
-		no_room[demeter_granule_size(c->granule)] = true;
+		ctx->stats.no_room++;
+		ctx->relocation->no_room[demeter_granule_size(c->granule)] = true;
 		break;
 	}
 }
 
-/* What the next scan will find. */
-static void note_tier(const struct demeter_candidate *c, enum demeter_tier tier)
+/* Enters in the granule what the next scan is going to find. */
+static void demeter_relocate_note_tier(const struct demeter_candidate *c, enum demeter_tier tier)
 {
-	const unsigned int page = (c->addr - c->granule->start) >> PAGE_SHIFT;
+	const unsigned int page = demeter_candidate_page(c);
 	const unsigned int n = demeter_pages_of(demeter_granule_size(c->granule));
 
 	if (tier == DEMETER_FAST) {
@@ -210,30 +150,32 @@ static void note_tier(const struct demeter_candidate *c, enum demeter_tier tier)
 	}
 }
 
-static void note_exchange(const struct demeter_candidate *hot, const struct demeter_candidate *cold,
-			  const struct page_exchange *pair)
+static void demeter_relocate_note_pair(struct demeter_ctx *ctx, const struct demeter_candidate *hot,
+				       const struct demeter_candidate *cold,
+				       const struct page_exchange *pair)
 {
 	unsigned int pages;
 
-	note(hot, pair->obstacle_a);
-	note(cold, pair->obstacle_b);
+	demeter_relocate_note(ctx, hot, pair->obstacle_a);
+	demeter_relocate_note(ctx, cold, pair->obstacle_b);
 	if (pair->obstacle_a || pair->obstacle_b)
 		return;
 	pages = demeter_pages_of(demeter_granule_size(hot->granule));
-	demeter_stats.exchanged += pages;
-	demeter_stats.promoted += pages;
-	demeter_stats.demoted += pages;
+	ctx->stats.exchanged += pages;
+	ctx->stats.promoted += pages;
+	ctx->stats.demoted += pages;
 	hot->target->promoted += pages;
 	cold->target->demoted += pages;
-	note_tier(hot, DEMETER_FAST);
-	note_tier(cold, DEMETER_SLOW);
+	demeter_relocate_note_tier(hot, DEMETER_FAST);
+	demeter_relocate_note_tier(cold, DEMETER_SLOW);
 }
 
-/* Pairs of the same two targets. */
-static void exchange(const struct demeter_candidate *hot, const struct demeter_candidate *cold,
-		     unsigned int n)
+/* Exchanges pages of two targets. */
+static void demeter_exchange(struct demeter_ctx *ctx, const struct demeter_candidate *hot,
+			     const struct demeter_candidate *cold, unsigned int n)
 {
 	struct mm_struct *hot_mm = hot->target->mm, *cold_mm = cold->target->mm;
+	struct page_exchange *pairs = ctx->relocation->pairs;
 
 	if (!mmget_not_zero(hot_mm))
 		return;
@@ -249,125 +191,87 @@ static void exchange(const struct demeter_candidate *hot, const struct demeter_c
 	mmput_async(cold_mm);
 	mmput_async(hot_mm);
 	for (unsigned int i = 0; i < n; i++)
-		note_exchange(&hot[i], &cold[i], &pairs[i]);
+		demeter_relocate_note_pair(ctx, &hot[i], &cold[i], &pairs[i]);
 }
 
-/* Of candidates like this one. */
-static unsigned int chunk_of(const struct demeter_candidate *c)
+/* How many candidates of the size of @c make up a chunk. */
+static unsigned int demeter_relocate_chunk(const struct demeter_candidate *c)
 {
 	return CHUNK / demeter_pages_of(demeter_granule_size(c->granule));
 }
 
-static void exchange_all(const struct demeter_candidate *hot, const struct demeter_candidate *cold,
-			 u64 n)
+static void demeter_exchange_all(struct demeter_ctx *ctx, const struct demeter_candidate *hot,
+				 const struct demeter_candidate *cold, u64 n)
 {
-	while (n && time_before(jiffies, deadline)) {
+	while (n && time_before(jiffies, ctx->relocation->deadline)) {
 		unsigned int run = 1;
 
-		while (run < min(n, chunk_of(hot)) && hot[run].target == hot->target &&
-		       cold[run].target == cold->target)
+		while (run < min(n, demeter_relocate_chunk(hot)) &&
+		       hot[run].target == hot->target && cold[run].target == cold->target)
 			run++;
-		exchange(hot, cold, run);
+		demeter_exchange(ctx, hot, cold, run);
 		hot += run;
 		cold += run;
 		n -= run;
 	}
 }
 
-/* Pages of one target. */
-static void promote(const struct demeter_candidate *hot, unsigned int n)
+/* Moves pages of one target to free memory of the fast tier. */
+static void demeter_promote(struct demeter_ctx *ctx, const struct demeter_candidate *hot,
+			    unsigned int n)
 {
+	struct demeter_relocation *r = ctx->relocation;
 	struct demeter_target *t = hot->target;
 	unsigned int moved;
 
 	if (!mmget_not_zero(t->mm))
 		return;
 	for (unsigned int i = 0; i < n; i++)
-		addresses[i] = hot[i].addr;
-	moved = page_exchange_migrate(t->mm, addresses, obstacles, n, &demeter_fast_nodes);
+		r->addresses[i] = hot[i].addr;
+	moved = page_exchange_migrate(t->mm, r->addresses, r->obstacles, n, &ctx->fast_nodes);
 	mmput_async(t->mm);
 	for (unsigned int i = 0; i < n; i++)
-		note(&hot[i], obstacles[i]);
-	demeter_stats.promoted += moved;
+		demeter_relocate_note(ctx, &hot[i], r->obstacles[i]);
+	ctx->stats.promoted += moved;
 	t->promoted += moved;
 }
 
-static void promote_all(const struct demeter_candidate *hot, u64 n)
+static void demeter_promote_all(struct demeter_ctx *ctx, const struct demeter_candidate *hot, u64 n)
 {
-	while (n && time_before(jiffies, deadline)) {
+	while (n && time_before(jiffies, ctx->relocation->deadline)) {
 		unsigned int run = 1;
 
-		while (run < min(n, chunk_of(hot)) && hot[run].target == hot->target)
+		while (run < min(n, demeter_relocate_chunk(hot)) && hot[run].target == hot->target)
 			run++;
-		promote(hot, run);
+		demeter_promote(ctx, hot, run);
 		hot += run;
 		n -= run;
 	}
 }
 
-/**
- * demeter_relocate_begin() - Begin an epoch's relocation
- *
- * Processes can make it slow, e.g. by pages that thousands of others might share. They
- * cannot make it long: what is not done within an epoch's time is left.
- */
-void demeter_relocate_begin(void)
+static void demeter_relocate_size(struct demeter_ctx *ctx, enum demeter_size size,
+				  const struct demeter_plan *plan)
 {
-	deadline = jiffies + msecs_to_jiffies(demeter_params.epoch_ms) + 1;
-}
-
-/**
- * demeter_relocate() - Do what was planned
- * @size:	For pages of which size.
- * @plan:	The plan; granules are as they were when it was made.
- */
-void demeter_relocate(enum demeter_size size, const struct demeter_plan *plan)
-{
-	struct gathered hot = { .pages = hot_pages, .part = plan->hot_part };
-	struct gathered cold = { .pages = cold_pages, .part = plan->cold_part };
-	const struct bounds bounds = {
-		.all_hot = demeter_class_heat(plan->hot + 1),
-		.some_hot = demeter_class_heat(plan->hot),
-		.all_cold = plan->exchange ? demeter_class_heat(plan->cold) : 0,
-		.some_cold = plan->exchange ? demeter_class_heat(plan->cold + 1) : 0,
-	};
-	struct demeter_granule *g;
-	struct demeter_target *t;
-	unsigned long index;
+	struct demeter_relocation *r = ctx->relocation;
+	struct demeter_gathered hot = { .pages = r->hot, .max = r->batch };
+	struct demeter_gathered cold = { .pages = r->cold, .max = r->batch };
 	u64 promoted;
 
 	if (!plan->promote && !plan->exchange)
 		return;
-	list_for_each_entry(t, &demeter_targets, list)
-		xa_for_each(&t->granules, index, g)
-			if (demeter_granule_size(g) == size)
-				gather_granule(&bounds, t, g, &hot, &cold);
+	demeter_gather(ctx, size, plan, &hot, &cold);
 	promoted = min(plan->promote, hot.n);
-	promote_all(hot.pages, promoted);
-	exchange_all(hot.pages + promoted, cold.pages, min(hot.n - promoted, cold.n));
+	demeter_promote_all(ctx, hot.pages, promoted);
+	demeter_exchange_all(ctx, hot.pages + promoted, cold.pages, min(hot.n - promoted, cold.n));
 }
 
-/* Takes one of @split->part where only some are to be split. */
-static bool to_be_split(struct demeter_split *split, const struct demeter_granule *g)
-{
-	const enum demeter_tier tier = g->nr_fast ? DEMETER_FAST : DEMETER_SLOW;
-	const unsigned int class = demeter_rank_class(g->mean);
-
-	if (!g->huge || !g->nr_present || test_bit(0, g->stuck) || tier != split->tier)
-		return false;
-	if (class == split->class && split->part) {
-		split->part--;
-		return true;
-	}
-	return tier == DEMETER_FAST ? class < split->class : class > split->class;
-}
-
-static void split_granule(struct demeter_target *t, struct demeter_granule *g)
+static void demeter_split_granule(struct demeter_ctx *ctx, struct demeter_target *t,
+				  struct demeter_granule *g)
 {
 	if (!mmget_not_zero(t->mm))
 		return;
 	if (page_exchange_split(t->mm, g->start)) {
-		demeter_stats.split++;
+		ctx->stats.split++;
 		g->huge = false;
 	} else {
 		set_bit(0, g->stuck);
@@ -375,11 +279,8 @@ static void split_granule(struct demeter_target *t, struct demeter_granule *g)
 	mmput_async(t->mm);
 }
 
-/**
- * demeter_split() - Make base pages of huge pages
- * @split:	Of which. In the next epoch they are base pages like others.
- */
-void demeter_split(struct demeter_split split)
+/* Makes base pages of huge pages. In the next epoch they are base pages like others. */
+static void demeter_split_all(struct demeter_ctx *ctx, struct demeter_split split)
 {
 	struct demeter_granule *g;
 	struct demeter_target *t;
@@ -387,14 +288,30 @@ void demeter_split(struct demeter_split split)
 
 	if (!split.n)
 		return;
-	list_for_each_entry(t, &demeter_targets, list) {
+	list_for_each_entry(t, &ctx->targets.list, list) {
 		xa_for_each(&t->granules, index, g) {
-			if (!split.n || time_after(jiffies, deadline))
+			if (!split.n || time_after(jiffies, ctx->relocation->deadline))
 				return;
-			if (!to_be_split(&split, g))
+			if (!demeter_gather_is_split(&split, g))
 				continue;
-			split_granule(t, g);
+			demeter_split_granule(ctx, t, g);
 			split.n--;
 		}
 	}
+}
+
+/**
+ * demeter_relocate_epoch() - Move what was planned
+ * @ctx:	The context, whose granules are as they were when the plans were made.
+ * @plans:	The plans.
+ *
+ * Processes can make this slow, e.g. by pages that thousands of others might share. They
+ * cannot make it long: what is not done within an epoch's time is left.
+ */
+void demeter_relocate_epoch(struct demeter_ctx *ctx, const struct demeter_plans *plans)
+{
+	ctx->relocation->deadline = jiffies + msecs_to_jiffies(ctx->params.epoch_ms) + 1;
+	demeter_relocate_size(ctx, DEMETER_HUGE, &plans->sizes[DEMETER_HUGE]);
+	demeter_relocate_size(ctx, DEMETER_BASE, &plans->sizes[DEMETER_BASE]);
+	demeter_split_all(ctx, plans->split);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Tests of heat and ranking: what samples say about pages, and what pays. */
-#include "../rank.h"
+#include "../plan.h"
 #include "kunit.h"
 
 #define GRANULES 64
@@ -54,7 +54,7 @@ static void rank_test_equal_pages_stay(struct kunit *test)
 			demeter_granule_sample(&g[below(&rnd, GRANULES)],
 					       below(&rnd, GRANULE_PAGES));
 		rank_test_estimate_all(g, ranking);
-		plan = demeter_ranking_plan(ranking, &worth, 1 << 20, 0);
+		plan = demeter_plan_size(ranking, &worth, 1 << 20, 0);
 		KUNIT_EXPECT_EQ(test, plan.promote, 0ull);
 		/* a percent may look different */
 		KUNIT_EXPECT_LE(test, plan.exchange, (u64)GRANULES * GRANULE_PAGES / 100);
@@ -80,7 +80,7 @@ static void rank_test_scattered_hot_pages_are_found(struct kunit *test)
 				       below(&rnd, 2) ? page : below(&rnd, GRANULE_PAGES));
 	}
 	rank_test_estimate_all(g, ranking);
-	plan = demeter_ranking_plan(ranking, &worth, GRANULES * GRANULE_PAGES / 32, 0);
+	plan = demeter_plan_size(ranking, &worth, GRANULES * GRANULE_PAGES / 32, 0);
 	KUNIT_EXPECT_GT(test, plan.exchange, 0ull);
 	for (unsigned int i = 0; i < GRANULES; i++) {
 		for (unsigned int page = 0; page < GRANULE_PAGES; page++) {
@@ -116,40 +116,6 @@ static void rank_test_classes_are_in_order(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, demeter_rank_class(U32_MAX), 30u * RANK_STEPS - 1);
 }
 
-static void rank_test_plan_takes_the_best(struct kunit *test)
-{
-	struct demeter_ranking *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
-	struct demeter_plan plan;
-
-	KUNIT_ASSERT_NOT_NULL(test, r);
-	r->pages[DEMETER_SLOW][120] = 10;
-	r->pages[DEMETER_SLOW][100] = 100;
-	r->pages[DEMETER_FAST][50] = 30;
-	r->pages[DEMETER_FAST][99] = 50;
-	/* 99 and 100 are too close to one another */
-	plan = demeter_ranking_plan(r, &worth, 1000, 0);
-	KUNIT_EXPECT_EQ(test, plan.exchange, 30ull);
-	KUNIT_EXPECT_EQ(test, plan.hot, 100u);
-	KUNIT_EXPECT_EQ(test, plan.hot_part, 20ull);
-	KUNIT_EXPECT_EQ(test, plan.cold, 50u);
-	KUNIT_EXPECT_EQ(test, plan.cold_part, 30ull);
-	/* no more than there is to be done in an epoch */
-	plan = demeter_ranking_plan(r, &worth, 15, 0);
-	KUNIT_EXPECT_EQ(test, plan.exchange, 15ull);
-	KUNIT_EXPECT_EQ(test, plan.hot_part, 5ull);
-	KUNIT_EXPECT_EQ(test, plan.cold_part, 15ull);
-	/* free memory first, by the hottest */
-	plan = demeter_ranking_plan(r, &worth, 1000, 12);
-	KUNIT_EXPECT_EQ(test, plan.promote, 12ull);
-	KUNIT_EXPECT_EQ(test, plan.exchange, 30ull);
-	/* nothing is hot */
-	memset(r, 0, sizeof(*r));
-	r->pages[DEMETER_SLOW][0] = 100;
-	r->pages[DEMETER_FAST][0] = 100;
-	plan = demeter_ranking_plan(r, &worth, 1000, 50);
-	KUNIT_EXPECT_EQ(test, plan.promote + plan.exchange, 0ull);
-}
-
 /* A huge page is one page of its own ranking, in one tier, or stuck. */
 static void rank_test_huge_pages_are_ranked_apart(struct kunit *test)
 {
@@ -169,63 +135,9 @@ static void rank_test_huge_pages_are_ranked_apart(struct kunit *test)
 		demeter_ranking_add(r, &g[i]);
 	KUNIT_EXPECT_EQ(test, r->total[DEMETER_FAST], GRANULES / 4ull);
 	KUNIT_EXPECT_EQ(test, r->total[DEMETER_SLOW], GRANULES * 3 / 4ull);
-	plan = demeter_ranking_plan(r, &worth, 1000, 0);
+	plan = demeter_plan_size(r, &worth, 1000, 0);
 	KUNIT_EXPECT_EQ(test, plan.exchange, GRANULES / 4ull - 1);
 	KUNIT_EXPECT_EQ(test, demeter_pages_of(DEMETER_HUGE), (unsigned int)GRANULE_PAGES);
-}
-
-/* Cold huge pages in the fast tier are split for hot base pages of the slow one. */
-static void rank_test_huge_pages_are_split_for_others(struct kunit *test)
-{
-	struct demeter_ranking *r = kunit_kcalloc(test, 2, sizeof(*r), GFP_KERNEL);
-	struct demeter_plan plans[NR_DEMETER_SIZES] = {};
-	struct demeter_split split;
-
-	KUNIT_ASSERT_NOT_NULL(test, r);
-	r[DEMETER_HUGE].pages[DEMETER_FAST][10] = 3;
-	r[DEMETER_HUGE].pages[DEMETER_FAST][90] = 5;
-	r[DEMETER_BASE].pages[DEMETER_SLOW][100] = 2000;
-	r[DEMETER_BASE].pages[DEMETER_FAST][20] = 400;
-	/* 400 of the hot pages have partners */
-	plans[DEMETER_BASE].exchange = 400;
-	split = demeter_ranking_split(r, &worth, plans, 4096);
-	KUNIT_EXPECT_EQ(test, split.n, 4ull);
-	KUNIT_EXPECT_EQ(test, split.tier, DEMETER_FAST);
-	KUNIT_EXPECT_EQ(test, split.class, 90u);
-	KUNIT_EXPECT_EQ(test, split.part, 1ull);
-	split = demeter_ranking_split(r, &worth, plans, 1024);
-	KUNIT_EXPECT_EQ(test, split.n, 2ull);
-	KUNIT_EXPECT_EQ(test, split.class, 10u);
-	KUNIT_EXPECT_EQ(test, split.part, 2ull);
-	/* exactly all of a class, and nothing of the next */
-	split = demeter_ranking_split(r, &worth, plans, 3 * GRANULE_PAGES);
-	KUNIT_EXPECT_EQ(test, split.n, 3ull);
-	KUNIT_EXPECT_EQ(test, split.class, 10u);
-	KUNIT_EXPECT_EQ(test, split.part, 3ull);
-	/* those that are exchanged as they are stay huge */
-	plans[DEMETER_HUGE].exchange = 3;
-	split = demeter_ranking_split(r, &worth, plans, 4096);
-	KUNIT_EXPECT_EQ(test, split.n, 4ull);
-	KUNIT_EXPECT_EQ(test, split.class, 90u);
-	KUNIT_EXPECT_EQ(test, split.part, 4ull);
-	/* not for a few */
-	plans[DEMETER_BASE].exchange = 1990;
-	split = demeter_ranking_split(r, &worth, plans, 4096);
-	KUNIT_EXPECT_EQ(test, split.n, 0ull);
-	memset(plans, 0, sizeof(plans));
-	/* hot huge pages of the slow tier for cold base pages of the fast one */
-	memset(r, 0, 2 * sizeof(*r));
-	r[DEMETER_HUGE].pages[DEMETER_SLOW][100] = 3;
-	r[DEMETER_BASE].pages[DEMETER_FAST][20] = 600;
-	split = demeter_ranking_split(r, &worth, plans, 4096);
-	KUNIT_EXPECT_EQ(test, split.n, 2ull);
-	KUNIT_EXPECT_EQ(test, split.tier, DEMETER_SLOW);
-	KUNIT_EXPECT_EQ(test, split.class, 100u);
-	/* nothing that pays */
-	r[DEMETER_BASE].pages[DEMETER_FAST][20] = 0;
-	r[DEMETER_BASE].pages[DEMETER_FAST][99] = 600;
-	split = demeter_ranking_split(r, &worth, plans, 4096);
-	KUNIT_EXPECT_EQ(test, split.n, 0ull);
 }
 
 /* Counts as large as they get, in as many granules as a large machine has. */
@@ -250,9 +162,7 @@ static struct kunit_case rank_test_cases[] = {
 	KUNIT_CASE(rank_test_equal_pages_stay),
 	KUNIT_CASE(rank_test_scattered_hot_pages_are_found),
 	KUNIT_CASE(rank_test_classes_are_in_order),
-	KUNIT_CASE(rank_test_plan_takes_the_best),
 	KUNIT_CASE(rank_test_huge_pages_are_ranked_apart),
-	KUNIT_CASE(rank_test_huge_pages_are_split_for_others),
 	KUNIT_CASE(rank_test_large_counts_do_not_overflow),
 	{},
 };

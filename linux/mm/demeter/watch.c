@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Samples from accessed bits, for machines whose PMU does not sample addresses.
+ * Watches a process by its accessed bits.
  *
  * DAMON divides the memory of a process into regions whose pages are accessed alike, and
  * counts for each in how many intervals of an epoch a page of it was accessed. Then its
- * thread turns these counts into samples, which take the same way as those of a PMU: for
- * each region as many as it had accesses times pages, by the same divisor for all
- * processes. So everything behind works as it does with a PMU, on what is known less
- * precisely: which pages of a region are accessed, and whether once in an interval or a
- * million times.
+ * thread turns these counts into samples: for each region as many as it had accesses times
+ * pages, by the same divisor for all processes. So everything behind works as it does with
+ * a PMU, on what is known less precisely: which pages of a region are accessed, and whether
+ * once in an interval or a million times.
  */
 #include <linux/completion.h>
 #include <linux/damon.h>
@@ -24,36 +23,38 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
-#include "accessed.h"
+#include "watch.h"
 
-/* Intervals of an epoch in which an access is noticed once. */
+/* Intervals of an epoch. An access is noticed once in each. */
 #define INTERVALS 25
-/* Most regions of a process, each of which costs two page walks per interval. */
+/* Least and most regions of a process, each of which costs two page walks per interval. */
 #define MIN_REGIONS 10
 #define MAX_REGIONS 1000
-/* Samples of all processes in an epoch, and of one at the most. */
+/* Samples of all processes in an epoch, and of one process at most. */
 #define EPOCH_SAMPLES 16384
 #define RING_SAMPLES  8192
 
 /**
  * struct demeter_watch - A process that is being watched
+ * @all:	What it shares with others.
  * @ctx:	DAMON's regions.
  * @task:	DAMON's thread, which may have ended.
- * @started:	When @task is known.
- * @ended:	Whether it has found that the memory is not that of @thread any more.
+ * @started:	Completed when @task is known.
+ * @ended:	Whether that thread has found that @thread has another mm now, or none.
  * @thread:	A thread of the process.
- * @mm:		Its memory.
- * @stopping:	Ends it, in a thread of its own.
- * @epoch_ms:	How often samples are wanted.
- * @random:	Where in a region samples are.
+ * @mm:		The mm of the process.
+ * @stopping:	Ends the watch, in a thread of a workqueue.
+ * @epoch_ms:	Length of an epoch.
+ * @random:	Draws where in a region samples are.
  * @ring:	Samples, written by DAMON's thread.
  * @total:	Accesses times pages of the last epoch.
  * @samples:	How many samples there were.
  * @cpu_ns:	CPU time of DAMON's thread.
- * @counted:	@samples when they were asked for last; the reader's, as what follows.
- * @counted_ns:	Likewise @cpu_ns.
+ * @counted:	@samples when they were counted last. Only the reader uses it.
+ * @counted_ns:	@cpu_ns likewise.
  */
 struct demeter_watch {
+	struct demeter_watches *all;
 	struct damon_ctx *ctx;
 	struct task_struct *task;
 	struct completion started;
@@ -71,12 +72,7 @@ struct demeter_watch {
 	u64 counted_ns;
 };
 
-/* Accesses times pages for a sample. Set once per epoch for all, read by their threads. */
-static u64 divisor = 1;
-
-static struct workqueue_struct *stopper;
-
-static int on_start(struct damon_ctx *ctx)
+static int demeter_watch_on_start(struct damon_ctx *ctx)
 {
 	struct demeter_watch *w = ctx->callback.private;
 
@@ -85,49 +81,50 @@ static int on_start(struct damon_ctx *ctx)
 	return 0;
 }
 
-static void on_end(struct damon_ctx *ctx)
+static void demeter_watch_on_end(struct damon_ctx *ctx)
 {
 	struct demeter_watch *w = ctx->callback.private;
 
 	WRITE_ONCE(w->ended, true);
 }
 
-/* Whether the thread still has the memory: it may have exited or called exec(). */
-static bool is_still_there(struct demeter_watch *w)
+/* Whether the thread still has the mm: it may have exited or called exec(). */
+static bool demeter_watch_has_mm(struct demeter_watch *w)
 {
 	struct task_struct *thread = get_pid_task(w->thread, PIDTYPE_PID);
-	bool is;
+	bool has;
 
 	if (!thread)
 		return false;
 	task_lock(thread);
-	is = thread->mm == w->mm;
+	has = thread->mm == w->mm;
 	task_unlock(thread);
 	put_task_struct(thread);
-	return is;
+	return has;
 }
 
 /*
- * DAMON's thread has cleared accessed bits. It leaves it to chance when the processor looks
- * at them again; the hottest pages would be the last for which it does.
+ * DAMON has cleared accessed bits, but flushes no translations: the processor sets a bit
+ * again when the translation happens to have left its TLB, which for the hottest pages is
+ * last. So they are flushed here.
  */
-static int on_sampling(struct damon_ctx *ctx)
+static int demeter_watch_on_sampling(struct damon_ctx *ctx)
 {
 	struct demeter_watch *w = ctx->callback.private;
 
-	if (!is_still_there(w))
+	if (!demeter_watch_has_mm(w))
 		return -ESRCH;
 	page_exchange_flush_tlb(w->mm);
 	return 0;
 }
 
-static u64 weight(struct damon_region *r)
+static u64 demeter_watch_weight(struct damon_region *r)
 {
 	return (u64)r->nr_accesses * (damon_sz_region(r) >> PAGE_SHIFT);
 }
 
-/* @n samples, each somewhere in one of as many parts of the region. */
-static void sample_region(struct demeter_watch *w, struct damon_region *r, u64 n)
+/* Makes @n samples: the region is cut into as many parts, and each has one somewhere. */
+static void demeter_watch_sample(struct demeter_watch *w, struct damon_region *r, u64 n)
 {
 	const u64 pages = damon_sz_region(r) >> PAGE_SHIFT;
 
@@ -135,13 +132,13 @@ static void sample_region(struct demeter_watch *w, struct damon_region *r, u64 n
 		const u64 somewhere = mul_u64_u32_shr(pages, prandom_u32_state(&w->random), 32);
 		const u64 page = div64_u64(i * pages + somewhere, n);
 
-		demeter_ring_write(&w->ring, w, r->ar.start + (page << PAGE_SHIFT));
+		demeter_ring_write(&w->ring, w->mm, r->ar.start + (page << PAGE_SHIFT));
 	}
 	WRITE_ONCE(w->samples, w->samples + n);
 }
 
-/* DAMON's thread has counted for an epoch. */
-static int on_aggregation(struct damon_ctx *ctx)
+/* DAMON has counted for an epoch. */
+static int demeter_watch_on_aggregation(struct damon_ctx *ctx)
 {
 	struct demeter_watch *w = ctx->callback.private;
 	u64 total = 0, before = 0, given = 0, by;
@@ -150,17 +147,17 @@ static int on_aggregation(struct damon_ctx *ctx)
 
 	damon_for_each_target(t, ctx)
 		damon_for_each_region(r, t)
-			total += weight(r);
+			total += demeter_watch_weight(r);
 	WRITE_ONCE(w->total, total);
-	/* one that has just become busy takes no more than its ring holds */
-	by = max(READ_ONCE(divisor), div_u64(total, RING_SAMPLES / 2) + 1);
+	/* the divisor may not know yet of a process that has just become busy: spare the ring */
+	by = max(READ_ONCE(w->all->divisor), div_u64(total, RING_SAMPLES / 2) + 1);
 	damon_for_each_target(t, ctx) {
 		damon_for_each_region(r, t) {
 			u64 due;
 
-			before += weight(r);
+			before += demeter_watch_weight(r);
 			due = div64_u64(before, by);
-			sample_region(w, r, due - given);
+			demeter_watch_sample(w, r, due - given);
 			given = due;
 		}
 	}
@@ -169,26 +166,39 @@ static int on_aggregation(struct damon_ctx *ctx)
 }
 
 /**
- * demeter_watch_init() - Make what ends watches
+ * demeter_watches_init() - Prepare what all watches share
+ * @all:	What they share.
  *
  * Return: 0 or -ENOMEM.
  */
-int demeter_watch_init(void)
+int demeter_watches_init(struct demeter_watches *all)
 {
-	stopper = alloc_workqueue("demeter_stop", WQ_UNBOUND, 0);
-	return stopper ? 0 : -ENOMEM;
+	all->divisor = 1;
+	all->stopper = alloc_workqueue("demeter_stop", WQ_UNBOUND, 0);
+	return all->stopper ? 0 : -ENOMEM;
 }
 
 /**
- * demeter_watch_exit() - Wait until all watches that were stopped have ended
+ * demeter_watches_exit() - Wait until all watches that were stopped have ended
+ * @all:	What they share.
  */
-void demeter_watch_exit(void)
+void demeter_watches_exit(struct demeter_watches *all)
 {
-	destroy_workqueue(stopper);
+	destroy_workqueue(all->stopper);
 }
 
 /**
- * demeter_watch_check() - Whether processes can be watched at all
+ * demeter_watches_scale() - Set how much a sample stands for from now on
+ * @all:	What all watches share.
+ * @total:	Sum of what demeter_watch_total() tells of each.
+ */
+void demeter_watches_scale(struct demeter_watches *all, u64 total)
+{
+	WRITE_ONCE(all->divisor, div_u64(total, EPOCH_SAMPLES) + 1);
+}
+
+/**
+ * demeter_watch_check() - See whether processes can be watched at all
  *
  * Return: 0 or -ENODEV.
  */
@@ -202,7 +212,7 @@ int demeter_watch_check(void)
 	return ret;
 }
 
-static int start(struct demeter_watch *w)
+static int demeter_watch_start_damon(struct demeter_watch *w)
 {
 	const unsigned long epoch_us = w->epoch_ms * USEC_PER_MSEC;
 	struct damon_attrs attrs = {
@@ -227,15 +237,15 @@ static int start(struct demeter_watch *w)
 	damon_add_target(w->ctx, t);
 	w->ctx->callback = (struct damon_callback){
 		.private = w,
-		.before_start = on_start,
-		.after_sampling = on_sampling,
-		.after_aggregation = on_aggregation,
-		.before_terminate = on_end,
+		.before_start = demeter_watch_on_start,
+		.after_sampling = demeter_watch_on_sampling,
+		.after_aggregation = demeter_watch_on_aggregation,
+		.before_terminate = demeter_watch_on_end,
 	};
 	return damon_start(&w->ctx, 1, false);
 }
 
-static void free_watch(struct demeter_watch *w)
+static void demeter_watch_free(struct demeter_watch *w)
 {
 	if (w->ctx)
 		damon_destroy_ctx(w->ctx);
@@ -245,46 +255,48 @@ static void free_watch(struct demeter_watch *w)
 	kfree(w);
 }
 
-static void stop(struct work_struct *work)
+static void demeter_watch_stop_work(struct work_struct *work)
 {
 	struct demeter_watch *w = container_of(work, struct demeter_watch, stopping);
 
 	wait_for_completion(&w->started);
 	/* not damon_stop(), which does not wait for a thread that is ending by itself */
 	kthread_stop_put(w->task);
-	free_watch(w);
+	demeter_watch_free(w);
 }
 
 /**
  * demeter_watch_start() - Watch a process
- * @thread:	A thread of it that has @mm.
- * @mm:		Its memory.
- * @epoch_ms:	How often samples are wanted.
+ * @all:	What all watches share.
+ * @thread:	A thread of the process that has @mm.
+ * @mm:		The mm of the process.
+ * @epoch_ms:	Length of an epoch, after which there are samples.
  *
  * Return: the watch, which the caller ends with demeter_watch_stop(), or an error
  * pointer: -ENOMEM, -EBUSY if another user of DAMON wants to be the only one.
  */
-struct demeter_watch *demeter_watch_start(struct pid *thread, struct mm_struct *mm,
-					  unsigned int epoch_ms)
+struct demeter_watch *demeter_watch_start(struct demeter_watches *all, struct pid *thread,
+					  struct mm_struct *mm, unsigned int epoch_ms)
 {
 	struct demeter_watch *w = kzalloc(sizeof(*w), GFP_KERNEL | __GFP_NOWARN);
 	int ret = -ENOMEM;
 
 	if (!w)
 		return ERR_PTR(-ENOMEM);
+	w->all = all;
 	init_completion(&w->started);
 	prandom_seed_state(&w->random, get_random_u64());
 	w->thread = get_pid(thread);
 	mmgrab(mm);
 	w->mm = mm;
 	w->epoch_ms = epoch_ms;
-	INIT_WORK(&w->stopping, stop);
+	INIT_WORK(&w->stopping, demeter_watch_stop_work);
 	w->ctx = damon_new_ctx();
 	if (w->ctx && !demeter_ring_init(&w->ring, RING_SAMPLES, NUMA_NO_NODE))
-		ret = start(w);
+		ret = demeter_watch_start_damon(w);
 	if (!ret)
 		return w;
-	free_watch(w);
+	demeter_watch_free(w);
 	return ERR_PTR(ret);
 }
 
@@ -292,16 +304,19 @@ struct demeter_watch *demeter_watch_start(struct pid *thread, struct mm_struct *
  * demeter_watch_stop() - Watch a process no longer
  * @w:		The watch, which must not be used any more.
  *
- * DAMON's thread may be waiting for the process, for which nobody waits here.
+ * DAMON's thread may be waiting for the mmap lock of the process. The caller does not: the
+ * watch is ended by a workqueue.
  */
 void demeter_watch_stop(struct demeter_watch *w)
 {
-	queue_work(stopper, &w->stopping);
+	queue_work(w->all->stopper, &w->stopping);
 }
 
 /**
- * demeter_watch_has_ended() - Whether the process has exited or has other memory now
+ * demeter_watch_has_ended() - Whether the process has exited or has another mm now
  * @w:		The watch.
+ *
+ * Return: whether it has.
  */
 bool demeter_watch_has_ended(const struct demeter_watch *w)
 {
@@ -309,10 +324,10 @@ bool demeter_watch_has_ended(const struct demeter_watch *w)
 }
 
 /**
- * demeter_watch_epoch() - How often there are samples
+ * demeter_watch_epoch() - Tell how often there are samples
  * @w:		The watch.
  *
- * Return: as was asked of demeter_watch_start(), in ms.
+ * Return: what demeter_watch_start() was given, in ms.
  */
 unsigned int demeter_watch_epoch(const struct demeter_watch *w)
 {
@@ -320,7 +335,7 @@ unsigned int demeter_watch_epoch(const struct demeter_watch *w)
 }
 
 /**
- * demeter_watch_total() - How much a process has accessed in an epoch
+ * demeter_watch_total() - Tell how much a process accessed in the last epoch
  * @w:		The watch.
  *
  * Return: accesses times pages.
@@ -331,22 +346,13 @@ u64 demeter_watch_total(const struct demeter_watch *w)
 }
 
 /**
- * demeter_watch_scale() - Say how much a sample stands for from now on
- * @total:	Of all processes.
- */
-void demeter_watch_scale(u64 total)
-{
-	WRITE_ONCE(divisor, div_u64(total, EPOCH_SAMPLES) + 1);
-}
-
-/**
  * demeter_watch_read() - Take samples of a process
  * @w:		The watch.
  * @samples:	Gets them.
- * @max:	How many at the most.
- * @lost:	Is increased by how many came too fast.
+ * @max:	How many it gets at most.
+ * @lost:	Is increased by how many were overwritten before they were read.
  *
- * Return: how many; 0 when all have been taken.
+ * Return: how many were read, 0 when there are no more.
  */
 u32 demeter_watch_read(struct demeter_watch *w, struct demeter_sample *samples, u32 max, u64 *lost)
 {
@@ -354,10 +360,10 @@ u32 demeter_watch_read(struct demeter_watch *w, struct demeter_sample *samples, 
 }
 
 /**
- * demeter_watch_counts() - Add what the watching of a process has done since the last call
+ * demeter_watch_counts() - Add up what watching a process has done since the last call
  * @w:		The watch.
- * @samples:	Is increased by its samples.
- * @cpu_ns:	Is increased by the CPU time that it took.
+ * @samples:	Is increased by how many samples there were.
+ * @cpu_ns:	Is increased by the CPU time that they took.
  */
 void demeter_watch_counts(struct demeter_watch *w, u64 *samples, u64 *cpu_ns)
 {

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Scopes: what users name when they say whose memory is to be managed. A scope is a
+ * process, a process and its descendants, a cgroup, or every process above a size.
+ */
+#ifndef _MM_DEMETER_SCOPE_H
+#define _MM_DEMETER_SCOPE_H
+
+#include <linux/list.h>
+#include <linux/types.h>
+
+struct cgroup;
+struct mm_struct;
+struct pid;
+struct task_struct;
+
+enum demeter_scope_kind {
+	DEMETER_SCOPE_PID,
+	DEMETER_SCOPE_TREE,
+	DEMETER_SCOPE_CGROUP,
+	DEMETER_SCOPE_ALL,
+};
+
+/**
+ * struct demeter_scope_name - What a user has written
+ * @kind:	Kind of the scope.
+ * @number:	The process, or the size in MiB.
+ * @text:	The words in the one form in which scopes are compared and shown.
+ * @path:	Where in @text the path of a cgroup begins; NULL for other kinds.
+ */
+struct demeter_scope_name {
+	enum demeter_scope_kind kind;
+	u64 number;
+	char text[128];
+	const char *path;
+};
+
+/**
+ * struct demeter_scope - Processes whose memory is managed
+ * @list:	In struct demeter_scopes.
+ * @id:		Number of the scope, never 0 and never used again.
+ * @name:	What the user has written.
+ * @pid:	The process of a scope that names one, with a reference.
+ * @cgroup:	The cgroup of a scope that names one, with a reference.
+ * @min_pages:	Least resident memory of a process, of a scope that names a size.
+ */
+struct demeter_scope {
+	struct list_head list;
+	u64 id;
+	struct demeter_scope_name name;
+	struct pid *pid;
+	struct cgroup *cgroup;
+	unsigned long min_pages;
+};
+
+/**
+ * struct demeter_scopes - All scopes
+ * @list:	The scopes, in the order in which they were added.
+ * @last_id:	Number of the scope that was added last.
+ */
+struct demeter_scopes {
+	struct list_head list;
+	u64 last_id;
+};
+
+int demeter_scope_parse(struct demeter_scope_name *name, const char *text);
+int demeter_scope_add(struct demeter_scopes *scopes, const char *text);
+void demeter_scope_remove(struct demeter_scope *s);
+struct demeter_scope *demeter_scope_find(struct demeter_scopes *scopes,
+					 const struct demeter_scope_name *name);
+bool demeter_scope_contains(const struct demeter_scope *s, struct task_struct *task,
+			    struct mm_struct *mm);
+bool demeter_scope_has_exited(const struct demeter_scope *s);
+ssize_t demeter_scopes_show(const struct demeter_scopes *scopes, char *buf);
+
+#endif /* _MM_DEMETER_SCOPE_H */

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Samples data addresses by the PMU.
+ *
+ * A counter on each CPU samples in user mode only, whatever runs there. With Intel's PEBS
+ * records stay in the debug store until the processor runs another task or the
+ * buffer is full, so there are hardly any interrupts and nobody polls. perf hands
+ * every record to the handler below, with interrupts off and often the run queue
+ * locked, or in an NMI: it takes a note and returns.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/fs.h>
+#include <linux/kernel_read_file.h>
+#include <linux/kstrtox.h>
+#include <linux/percpu.h>
+#include <linux/perf_event.h>
+#include <linux/printk.h>
+#include <linux/sched/clock.h>
+#include <linux/slab.h>
+
+#include <asm/processor.h>
+
+#include "demeter.h"
+
+/* Samples that the ring of a CPU holds: more than two PEBS buffers of 64 KiB. */
+#define RING_SAMPLES 8192
+
+/*
+ * Records of one batch follow one another within this time. Two that do show how long a
+ * record takes, in the driver and here; two that do not show nothing.
+ */
+#define BATCH_GAP_NS 5000
+
+/**
+ * struct demeter_pmu_event - A kind of event that samples data addresses
+ * @pmu:	Name of its PMU under /sys/bus/event_source/devices; NULL for that of
+ *		the processor's cores.
+ * @config:	As in struct perf_event_attr.
+ * @has_latency: Whether config1 is a threshold of latency in cycles.
+ * @filters:	Whether the PMU can be told to leave the kernel out.
+ * @precise:	As precise_ip in struct perf_event_attr.
+ * @vendor:	Vendor of the processors that have it: X86_VENDOR_*.
+ */
+struct demeter_pmu_event {
+	const char *pmu;
+	u64 config;
+	bool has_latency;
+	bool filters;
+	unsigned int precise;
+	u8 vendor;
+};
+
+/**
+ * struct demeter_pmu_cpu - Sampling on a CPU
+ * @ring:	Samples that were not read yet.
+ * @event:	The counter; NULL on a CPU that is offline or could not be sampled.
+ * @samples:	How many samples there were.
+ * @timed:	How many of them show how long a sample takes.
+ * @timed_ns:	How long those took.
+ * @last:	When the last sample was taken.
+ */
+struct demeter_pmu_cpu {
+	struct demeter_ring ring;
+	struct perf_event *event;
+	u64 samples;
+	u64 timed;
+	u64 timed_ns;
+	u64 last;
+};
+
+/**
+ * struct demeter_pmu - Sampling on all CPUs
+ * @cpus:	Per CPU.
+ * @attr:	What is counted.
+ * @keeper:	A counter that never counts; see demeter_pmu_start().
+ * @hotplug_state: State that tells of CPUs which come and go.
+ * @hotplug_node: Ties this to that state.
+ * @error:	What kept a CPU from being sampled in the beginning.
+ * @started:	Whether all CPUs that were there in the beginning are sampled.
+ * @samples:	Samples that have been added to the statistics.
+ * @cpu_ns:	CPU time that has been added to the statistics.
+ */
+struct demeter_pmu {
+	struct demeter_pmu_cpu __percpu *cpus;
+	struct perf_event_attr attr;
+	struct perf_event *keeper;
+	enum cpuhp_state hotplug_state;
+	struct hlist_node hotplug_node;
+	int error;
+	bool started;
+	u64 samples;
+	u64 cpu_ns;
+};
+
+static void demeter_pmu_sample(struct perf_event *event, struct perf_sample_data *data,
+			       struct pt_regs *regs)
+{
+	struct demeter_pmu_cpu *c = event->overflow_handler_context;
+	const u64 now = local_clock();
+
+	if (now - c->last < BATCH_GAP_NS) {
+		c->timed++;
+		c->timed_ns += now - c->last;
+	}
+	c->last = now;
+	c->samples++;
+	/* a task that is exiting or of the kernel has no memory to manage */
+	if (data->addr && data->addr < TASK_SIZE_MAX && current->mm)
+		demeter_ring_write(&c->ring, current->mm, data->addr);
+}
+
+/*
+ * Begins to sample a CPU. Never fails, since that would keep a CPU from coming online: one
+ * that cannot be sampled is not.
+ */
+static int demeter_pmu_online(unsigned int cpu, struct hlist_node *node)
+{
+	struct demeter_pmu *pmu = hlist_entry(node, struct demeter_pmu, hotplug_node);
+	struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
+	struct perf_event *event;
+
+	event = perf_event_create_kernel_counter(&pmu->attr, cpu, NULL, demeter_pmu_sample, c);
+	if (!IS_ERR(event))
+		c->event = event;
+	else if (READ_ONCE(pmu->started))
+		pr_warn("CPU %u is not sampled (%ld)\n", cpu, PTR_ERR(event));
+	else
+		pmu->error = PTR_ERR(event);
+	return 0;
+}
+
+static int demeter_pmu_offline(unsigned int cpu, struct hlist_node *node)
+{
+	struct demeter_pmu *pmu = hlist_entry(node, struct demeter_pmu, hotplug_node);
+	struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
+
+	if (c->event)
+		perf_event_release_kernel(c->event);
+	c->event = NULL;
+	return 0;
+}
+
+/* Finds the number by which perf knows a PMU. */
+static int demeter_pmu_type(const char *name, u32 *type)
+{
+	char path[64], text[16] = "";
+	void *buffer = text;
+	size_t file_size;
+	ssize_t size;
+
+	if (!name) {
+		*type = PERF_TYPE_RAW;
+		return 0;
+	}
+	snprintf(path, sizeof(path), "/sys/bus/event_source/devices/%s/type", name);
+	size = kernel_read_file_from_path(path, 0, &buffer, sizeof(text) - 1, &file_size,
+					  READING_UNKNOWN);
+	if (size < 0)
+		return -ENODEV;
+	return kstrtou32(strim(text), 10, type);
+}
+
+static void demeter_pmu_free(struct demeter_pmu *pmu)
+{
+	int cpu;
+
+	if (pmu->cpus)
+		for_each_possible_cpu(cpu)
+			demeter_ring_free(&per_cpu_ptr(pmu->cpus, cpu)->ring);
+	free_percpu(pmu->cpus);
+	kfree(pmu);
+}
+
+static struct demeter_pmu *demeter_pmu_alloc(void)
+{
+	struct demeter_pmu *pmu = kzalloc(sizeof(*pmu), GFP_KERNEL);
+	int cpu;
+
+	if (!pmu)
+		return NULL;
+	pmu->cpus = alloc_percpu(struct demeter_pmu_cpu);
+	if (!pmu->cpus)
+		goto free;
+	for_each_possible_cpu(cpu)
+		if (demeter_ring_init(&per_cpu_ptr(pmu->cpus, cpu)->ring, RING_SAMPLES,
+				      cpu_to_node(cpu)))
+			goto free;
+	return pmu;
+free:
+	demeter_pmu_free(pmu);
+	return NULL;
+}
+
+/* Samples all CPUs that are online, and those that come online later. */
+static int demeter_pmu_start_cpus(struct demeter_pmu *pmu)
+{
+	int ret = cpuhp_setup_state_multi(CPUHP_AP_ONLINE_DYN, "mm/demeter:online",
+					  demeter_pmu_online, demeter_pmu_offline);
+
+	if (ret < 0)
+		return ret;
+	pmu->hotplug_state = ret;
+	ret = cpuhp_state_add_instance(pmu->hotplug_state, &pmu->hotplug_node);
+	if (ret)
+		goto remove_state;
+	WRITE_ONCE(pmu->started, true);
+	ret = pmu->error;
+	if (!ret)
+		return 0;
+	cpuhp_state_remove_instance(pmu->hotplug_state, &pmu->hotplug_node);
+remove_state:
+	cpuhp_remove_multi_state(pmu->hotplug_state);
+	return ret;
+}
+
+static int demeter_pmu_start(struct demeter_ctx *ctx, const struct demeter_source *source)
+{
+	const struct demeter_pmu_event *event = source->event;
+	struct perf_event_attr keeper_attr;
+	struct demeter_pmu *pmu;
+	u32 type;
+	int ret;
+
+	if (boot_cpu_data.x86_vendor != event->vendor)
+		return -ENODEV;
+	ret = demeter_pmu_type(event->pmu, &type);
+	if (ret)
+		return ret;
+	pmu = demeter_pmu_alloc();
+	if (!pmu)
+		return -ENOMEM;
+	pmu->attr = (struct perf_event_attr){
+		.type = type,
+		.size = sizeof(pmu->attr),
+		.config = event->config,
+		.config1 = event->has_latency ? ctx->params.latency_threshold : 0,
+		.sample_period = ctx->params.sample_period,
+		.sample_type = PERF_SAMPLE_ADDR,
+		.precise_ip = event->precise,
+		.exclude_kernel = event->filters,
+		.pinned = 1,
+	};
+	/*
+	 * The first event of its kind makes perf change code, for which it takes the lock of
+	 * CPU hotplug. Those of the CPUs are made with that lock held, so this one comes
+	 * first. It never counts.
+	 */
+	keeper_attr = pmu->attr;
+	keeper_attr.disabled = 1;
+	pmu->keeper = perf_event_create_kernel_counter(&keeper_attr, cpumask_first(cpu_online_mask),
+						       NULL, demeter_pmu_sample, NULL);
+	ret = PTR_ERR_OR_ZERO(pmu->keeper);
+	if (ret)
+		goto free;
+	ret = demeter_pmu_start_cpus(pmu);
+	if (ret)
+		goto release;
+	ctx->pmu = pmu;
+	return 0;
+release:
+	perf_event_release_kernel(pmu->keeper);
+free:
+	demeter_pmu_free(pmu);
+	return ret;
+}
+
+static void demeter_pmu_stop(struct demeter_ctx *ctx)
+{
+	struct demeter_pmu *pmu = ctx->pmu;
+
+	cpuhp_state_remove_instance(pmu->hotplug_state, &pmu->hotplug_node);
+	cpuhp_remove_multi_state(pmu->hotplug_state);
+	perf_event_release_kernel(pmu->keeper);
+	demeter_pmu_free(pmu);
+	ctx->pmu = NULL;
+}
+
+static void demeter_pmu_drain(struct demeter_ctx *ctx, demeter_take_fn *take)
+{
+	int cpu;
+	u32 n;
+
+	for_each_possible_cpu(cpu) {
+		struct demeter_pmu_cpu *c = per_cpu_ptr(ctx->pmu->cpus, cpu);
+
+		while ((n = demeter_ring_read(&c->ring, ctx->samples, DEMETER_READ_SAMPLES,
+					      &ctx->stats.lost))) {
+			take(ctx, ctx->samples, n);
+			cond_resched();
+		}
+	}
+}
+
+static void demeter_pmu_count(struct demeter_ctx *ctx)
+{
+	struct demeter_pmu *pmu = ctx->pmu;
+	u64 all_samples = 0, all_ns = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
+		const u64 samples = READ_ONCE(c->samples), timed = READ_ONCE(c->timed);
+
+		all_samples += samples;
+		if (timed)
+			all_ns += div64_u64(READ_ONCE(c->timed_ns), timed) * samples;
+	}
+	ctx->stats.samples += all_samples - pmu->samples;
+	pmu->samples = all_samples;
+	/* an estimate, which may become smaller */
+	if (all_ns > pmu->cpu_ns) {
+		ctx->stats.stage_ns[DEMETER_SAMPLE] += all_ns - pmu->cpu_ns;
+		pmu->cpu_ns = all_ns;
+	}
+}
+
+/* MEM_TRANS_RETIRED.LOAD_LATENCY; Intel SDM, volume 3, 20.9.4 */
+static const struct demeter_pmu_event demeter_pmu_load_latency = {
+	.config = 0x1cd,
+	.has_latency = true,
+	.filters = true,
+	.precise = 2,
+	.vendor = X86_VENDOR_INTEL,
+};
+
+const struct demeter_source demeter_source_pebs = {
+	.name = "pebs",
+	.event = &demeter_pmu_load_latency,
+	.start = demeter_pmu_start,
+	.stop = demeter_pmu_stop,
+	.drain = demeter_pmu_drain,
+	.count = demeter_pmu_count,
+};
+
+/* Op sampling, counting ops (bit 19); AMD PPR. Not run on hardware. */
+static const struct demeter_pmu_event demeter_pmu_ibs_op = {
+	.pmu = "ibs_op",
+	.config = 1 << 19,
+	.precise = 2,
+	.vendor = X86_VENDOR_AMD,
+};
+
+const struct demeter_source demeter_source_ibs = {
+	.name = "ibs",
+	.event = &demeter_pmu_ibs_op,
+	.start = demeter_pmu_start,
+	.stop = demeter_pmu_stop,
+	.drain = demeter_pmu_drain,
+	.count = demeter_pmu_count,
+};

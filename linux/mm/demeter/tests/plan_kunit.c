@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Tests of plans: which pages trade places, what of a batch each size gets, and what is split. */
+#include "../plan.h"
+#include "kunit.h"
+
+static const struct demeter_worth worth = { .margin = 2, .least = 800 };
+
+static struct demeter_ranking *plan_test_rankings(struct kunit *test)
+{
+	struct demeter_ranking *r = kunit_kcalloc(test, NR_DEMETER_SIZES, sizeof(*r), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	return r;
+}
+
+static void plan_test_takes_the_best(struct kunit *test)
+{
+	struct demeter_ranking *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
+	struct demeter_plan plan;
+
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	r->pages[DEMETER_SLOW][120] = 10;
+	r->pages[DEMETER_SLOW][100] = 100;
+	r->pages[DEMETER_FAST][50] = 30;
+	r->pages[DEMETER_FAST][99] = 50;
+	/* 99 and 100 are too close to one another */
+	plan = demeter_plan_size(r, &worth, 1000, 0);
+	KUNIT_EXPECT_EQ(test, plan.exchange, 30ull);
+	KUNIT_EXPECT_EQ(test, plan.hot, 100u);
+	KUNIT_EXPECT_EQ(test, plan.hot_part, 20ull);
+	KUNIT_EXPECT_EQ(test, plan.cold, 50u);
+	KUNIT_EXPECT_EQ(test, plan.cold_part, 30ull);
+	/* no more than there is to be done in an epoch */
+	plan = demeter_plan_size(r, &worth, 15, 0);
+	KUNIT_EXPECT_EQ(test, plan.exchange, 15ull);
+	KUNIT_EXPECT_EQ(test, plan.hot_part, 5ull);
+	KUNIT_EXPECT_EQ(test, plan.cold_part, 15ull);
+	/* free memory first, by the hottest */
+	plan = demeter_plan_size(r, &worth, 1000, 12);
+	KUNIT_EXPECT_EQ(test, plan.promote, 12ull);
+	KUNIT_EXPECT_EQ(test, plan.exchange, 30ull);
+	/* nothing is hot */
+	memset(r, 0, sizeof(*r));
+	r->pages[DEMETER_SLOW][0] = 100;
+	r->pages[DEMETER_FAST][0] = 100;
+	plan = demeter_plan_size(r, &worth, 1000, 50);
+	KUNIT_EXPECT_EQ(test, plan.promote + plan.exchange, 0ull);
+}
+
+/* Cold huge pages in the fast tier are split for hot base pages of the slow one. */
+static void plan_test_huge_pages_are_split_for_others(struct kunit *test)
+{
+	struct demeter_ranking *r = kunit_kcalloc(test, 2, sizeof(*r), GFP_KERNEL);
+	struct demeter_plan plans[NR_DEMETER_SIZES] = {};
+	struct demeter_split split;
+
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	r[DEMETER_HUGE].pages[DEMETER_FAST][10] = 3;
+	r[DEMETER_HUGE].pages[DEMETER_FAST][90] = 5;
+	r[DEMETER_BASE].pages[DEMETER_SLOW][100] = 2000;
+	r[DEMETER_BASE].pages[DEMETER_FAST][20] = 400;
+	/* 400 of the hot pages have partners */
+	plans[DEMETER_BASE].exchange = 400;
+	split = demeter_plan_split(r, &worth, plans, 4096);
+	KUNIT_EXPECT_EQ(test, split.n, 4ull);
+	KUNIT_EXPECT_EQ(test, split.tier, DEMETER_FAST);
+	KUNIT_EXPECT_EQ(test, split.class, 90u);
+	KUNIT_EXPECT_EQ(test, split.part, 1ull);
+	split = demeter_plan_split(r, &worth, plans, 1024);
+	KUNIT_EXPECT_EQ(test, split.n, 2ull);
+	KUNIT_EXPECT_EQ(test, split.class, 10u);
+	KUNIT_EXPECT_EQ(test, split.part, 2ull);
+	/* exactly all of a class, and nothing of the next */
+	split = demeter_plan_split(r, &worth, plans, 3 * GRANULE_PAGES);
+	KUNIT_EXPECT_EQ(test, split.n, 3ull);
+	KUNIT_EXPECT_EQ(test, split.class, 10u);
+	KUNIT_EXPECT_EQ(test, split.part, 3ull);
+	/* those that are exchanged as they are stay huge */
+	plans[DEMETER_HUGE].exchange = 3;
+	split = demeter_plan_split(r, &worth, plans, 4096);
+	KUNIT_EXPECT_EQ(test, split.n, 4ull);
+	KUNIT_EXPECT_EQ(test, split.class, 90u);
+	KUNIT_EXPECT_EQ(test, split.part, 4ull);
+	/* not for a few */
+	plans[DEMETER_BASE].exchange = 1990;
+	split = demeter_plan_split(r, &worth, plans, 4096);
+	KUNIT_EXPECT_EQ(test, split.n, 0ull);
+	memset(plans, 0, sizeof(plans));
+	/* hot huge pages of the slow tier for cold base pages of the fast one */
+	memset(r, 0, 2 * sizeof(*r));
+	r[DEMETER_HUGE].pages[DEMETER_SLOW][100] = 3;
+	r[DEMETER_BASE].pages[DEMETER_FAST][20] = 600;
+	split = demeter_plan_split(r, &worth, plans, 4096);
+	KUNIT_EXPECT_EQ(test, split.n, 2ull);
+	KUNIT_EXPECT_EQ(test, split.tier, DEMETER_SLOW);
+	KUNIT_EXPECT_EQ(test, split.class, 100u);
+	/* nothing that pays */
+	r[DEMETER_BASE].pages[DEMETER_FAST][20] = 0;
+	r[DEMETER_BASE].pages[DEMETER_FAST][99] = 600;
+	split = demeter_plan_split(r, &worth, plans, 4096);
+	KUNIT_EXPECT_EQ(test, split.n, 0ull);
+}
+
+/* An exchange must save as much as it costs, by the accesses that samples stand for. */
+static void plan_test_worth_follows_costs(struct kunit *test)
+{
+	const u32 sample = HEAT_SAMPLE << HEAT_SHIFT;
+	struct demeter_worth w;
+
+	/* 10 accesses make up for it, of which a sample stands for 10 */
+	w = demeter_plan_worth(2, 1000, 100, 10);
+	KUNIT_EXPECT_EQ(test, w.margin, 2u);
+	KUNIT_EXPECT_EQ(test, w.least, sample);
+	w = demeter_plan_worth(3, 1000, 100, 20);
+	KUNIT_EXPECT_EQ(test, w.margin, 3u);
+	KUNIT_EXPECT_EQ(test, w.least, sample / 2);
+	w = demeter_plan_worth(1, 0, 100, 1021);
+	KUNIT_EXPECT_EQ(test, w.least, 0u);
+	/* extremes neither overflow nor divide by zero */
+	w = demeter_plan_worth(1, 1 << 30, 1, 16);
+	KUNIT_EXPECT_EQ(test, w.least, (u32)(U32_MAX / 2));
+	w = demeter_plan_worth(1, 1 << 30, 1 << 30, 1 << 30);
+	KUNIT_EXPECT_EQ(test, w.least, 0u);
+	w = demeter_plan_worth(1, 1 << 30, 0, 0);
+	KUNIT_EXPECT_EQ(test, w.least, (u32)(U32_MAX / 2));
+}
+
+/* Both sizes have more to do than a batch: each gets half. */
+static void plan_test_sizes_share_a_batch(struct kunit *test)
+{
+	struct demeter_ranking *r = plan_test_rankings(test);
+	const u64 none[NR_DEMETER_SIZES] = {};
+	struct demeter_plans plans;
+
+	r[DEMETER_BASE].pages[DEMETER_SLOW][100] = 10000;
+	r[DEMETER_BASE].pages[DEMETER_FAST][10] = 10000;
+	r[DEMETER_HUGE].pages[DEMETER_SLOW][100] = 100;
+	r[DEMETER_HUGE].pages[DEMETER_FAST][10] = 100;
+	demeter_plan_epoch(&plans, r, &worth, 4096, none);
+	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_BASE].exchange, 2048ull);
+	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_HUGE].exchange, 4ull);
+	/* what one has no use for, the other gets */
+	r[DEMETER_HUGE].pages[DEMETER_SLOW][100] = 1;
+	demeter_plan_epoch(&plans, r, &worth, 4096, none);
+	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_BASE].exchange, 4096ull - GRANULE_PAGES);
+	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_HUGE].exchange, 1ull);
+	r[DEMETER_HUGE].pages[DEMETER_SLOW][100] = 100;
+	r[DEMETER_BASE].pages[DEMETER_SLOW][100] = 512;
+	demeter_plan_epoch(&plans, r, &worth, 4096, none);
+	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_BASE].exchange, 512ull);
+	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_HUGE].exchange, 7ull);
+	/* only one size at all */
+	memset(&r[DEMETER_BASE], 0, sizeof(*r));
+	demeter_plan_epoch(&plans, r, &worth, 4096, none);
+	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_BASE].exchange, 0ull);
+	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_HUGE].exchange, 8ull);
+}
+
+/* Free memory is filled before pages trade places, and is given away once only. */
+static void plan_test_sizes_share_free_memory(struct kunit *test)
+{
+	struct demeter_ranking *r = plan_test_rankings(test);
+	const u64 free[NR_DEMETER_SIZES] = {
+		[DEMETER_BASE] = 2 * GRANULE_PAGES + 100,
+		[DEMETER_HUGE] = 2 * GRANULE_PAGES + 100,
+	};
+	struct demeter_plans plans;
+
+	r[DEMETER_BASE].pages[DEMETER_SLOW][100] = 1000;
+	r[DEMETER_HUGE].pages[DEMETER_SLOW][100] = 1;
+	demeter_plan_epoch(&plans, r, &worth, 4096, free);
+	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_HUGE].promote, 1ull);
+	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_BASE].promote, GRANULE_PAGES + 100ull);
+	KUNIT_EXPECT_EQ(test, plans.split.n, 0ull);
+	r[DEMETER_HUGE].pages[DEMETER_SLOW][100] = 10;
+	demeter_plan_epoch(&plans, r, &worth, 4096, free);
+	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_HUGE].promote, 2ull);
+	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_BASE].promote, 100ull);
+}
+
+/* Huge pages are split for hot base pages, but not while these find free memory. */
+static void plan_test_splits_only_without_free_memory(struct kunit *test)
+{
+	struct demeter_ranking *r = plan_test_rankings(test);
+	const u64 none[NR_DEMETER_SIZES] = {}, some[NR_DEMETER_SIZES] = { 100, 0 };
+	struct demeter_plans plans;
+
+	r[DEMETER_BASE].pages[DEMETER_SLOW][100] = 1000;
+	r[DEMETER_HUGE].pages[DEMETER_FAST][10] = 10;
+	demeter_plan_epoch(&plans, r, &worth, 4096, some);
+	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_BASE].promote, 100ull);
+	KUNIT_EXPECT_EQ(test, plans.split.n, 0ull);
+	demeter_plan_epoch(&plans, r, &worth, 4096, none);
+	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_BASE].promote, 0ull);
+	KUNIT_EXPECT_EQ(test, plans.split.n, 2ull);
+	KUNIT_EXPECT_EQ(test, plans.split.tier, DEMETER_FAST);
+	/* nor if the batch is used up by then */
+	r[DEMETER_BASE].pages[DEMETER_FAST][10] = 600;
+	demeter_plan_epoch(&plans, r, &worth, 600, none);
+	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_BASE].exchange, 600ull);
+	KUNIT_EXPECT_EQ(test, plans.split.n, 0ull);
+}
+
+/* Nothing to do is nothing done, and nothing is left from the last epoch. */
+static void plan_test_nothing(struct kunit *test)
+{
+	struct demeter_ranking *r = plan_test_rankings(test);
+	const u64 free[NR_DEMETER_SIZES] = { 5000, 5000 };
+	struct demeter_plans plans;
+
+	memset(&plans, 0xff, sizeof(plans));
+	demeter_plan_epoch(&plans, r, &worth, 4096, free);
+	for (int size = 0; size < NR_DEMETER_SIZES; size++)
+		KUNIT_EXPECT_EQ(test, plans.sizes[size].exchange + plans.sizes[size].promote, 0ull);
+	KUNIT_EXPECT_EQ(test, plans.split.n, 0ull);
+}
+
+static struct kunit_case plan_test_cases[] = {
+	KUNIT_CASE(plan_test_takes_the_best),
+	KUNIT_CASE(plan_test_huge_pages_are_split_for_others),
+	KUNIT_CASE(plan_test_worth_follows_costs),
+	KUNIT_CASE(plan_test_sizes_share_a_batch),
+	KUNIT_CASE(plan_test_sizes_share_free_memory),
+	KUNIT_CASE(plan_test_splits_only_without_free_memory),
+	KUNIT_CASE(plan_test_nothing),
+	{},
+};
+
+struct kunit_suite demeter_plan_suite = {
+	.name = "demeter-plan",
+	.test_cases = plan_test_cases,
+};

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Tests of the grammar of scopes: what is one, in which form it is kept, and what is none. */
+#include <linux/threads.h>
+
+#include "../scope.h"
+#include "kunit.h"
+
+struct scope_test {
+	const char *text;
+	enum demeter_scope_kind kind;
+	u64 number;
+	const char *kept;
+};
+
+static const struct scope_test scope_test_good[] = {
+	{ "pid 1", DEMETER_SCOPE_PID, 1, "pid 1" },
+	{ "pid 1234\n", DEMETER_SCOPE_PID, 1234, "pid 1234" },
+	{ "  tree \t 0042  ", DEMETER_SCOPE_TREE, 42, "tree 42" },
+	{ "tree\t7", DEMETER_SCOPE_TREE, 7, "tree 7" },
+	{ "cgroup /", DEMETER_SCOPE_CGROUP, 0, "cgroup /" },
+	{ "cgroup   /a b/c\n", DEMETER_SCOPE_CGROUP, 0, "cgroup /a b/c" },
+	{ "all", DEMETER_SCOPE_ALL, 64, "all 64" },
+	{ "all\n", DEMETER_SCOPE_ALL, 64, "all 64" },
+	{ "all 0", DEMETER_SCOPE_ALL, 0, "all 0" },
+	{ "all 17592186044414", DEMETER_SCOPE_ALL, (1ull << 44) - 2, "all 17592186044414" },
+};
+
+static void scope_test_accepts(struct kunit *test)
+{
+	struct demeter_scope_name name;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(scope_test_good); i++) {
+		const struct scope_test *s = &scope_test_good[i];
+
+		KUNIT_ASSERT_EQ_MSG(test, demeter_scope_parse(&name, s->text), 0, "%s", s->text);
+		KUNIT_EXPECT_EQ_MSG(test, name.kind, s->kind, "%s", s->text);
+		KUNIT_EXPECT_EQ_MSG(test, name.number, s->number, "%s", s->text);
+		KUNIT_EXPECT_STREQ(test, name.text, s->kept);
+		if (s->kind == DEMETER_SCOPE_CGROUP)
+			KUNIT_EXPECT_STREQ(test, name.path, s->kept + strlen("cgroup "));
+		else
+			KUNIT_EXPECT_NULL(test, name.path);
+	}
+}
+
+static void scope_test_refuses(struct kunit *test)
+{
+	static const char *const bad[] = {
+		"",
+		"\n",
+		"pid",
+		"pid ",
+		"pid 0",
+		"pid -1",
+		"pid 1 2",
+		"pid 1x",
+		"pid 0x10",
+		"pid1",
+		"Pid 1",
+		"process 1",
+		"tree",
+		"tree 0",
+		"tree one",
+		"tree 1,2",
+		"cgroup",
+		"cgroup  ",
+		"all -1",
+		"all 1 2",
+		"all MIB",
+		"all 64M",
+		"al",
+		"allx",
+		"1",
+		"pid\n1",
+		"nothing 1",
+		"pid 18446744073709551616",
+		"all 17592186044415",
+		"all 18446744073709551615",
+	};
+	struct demeter_scope_name name;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
+		KUNIT_EXPECT_EQ_MSG(test, demeter_scope_parse(&name, bad[i]), -EINVAL, "%s",
+				    bad[i]);
+}
+
+/* The largest pid that there can be, and one that there cannot. */
+static void scope_test_pids_end(struct kunit *test)
+{
+	struct demeter_scope_name name;
+	char text[32];
+
+	snprintf(text, sizeof(text), "pid %lu", (unsigned long)PID_MAX_LIMIT);
+	KUNIT_EXPECT_EQ(test, demeter_scope_parse(&name, text), 0);
+	snprintf(text, sizeof(text), "tree %lu", (unsigned long)PID_MAX_LIMIT + 1);
+	KUNIT_EXPECT_EQ(test, demeter_scope_parse(&name, text), -EINVAL);
+}
+
+/* A path is kept whole or refused: cut off, it would name another cgroup. */
+static void scope_test_paths_are_whole(struct kunit *test)
+{
+	struct demeter_scope_name name;
+	char text[sizeof(name.text) + 1];
+
+	strscpy(text, "cgroup /");
+	memset(text + strlen("cgroup /"), 'x', sizeof(text) - strlen("cgroup /"));
+	text[sizeof(name.text) - 1] = '\0';
+	KUNIT_EXPECT_EQ(test, demeter_scope_parse(&name, text), 0);
+	KUNIT_EXPECT_STREQ(test, name.text, text);
+	text[sizeof(name.text) - 1] = 'x';
+	text[sizeof(name.text)] = '\0';
+	KUNIT_EXPECT_EQ(test, demeter_scope_parse(&name, text), -EINVAL);
+}
+
+/* What was written differently is found as the same. */
+static void scope_test_is_found_again(struct kunit *test)
+{
+	struct demeter_scope_name name;
+	struct demeter_scopes scopes = { .list = LIST_HEAD_INIT(scopes.list) };
+	char *buf = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	struct demeter_scope *s;
+
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "all 7"), 0);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "all 8"), 0);
+	KUNIT_EXPECT_EQ(test, demeter_scope_add(&scopes, " all  07\n"), -EEXIST);
+	KUNIT_ASSERT_EQ(test, demeter_scope_parse(&name, "all 007"), 0);
+	s = demeter_scope_find(&scopes, &name);
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	KUNIT_EXPECT_EQ(test, s->id, 1ull);
+	KUNIT_EXPECT_EQ(test, s->min_pages, 7ul << (20 - PAGE_SHIFT));
+	demeter_scope_remove(s);
+	KUNIT_EXPECT_NULL(test, demeter_scope_find(&scopes, &name));
+	/* numbers of scopes are not used again */
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "all 7"), 0);
+	s = demeter_scope_find(&scopes, &name);
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	KUNIT_EXPECT_EQ(test, s->id, 3ull);
+	demeter_scope_remove(s);
+	demeter_scope_remove(list_first_entry(&scopes.list, struct demeter_scope, list));
+	KUNIT_EXPECT_TRUE(test, list_empty(&scopes.list));
+}
+
+static struct kunit_case scope_test_cases[] = {
+	KUNIT_CASE(scope_test_accepts),	       KUNIT_CASE(scope_test_refuses),
+	KUNIT_CASE(scope_test_pids_end),       KUNIT_CASE(scope_test_paths_are_whole),
+	KUNIT_CASE(scope_test_is_found_again), {},
+};
+
+struct kunit_suite demeter_scope_suite = {
+	.name = "demeter-scope",
+	.test_cases = scope_test_cases,
+};
