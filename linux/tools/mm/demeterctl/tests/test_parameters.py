@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The parameters are the same in the module, in demeterctl and in the documentation."""
+"""Module, demeterctl and documentation agree on parameters and files."""
 
 import re
 from pathlib import Path
@@ -9,6 +9,8 @@ MODULE = (LINUX / "mm/demeter/sysfs.c").read_text()
 DEFAULTS = (LINUX / "mm/demeter/core.c").read_text()
 TOOL = (LINUX / "tools/mm/demeterctl/tune.c").read_text()
 MANUAL = (LINUX / "Documentation/admin-guide/mm/demeter.rst").read_text()
+TARGET = (LINUX / "mm/demeter/sysfs_target.c").read_text()
+ABI = (LINUX / "Documentation/ABI/testing/sysfs-kernel-mm-demeter").read_text()
 
 
 def number(text: str) -> int:
@@ -37,3 +39,22 @@ def test_manual() -> None:
     for name, _, default, *_ in found:
         said = {"16 << (20 - PAGE_SHIFT)": "4096", "true": "1"}.get(defaults[name], defaults[name])
         assert default == said, name
+
+
+def test_abi_describes_every_file() -> None:
+    described = re.findall(r"^What:\t\t/sys/kernel/mm/demeter/(\S+)", ABI, re.M)
+    root = re.findall(r"&demeter_(?:param_)?(\w+?)(?:_attr)?\.attr(?:\.attr)?,", MODULE)
+    stats = [name.removeprefix("counter_") for name in root if name.startswith("counter_")]
+    root = [name for name in root if not name.startswith("counter_")]
+    target = re.findall(r"&demeter_(\w+)_attr(?:\.attr,| })", TARGET.replace(", NULL", ""))
+    files = root + [f"stats/{n}" for n in stats] + [f"targets/<pid>/{n}" for n in target]
+    assert len(root) > 15 and len(stats) > 10 and len(target) == 10
+    assert sorted(described) == sorted([*files, "targets/<pid>/"])
+    assert len(set(described)) == len(described)
+    for name, (low, high, only) in module().items():
+        text = ABI.split(f"demeter/{name}\n")[1].split("\nWhat:")[0]
+        text = " ".join(text.split())
+        if name != "page_counters":
+            ends = [str(low), str(high) if high < 1 << 20 else f"2^{high.bit_length() - 1}"]
+            assert "from {} to {};".format(*ends) in text, (name, text)
+        assert ("EBUSY" in text) == only, name
