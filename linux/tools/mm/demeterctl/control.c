@@ -10,7 +10,7 @@
 #include "demeter.h"
 #include "sysfs.h"
 
-/* What the kernel accepts, with the null character. */
+/* Length of a scope that the kernel accepts, with the null character. */
 #define SCOPE_MAX 128
 
 static const char enable_doc[] =
@@ -65,7 +65,7 @@ int disable_command(int argc, char **argv)
 	return set_running(argc, argv, disable_doc, false);
 }
 
-/* Print the scope that @words name as the kernel reads it, whatever way they are written. */
+/* Prints the scope that @words name in the form that the kernel reads. */
 static void parse_scope(char scope[SCOPE_MAX], const char *command, char **words, int nr)
 {
 	const char *kind = nr ? words[0] : "";

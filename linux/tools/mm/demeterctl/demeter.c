@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Demeter as a whole; see demeter.h. */
+/* Reads and changes the state of Demeter as a whole; see demeter.h. */
 #define _GNU_SOURCE
 #include "demeter.h"
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Demeter as a whole: whether it runs, what it samples, what it has counted, and
- * whose memory it manages.
+ * Reads and changes the state of Demeter as a whole: whether it runs, which source it
+ * uses, what it has counted, and whose memory it manages.
  *
- * What reads fails when it cannot. What changes something prints why it could not,
- * and returns whether it could: the caller may have something to undo.
+ * Functions that read end the program with a message when they cannot. Functions that
+ * change something print why they could not and return whether they could, since the
+ * caller may have something to undo.
  */
 #ifndef DEMETERCTL_DEMETER_H
 #define DEMETERCTL_DEMETER_H
@@ -18,8 +19,8 @@ enum stage { STAGE_SAMPLE, STAGE_CLASSIFY, STAGE_RANK, STAGE_RELOCATE, NR_STAGES
 extern const char *const stage_names[NR_STAGES];
 
 struct source {
-	char chosen[64]; /* in use, or to be used */
-	char all[512]; /* separated by spaces */
+	char chosen[64]; /* the source in use, or to be used */
+	char all[512]; /* names of all sources, separated by spaces */
 };
 
 bool demeter_is_running(void);
@@ -28,7 +29,7 @@ bool demeter_set_running(bool on);
 struct source demeter_source(void);
 bool demeter_choose_source(const char *name);
 
-/* A counter of stats/. */
+/* Reads a counter of stats/. */
 uint64_t demeter_stat(const char *name);
 uint64_t demeter_stage_ns(enum stage stage);
 

@@ -18,7 +18,7 @@ static void print_message(const char *format, va_list args)
 {
 	char message[1024];
 
-	/* in one piece, so that lines of several processes do not mix */
+	/* print in one piece, so that lines of several processes do not mix */
 	vsnprintf(message, sizeof(message), format, args);
 	fprintf(stderr, "demeterctl: %s\n", message);
 }
@@ -85,7 +85,7 @@ error_t parse_nothing(int key, char *arg, struct argp_state *state)
 
 void *resize(void *list, size_t nr, size_t size)
 {
-	/* never of size 0, for which NULL would be no error */
+	/* size 0 is avoided: NULL would not be an error then */
 	list = reallocarray(list, nr + !nr, size);
 	if (!list)
 		fail("no memory for %zu x %zu bytes", nr, size);
@@ -131,7 +131,7 @@ static error_t find_command(int key, char *arg, struct argp_state *state)
 	(void)arg;
 	if (key != ARGP_KEY_ARG)
 		return ARGP_ERR_UNKNOWN;
-	/* what follows is the command's */
+	/* leave the arguments that follow to the command */
 	*first = state->next - 1;
 	state->next = state->argc;
 	return 0;
@@ -147,7 +147,7 @@ int main(int argc, char **argv)
 	int first = 0;
 
 	argp_err_exit_status = EXIT_INPUT;
-	argv[0] = "demeterctl"; /* as all messages begin */
+	argv[0] = "demeterctl"; /* all messages begin with it */
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &first);
 	if (!first)
 		refuse("a command is missing: see demeterctl --help");
@@ -157,7 +157,7 @@ int main(int argc, char **argv)
 
 		if (strcmp(argv[first], commands[i].name))
 			continue;
-		/* how argp is to call it in messages */
+		/* argp names the command so in its messages */
 		snprintf(name, sizeof(name), "demeterctl %s", commands[i].name);
 		argv[first] = name;
 		status = commands[i].function(argc - first, argv + first);

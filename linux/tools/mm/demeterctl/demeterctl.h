@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * demeterctl: the commands, and how they read their arguments and report errors.
+ * demeterctl: the commands, and what they share to read arguments and report errors.
  *
- * Exit status: 0, EXIT_FAILED when something went wrong, EXIT_INPUT when the
- * arguments are wrong; then nothing has been changed. Always with one line on stderr.
+ * The exit status is 0, EXIT_FAILED when something went wrong, or EXIT_INPUT when the
+ * arguments are wrong and nothing has been changed. Each error is one line on stderr.
  */
 #ifndef DEMETERCTL_H
 #define DEMETERCTL_H
@@ -17,7 +17,7 @@
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Each gets its own name as argv[0] and returns the exit status. */
+/* Each command gets its own name as argv[0] and returns the exit status. */
 int run_command(int argc, char **argv);
 int enable_command(int argc, char **argv);
 int disable_command(int argc, char **argv);
@@ -28,20 +28,20 @@ int top_command(int argc, char **argv);
 int heatmap_command(int argc, char **argv);
 int tune_command(int argc, char **argv);
 
-/* Print "demeterctl: <message>" to stderr. */
+/* Prints "demeterctl: <message>" to stderr. */
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The same, and exit with EXIT_FAILED or EXIT_INPUT. */
+/* Print likewise, and exit with EXIT_FAILED and EXIT_INPUT. */
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The value of @text, which @name asks for, in [@min, @max]; refused when it is not. */
+/* Read the value of @name from @text; refuse what is not in [@min, @max]. */
 uint64_t parse_integer(const char *name, const char *text, uint64_t min, uint64_t max);
 double parse_seconds(const char *name, const char *text, double min, double max);
 
-/* A parser for commands without arguments, and maybe without options. */
+/* Refuses arguments: the parser of commands that take none. */
 error_t parse_nothing(int key, char *arg, struct argp_state *state);
 
-/* realloc() to @nr elements of @size that does not return without memory. */
+/* Reallocates to @nr elements of @size; ends the program without memory. */
 void *resize(void *list, size_t nr, size_t size);
 
 #endif

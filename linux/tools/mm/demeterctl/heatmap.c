@@ -19,7 +19,7 @@
 #include "sysfs.h"
 #include "text.h"
 
-/* None, then from cold to hot. */
+/* Characters for no samples, then from cold to hot. */
 #define SHADES	  " .:-=+*#%@"
 #define NR_SHADES (sizeof(SHADES) - 1)
 
@@ -116,7 +116,7 @@ uint64_t heatmap_address(const struct heatmap *map, uint64_t offset)
 	return a->start + (offset - a->offset);
 }
 
-/* Within 0.09, which nobody sees, and without the library of mathematics. */
+/* Approximates the logarithm by 0.09, less than a shade, to need no libm. */
 static double log_2(double x)
 {
 	int exponent;
@@ -140,7 +140,7 @@ double scale_shade(const struct scale *scale, double density)
 	return hottest > coldest ? (log_2(density) - coldest) / (hottest - coldest) : 1;
 }
 
-/* Returns as ranges_read() does. */
+/* Returns what ranges_read() does. */
 static int take_snapshot(struct heatmap *map, double time_s)
 {
 	struct snapshot s = { .time_s = time_s };
@@ -169,7 +169,7 @@ static _Noreturn void fail_to_read(int pid, int error)
 	sysfs_fail(file, error);
 }
 
-/* Unite all ranges of all times. */
+/* Finds the areas that the ranges of all times cover. */
 static void find_areas(struct heatmap *map)
 {
 	size_t nr = 0;
@@ -203,7 +203,7 @@ static void find_areas(struct heatmap *map)
 	}
 }
 
-/* The mean density in each of the columns. */
+/* Computes the mean density in each of the columns. */
 static void fill_columns(const struct heatmap *map, const struct ranges *ranges, double *density,
 			 size_t columns)
 {
@@ -309,7 +309,7 @@ int heatmap_command(int argc, char **argv)
 	error = take_snapshot(&map, 0);
 	if (error)
 		fail_to_read(map.pid, error);
-	/* now, as nobody wants to learn at the end that it cannot be written */
+	/* opened now: at the end it would be too late to learn that it cannot be */
 	if (arguments.svg) {
 		svg = fopen(arguments.svg, "we");
 		if (!svg)

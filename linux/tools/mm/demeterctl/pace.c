@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Doing something at intervals; see pace.h. */
+/* Waits for intervals to pass; see pace.h. */
 #define _GNU_SOURCE
 #include "pace.h"
 
@@ -29,7 +29,7 @@ bool pace_wait(struct pace *pace)
 	int signal;
 
 	pace->next_s += pace->interval_s;
-	/* after a pause, e.g. Ctrl-Z, nothing is made up for */
+	/* intervals that were missed, e.g. after Ctrl-Z, are not made up for */
 	if (pace->next_s < now_s())
 		pace->next_s = now_s() + pace->interval_s;
 	do {

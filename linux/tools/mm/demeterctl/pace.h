@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Doing something at intervals until the user has seen enough (Ctrl-C, SIGTERM). */
+/* Waits for intervals to pass, until the user has seen enough (Ctrl-C, SIGTERM). */
 #ifndef DEMETERCTL_PACE_H
 #define DEMETERCTL_PACE_H
 
@@ -12,13 +12,13 @@ struct pace {
 	sigset_t enough;
 };
 
-/* From here on those signals only end pace_wait(). */
+/* Begins the first interval. From here on those signals only end pace_wait(). */
 void pace_begin(struct pace *pace, double interval_s);
 
-/* Wait for the next interval. Returns false when the user has seen enough. */
+/* Waits for the next interval. Returns false when the user has seen enough. */
 bool pace_wait(struct pace *pace);
 
-/* Seconds of CLOCK_MONOTONIC. */
+/* Returns the time of CLOCK_MONOTONIC in seconds. */
 double now_s(void);
 
 #endif

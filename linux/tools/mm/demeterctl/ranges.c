@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The ranges of a target; see ranges.h. */
+/* Reads the ranges of a target; see ranges.h. */
 #include "ranges.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 /* Characters of a line, with the newline. */
 #define LINE 64
-/* Times to read a file that changes while it is read. */
+/* How often a file is read that changes while it is read. */
 #define ATTEMPTS 3
 
 static bool parse_line(const char *data, struct range *r)
@@ -23,10 +23,10 @@ static bool parse_line(const char *data, struct range *r)
 	int length = 0;
 
 	memcpy(line, data, LINE);
-	/* sscanf() would take signs, too */
+	/* sscanf() alone would accept signs, too */
 	if (strspn(line, "0123456789abcdef ") != LINE - 1 || line[LINE - 1] != '\n')
 		return false;
-	/* then epochs since the last access, and since its birth */
+	/* skip the epochs since the last access, and since the range was made */
 	return sscanf(line, "%16" SCNx64 " %16" SCNx64 " %8" SCNu64 " %*8u %*8u %n", &r->start,
 		      &r->end, &r->samples, &length) == 3 &&
 	       length == LINE && r->start < r->end;
@@ -60,7 +60,7 @@ int ranges_read(int pid, struct ranges *ranges)
 	snprintf(file, sizeof(file), "targets/%d/ranges", pid);
 	/*
 	 * The kernel hands out a page at a time. When ranges are split or merged in
-	 * between the pages do not fit each other.
+	 * between, the pages do not fit each other, and the file is read again.
 	 */
 	for (int i = 0; i < ATTEMPTS && ret == -EBADMSG; i++) {
 		char *data;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The ranges of a target: targets/PID/ranges, a line of equal length for each. */
+/* Reads the ranges of a target from targets/PID/ranges, a line of equal length for each. */
 #ifndef DEMETERCTL_RANGES_H
 #define DEMETERCTL_RANGES_H
 
@@ -8,10 +8,10 @@
 
 struct range {
 	uint64_t start, end;
-	uint64_t samples; /* recent ones: they halve in each epoch */
+	uint64_t samples; /* recent samples: their number halves in each epoch */
 };
 
-/* In order of their addresses, and disjoint. */
+/* Ranges in the order of their addresses, which do not overlap. */
 struct ranges {
 	struct range *list;
 	size_t nr;

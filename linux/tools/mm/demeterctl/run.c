@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * demeterctl run: a command with its memory managed from its first page on, and
- * everything as before when it has ended.
+ * demeterctl run: runs a command with its memory managed from its first page on, and
+ * restores what was before when the command has ended.
  *
- * Signals that would end this process are blocked throughout, and taken while the
- * command runs: nothing is left attached or enabled.
+ * Signals that would end this process are blocked all the time, and passed on while the
+ * command runs, so that nothing is left attached or enabled.
  */
 #define _GNU_SOURCE
 #include "demeterctl.h"
@@ -21,7 +21,7 @@
 #include "demeter.h"
 #include "sysfs.h"
 
-/* As shells have it. */
+/* Exit statuses that shells use, too. */
 #define EXIT_NOT_EXECUTABLE 126
 #define EXIT_NOT_FOUND	    127
 #define EXIT_SIGNAL	    128
@@ -62,7 +62,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		arguments->source = arg;
 		return 0;
 	case ARGP_KEY_ARG:
-		/* all that follows is the command's */
+		/* leave the arguments that follow to the command */
 		arguments->command = state->argv + state->next - 1;
 		state->next = state->argc;
 		return 0;
@@ -82,7 +82,7 @@ static void check_source(const char *name, const struct source *source)
 	refuse("there is no source \"%s\", this kernel has: %s", name, source->all);
 }
 
-/* In the child: wait until it is attached, then become the command. */
+/* Waits, in the child, until it is attached, then becomes the command. */
 static _Noreturn void become(char **command, int go, const sigset_t *mask)
 {
 	char byte;
@@ -97,7 +97,7 @@ static _Noreturn void become(char **command, int go, const sigset_t *mask)
 	_exit(error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
 }
 
-/* Pass @signals on to the child until it ends; its exit status. */
+/* Passes @signals on to the child until it ends, and returns its exit status. */
 static int wait_for(pid_t child, const sigset_t *signals)
 {
 	int status;
@@ -106,7 +106,7 @@ static int wait_for(pid_t child, const sigset_t *signals)
 		siginfo_t info;
 		const int signal = sigwaitinfo(signals, &info);
 
-		/* what the terminal sends the child has got, too */
+		/* not signals of the terminal, which sends them to the child itself */
 		if (signal > 0 && signal != SIGCHLD && info.si_code != SI_KERNEL)
 			kill(child, signal);
 	}
@@ -138,7 +138,7 @@ static int run_attached(char **command, const sigset_t *signals, const sigset_t 
 	}
 	snprintf(scope, sizeof(scope), "tree %d", child);
 	attached = demeter_attach(scope);
-	/* a child that is not told to go ends when the pipe is closed */
+	/* without the byte the child ends when the pipe is closed */
 	if (attached && write(go[1], "", 1) != 1)
 		warn("cannot start %s: %s", command[0], strerror(errno));
 	close(go[1]);
@@ -178,7 +178,7 @@ int run_command(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
 		sigaddset(&signals, taken[i]);
 	sigprocmask(SIG_BLOCK, &signals, &mask);
-	signal(SIGCHLD, SIG_DFL); /* ignored, it would take the exit status away */
+	signal(SIGCHLD, SIG_DFL); /* if it were ignored, there would be no exit status */
 
 	if (running)
 		return run_attached(arguments.command, &signals, &mask);

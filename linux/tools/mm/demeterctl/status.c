@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* demeterctl status: all that the interface tells, for people or as JSON. */
+/* demeterctl status: prints all that the interface tells, for people or as JSON. */
 #define _GNU_SOURCE
 #include "demeterctl.h"
 
@@ -48,7 +48,7 @@ struct status {
 	bool running;
 	struct source source;
 	char fast_nodes[256], slow_nodes[256];
-	char scopes[4096 + 1]; /* lines */
+	char scopes[4096 + 1]; /* a line each */
 	uint64_t counters[ARRAY_SIZE(counters)];
 	uint64_t stage_ns[NR_STAGES];
 	struct targets targets;

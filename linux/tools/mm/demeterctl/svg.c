@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A heat map as an SVG file: time to the right, addresses upwards, colours for heat. */
+/* Draws a heat map as SVG: time to the right, addresses upwards, colours for heat. */
 #include "heatmap.h"
 
 #include <inttypes.h>
 
 #include "demeterctl.h"
 
-/* Of the plot, in pixels, and of what is around it. */
+/* Size of the plot and of the margins around it, in pixels. */
 #define WIDTH  720
 #define HEIGHT 480
 #define LEFT   150
@@ -21,7 +21,7 @@ struct colour {
 	int red, green, blue;
 };
 
-/* @shade from 0 to 1: dark blue, purple, red, orange, light yellow. */
+/* Returns the colour of a shade from 0 to 1: dark blue, purple, red, orange, light yellow. */
 static struct colour colour_of(double shade)
 {
 	static const struct colour stops[] = {
@@ -50,7 +50,7 @@ static void draw_box(FILE *out, double x, double y, double width, double height,
 		x, y, width, height, c.red, c.green, c.blue);
 }
 
-/* The height at which an offset is drawn. */
+/* Returns the height at which an offset is drawn. */
 static double y_of(const struct heatmap *map, uint64_t offset)
 {
 	return TOP + HEIGHT * (1 - (double)offset / map->bytes);
@@ -77,7 +77,7 @@ static void draw_ranges(const struct heatmap *map, const struct scale *scale, do
 	}
 }
 
-/* A step of 1, 2 or 5 times a power of ten, of which there are at most TICKS. */
+/* Finds a step of 1, 2 or 5 times a power of ten, so that there are at most TICKS. */
 static double tick_of(double seconds)
 {
 	static const double factors[] = { 2, 2.5, 2 };
@@ -109,7 +109,7 @@ static void draw_axes(const struct heatmap *map, double seconds, FILE *out)
 			"<text x=\"%d\" y=\"%.2f\" text-anchor=\"end\">%" PRIx64 "</text>\n",
 			LEFT, y, LEFT - 8, y + 4, heatmap_address(map, offset));
 	}
-	/* gaps that are squeezed out */
+	/* gaps between areas that are left out */
 	for (size_t i = 1; i < map->nr_areas; i++)
 		fprintf(out,
 			"<path d=\"M%d %.2f h%d\" stroke=\"white\" stroke-dasharray=\"4 4\"/>\n",

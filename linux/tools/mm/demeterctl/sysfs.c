@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The files of the kernel's interface; see sysfs.h. */
+/* Reads and writes the files of the kernel's interface; see sysfs.h. */
 #define _GNU_SOURCE
 #include "sysfs.h"
 
@@ -49,7 +49,7 @@ ssize_t sysfs_load(const char *file, char **data)
 	errno = 0;
 	length = getdelim(data, &size, '\0', in);
 	if (length < 0)
-		length = -errno; /* 0 for a file that is empty */
+		length = -errno; /* which is 0 if the file is empty */
 	fclose(in);
 	return length;
 }
@@ -95,7 +95,7 @@ int sysfs_write(const char *file, const char *text)
 	ssize_t written;
 	int fd, ret = 0;
 
-	/* truncating is for the files of tests: sysfs knows no length */
+	/* O_TRUNC is for the plain files of tests: those of sysfs have no length */
 	fd = open(path_of(path, file), O_WRONLY | O_TRUNC | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -134,6 +134,6 @@ const char *sysfs_reason(int error)
 
 _Noreturn void sysfs_fail(const char *file, int error)
 {
-	sysfs_require(); /* its module may have been unloaded meanwhile */
+	sysfs_require(); /* the module may have been unloaded meanwhile */
 	fail("cannot read %s: %s", file, sysfs_reason(error));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The files of the kernel's interface, named by their path below its folder:
+ * Reads and writes the files of the kernel's interface, named by their path below its folder:
  * /sys/kernel/mm/demeter, or what the environment variable DEMETER_SYSFS names.
  */
 #ifndef DEMETERCTL_SYSFS_H
@@ -11,11 +11,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Fails unless the kernel has the interface. */
+/* Ends the program with a message unless the kernel has the interface. */
 void sysfs_require(void);
 
 /*
- * Read all of a file into *@data, which the caller frees in any case. Returns the
+ * Reads all of a file into *@data, which the caller frees in any case. Returns the
  * length, up to the first null character, or -errno. A null character follows.
  */
 ssize_t sysfs_load(const char *file, char **data);
@@ -27,16 +27,16 @@ ssize_t sysfs_load(const char *file, char **data);
 int sysfs_read(const char *file, char *text, size_t size);
 int sysfs_read_number(const char *file, uint64_t *value);
 
-/* Write @text in one go. Returns 0 or -errno. */
+/* Writes @text by one system call. Returns 0 or -errno. */
 int sysfs_write(const char *file, const char *text);
 
-/* A folder, to be closed by the caller. Fails when there is none. */
+/* Opens a folder, which the caller closes. Ends the program when there is none. */
 DIR *sysfs_open_folder(const char *folder);
 
-/* What @error, negative, means for the user. */
+/* Says what @error, a negative number, means for the user. */
 const char *sysfs_reason(int error);
 
-/* Fails because @file cannot be read. */
+/* Ends the program because @file cannot be read. */
 _Noreturn void sysfs_fail(const char *file, int error);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The targets; see targets.h. */
+/* Reads the targets; see targets.h. */
 #define _GNU_SOURCE
 #include "targets.h"
 
@@ -12,7 +12,7 @@
 #include "ranges.h"
 #include "sysfs.h"
 
-/* Returns 0 or -errno, and then the file that could not be read. */
+/* Returns 0 or -errno, and then in @file the file that could not be read. */
 static int read_target(struct target *t, char *file, size_t size)
 {
 	const struct {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The targets, which are processes whose memory is managed: targets/PID/. */
+/* Reads the targets, which are processes whose memory is managed, from targets/PID/. */
 #ifndef DEMETERCTL_TARGETS_H
 #define DEMETERCTL_TARGETS_H
 
@@ -15,16 +15,16 @@ struct target {
 	size_t nr_ranges;
 };
 
-/* In order of their PIDs. */
+/* Targets in the order of their PIDs. */
 struct targets {
 	struct target *list;
 	size_t nr;
 };
 
-/* All targets; those that end meanwhile are left out. The caller frees the list. */
+/* Reads all targets but those that end meanwhile. The caller frees the list. */
 struct targets targets_read(void);
 
-/* The target with that PID or NULL. */
+/* Finds the target with a PID; NULL if there is none. */
 const struct target *targets_find(const struct targets *targets, int pid);
 
 double mib_of_pages(uint64_t pages);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Text for people and for JSON; see text.h. */
+/* Prints text for people and for JSON; see text.h. */
 #include "text.h"
 
 #include <stdbool.h>
@@ -9,12 +9,12 @@
 
 #include "demeterctl.h"
 
-/* The character of UTF-8 at @s and its length, which is 0 if there is none. */
+/* Decodes the UTF-8 character at @s and returns its length, 0 if there is none. */
 static size_t decode(const char *s, uint32_t *character)
 {
 	static const struct {
 		uint8_t mask, lead;
-		uint32_t least; /* less has a shorter form */
+		uint32_t least; /* smaller characters have a shorter form */
 	} forms[] = {
 		{ 0x80, 0x00, 0 },
 		{ 0xe0, 0xc0, 0x80 },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* demeterctl top: what changes, as rates in each interval, hottest targets first. */
+/* demeterctl top: shows what changes, as rates in each interval, hottest targets first. */
 #define _GNU_SOURCE
 #include "demeterctl.h"
 
@@ -16,7 +16,7 @@
 #include "targets.h"
 #include "text.h"
 
-/* Above the targets, and the cursor's below them. */
+/* Lines above the targets, and the line of the cursor below them. */
 #define OTHER_LINES 5
 
 static const char doc[] =
@@ -70,7 +70,7 @@ static struct reading read_all(void)
 	return r;
 }
 
-/* What was added to a counter, which has begun anew when it is less than before. */
+/* Returns what was added to a counter. One that is less than before has begun anew. */
 static uint64_t increase(uint64_t before, uint64_t now)
 {
 	return now < before ? now : now - before;
@@ -83,7 +83,7 @@ static int by_samples(const void *a, const void *b)
 	return (left->samples < right->samples) - (left->samples > right->samples);
 }
 
-/* The targets of @now with counters as of the interval. */
+/* Returns the targets of @now with their counters since @before. */
 static struct targets increases(const struct targets *before, const struct targets *now)
 {
 	struct targets interval = {
@@ -158,7 +158,7 @@ int top_command(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	sysfs_require();
-	/* a screen at a time, so that it does not flicker */
+	/* print a screen at a time, so that it does not flicker */
 	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
 	pace_begin(&pace, arguments.interval_s);
 	before = read_all();

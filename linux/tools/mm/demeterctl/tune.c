@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * demeterctl tune: the parameters. All that is asked for is checked before anything
- * is written, and either all of it is set or nothing.
+ * demeterctl tune: shows and sets parameters. All arguments are checked before anything
+ * is written, and either all values are set or none.
  */
 #define _GNU_SOURCE
 #include "demeterctl.h"
@@ -27,7 +27,7 @@ static const char doc[] =
 	"  demeterctl tune epoch_ms\n"
 	"  demeterctl tune epoch_ms=250 split_threshold=15\n";
 
-/* As in mm/demeter/sysfs.c, which has the last word. */
+/* The same as in mm/demeter/sysfs.c, which checks them again. */
 static const struct parameter {
 	const char *name;
 	const char *unit;
@@ -51,7 +51,7 @@ static const struct parameter {
 	{ "page_counters", "0 or 1", 0, 1, false, "tell pages apart, or only 2 MiB at a time" },
 };
 
-/* An argument: to be shown, or with a value to be set. */
+/* An argument: a parameter that is to be shown or, with a value, to be set. */
 struct request {
 	const struct parameter *parameter;
 	const char *value;
@@ -116,7 +116,7 @@ static void list_all(void)
 	printf("* can only be set while Demeter is stopped\n");
 }
 
-/* Returns whether it was set. */
+/* Returns whether the value was set. */
 static bool write_value(const struct request *r)
 {
 	const char *name = r->parameter->name;
@@ -131,7 +131,7 @@ static bool write_value(const struct request *r)
 	return !error;
 }
 
-/* All values or none. Returns the exit status. */
+/* Sets all values or none. Returns the exit status. */
 static int write_all(struct requests *requests)
 {
 	int nr;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Processes that do to their memory whatever a process can do, while Demeter moves
+ * Runs processes that do to their memory whatever a process can do, while Demeter moves
  * it: churn [--processes N] [--mem MIB] [--seconds N] [--thp] [--node N] [--seed N]
  *
  * Every page holds words that follow from its address, its version and the seed. They
@@ -11,7 +11,7 @@
  * something to promote. With --node, memory is bound to a node, and must be there in the
  * end.
  *
- * Speaks TAP; "ok" is that nothing was ever read that had not been written there.
+ * Prints TAP: a process is "ok" if every word that it read was the one it had written.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -33,7 +33,7 @@
 
 #define PAGE  4096ul
 #define WORDS (PAGE / sizeof(uint64_t))
-/* Pages of the window that is hot, and accesses until it moves. */
+/* Pages of the window that is hot, and accesses until the window moves. */
 #define WINDOW 1024
 #define STAY   400000
 
@@ -48,7 +48,7 @@ static struct {
 
 struct memory {
 	uint8_t *at;
-	uint32_t *versions; /* 0: nothing was written since it was mapped */
+	uint32_t *versions; /* 0: nothing was written to the page since it was mapped */
 	uint64_t random;
 	unsigned long wrong;
 	unsigned long locked; /* first of the pages that are locked */
@@ -122,7 +122,7 @@ static void *must(void *result)
 	return result;
 }
 
-/* Pages are to be on a node, if that was asked for. */
+/* Binds pages to the node of --node. */
 static void bind_to_node(void *at, unsigned long n)
 {
 	const unsigned long nodes = opt.node < 0 ? 0 : 1ul << opt.node;
@@ -133,7 +133,7 @@ static void bind_to_node(void *at, unsigned long n)
 	}
 }
 
-/* Pages that are mapped, but on another node. */
+/* Counts pages that are on another node than that of --node. */
 static unsigned long strays(const struct memory *m)
 {
 	unsigned long n = 0;
@@ -149,7 +149,7 @@ static unsigned long strays(const struct memory *m)
 	return n;
 }
 
-/* A piece of the memory, up to @max pages long. */
+/* Draws a piece of the memory, up to @max pages long, and returns its first page. */
 static unsigned long piece(struct memory *m, unsigned long max, unsigned long *n)
 {
 	const unsigned long first = draw(m, opt.pages);
@@ -177,7 +177,7 @@ static void discard(struct memory *m)
 {
 	unsigned long n, first = piece(m, 256, &n);
 
-	/* would fail half-way at what is locked */
+	/* madvise() fails half-way at pages that are locked */
 	munlock(m->at + first * PAGE, n * PAGE);
 	if (!madvise(m->at + first * PAGE, n * PAGE, MADV_DONTNEED))
 		forget(m, first, n);
@@ -194,14 +194,14 @@ static void remap(struct memory *m)
 	forget(m, first, n);
 }
 
-/* Somewhere else and back again: pages keep what they hold. */
+/* Moves a piece somewhere else and back again: pages keep what they hold. */
 static void move(struct memory *m)
 {
 	unsigned long n, first = piece(m, 256, &n);
 	void *at = m->at + first * PAGE;
 	void *other = must(mmap(NULL, n * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 
-	/* pieces that consist of several mappings cannot be moved at once */
+	/* fails for pieces that consist of several mappings */
 	if (mremap(at, n * PAGE, n * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, other) == MAP_FAILED) {
 		munmap(other, n * PAGE);
 		return;
@@ -226,7 +226,7 @@ static void lock(struct memory *m)
 	mlock(m->at + m->locked * PAGE, 16 * PAGE);
 }
 
-/* The pipe holds on to pages for a while. */
+/* Lets a pipe hold on to pages for a while. */
 static void pin(struct memory *m)
 {
 	const unsigned long first = draw(m, opt.pages - 4);
@@ -249,7 +249,7 @@ static void pin(struct memory *m)
 	close(ends[1]);
 }
 
-/* Both write to pages that they share, and see nothing of one another. */
+/* Writes to pages that are shared with a child, which does so, too: neither must see it. */
 static void share(struct memory *m)
 {
 	const pid_t child = fork();
