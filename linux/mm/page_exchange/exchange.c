@@ -248,10 +248,9 @@ static void page_exchange_notify_start(struct mmu_notifier_range *range, struct 
  * of them is no page table any more: it may have become a huge page before it was locked.
  *
  * Why this cannot deadlock: the caller holds both mmap locks for reading. fork() and mremap()
- * take two page table locks in other orders, but hold the mmap lock of what they copy or move
- * for writing, so they never meet this. Others that hold it for reading take one page table
- * lock at a time, but for userfaultfd's move, which uses the same order as here
- * (double_pt_lock()).
+ * take two such locks in other orders, but hold the mmap lock of the memory that they copy or
+ * move for writing, so they exclude the caller. userfaultfd's move uses the same order as here
+ * (double_pt_lock()). All others take the lock of one table of PTEs at a time.
  */
 static bool page_exchange_lock_tables(struct mm_struct *mm_a, pmd_t *pmd_a, spinlock_t *a,
 				      struct mm_struct *mm_b, pmd_t *pmd_b, spinlock_t *b)

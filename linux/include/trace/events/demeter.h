@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What Demeter does in each epoch; see mm/demeter/core.c. */
+/* Tracepoints of what Demeter does in each epoch; see mm/demeter/core.c. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM demeter
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Tests of the ring of samples: nothing is invented, and what is lost is counted. */
+/* Tests of the rings of samples: readers get what was written, and lost samples are counted. */
 #include <linux/delay.h>
 #include <linux/kthread.h>
 
@@ -14,7 +14,7 @@ static void channel_test_write_n(struct demeter_ring *ring, unsigned long first,
 		demeter_ring_write(ring, (void *)(first + i), first + i);
 }
 
-/* Samples were numbered as they were written. */
+/* Owner and address of a sample are its number. */
 static void channel_test_overwrites_the_oldest(struct kunit *test)
 {
 	struct demeter_sample samples[SIZE];
@@ -29,7 +29,7 @@ static void channel_test_overwrites_the_oldest(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, demeter_ring_read(&ring, samples, SIZE, &lost), 6u);
 	KUNIT_EXPECT_EQ(test, lost, 0ull);
 	channel_test_write_n(&ring, 10, 3 * SIZE);
-	/* one slot may be in the making */
+	/* the slot that may be being written is not read */
 	KUNIT_EXPECT_EQ(test, demeter_ring_read(&ring, samples, SIZE, &lost), SIZE - 1u);
 	KUNIT_EXPECT_EQ(test, lost, 2ull * SIZE + 1);
 	KUNIT_EXPECT_EQ(test, samples[SIZE - 2].addr, 10 + 3ul * SIZE - 1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Tests of what Demeter decides: logic that knows no mm. */
+/* The module of the tests of logic that knows no mm. */
 #include <linux/module.h>
 
 #include "kunit.h"

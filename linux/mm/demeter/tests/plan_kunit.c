@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Tests of plans: which pages trade places, what of a batch each size gets, and what is split. */
+/* Tests of plans: which pages trade places, what each size gets of a batch, what is split. */
 #include "../plan.h"
 #include "kunit.h"
 
@@ -30,12 +30,12 @@ static void plan_test_takes_the_best(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, plan.hot_part, 20ull);
 	KUNIT_EXPECT_EQ(test, plan.cold, 50u);
 	KUNIT_EXPECT_EQ(test, plan.cold_part, 30ull);
-	/* no more than there is to be done in an epoch */
+	/* a small batch takes the hottest and the coldest */
 	plan = demeter_plan_size(r, &worth, 15, 0);
 	KUNIT_EXPECT_EQ(test, plan.exchange, 15ull);
 	KUNIT_EXPECT_EQ(test, plan.hot_part, 5ull);
 	KUNIT_EXPECT_EQ(test, plan.cold_part, 15ull);
-	/* free memory first, by the hottest */
+	/* free memory is filled first, with the hottest */
 	plan = demeter_plan_size(r, &worth, 1000, 12);
 	KUNIT_EXPECT_EQ(test, plan.promote, 12ull);
 	KUNIT_EXPECT_EQ(test, plan.exchange, 30ull);
@@ -70,23 +70,23 @@ static void plan_test_huge_pages_are_split_for_others(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, split.n, 2ull);
 	KUNIT_EXPECT_EQ(test, split.class, 10u);
 	KUNIT_EXPECT_EQ(test, split.part, 2ull);
-	/* exactly all of a class, and nothing of the next */
+	/* a batch may take exactly all of a class, and none of the next */
 	split = demeter_plan_split(r, &worth, plans, 3 * GRANULE_PAGES);
 	KUNIT_EXPECT_EQ(test, split.n, 3ull);
 	KUNIT_EXPECT_EQ(test, split.class, 10u);
 	KUNIT_EXPECT_EQ(test, split.part, 3ull);
-	/* those that are exchanged as they are stay huge */
+	/* huge pages that are exchanged are not split */
 	plans[DEMETER_HUGE].exchange = 3;
 	split = demeter_plan_split(r, &worth, plans, 4096);
 	KUNIT_EXPECT_EQ(test, split.n, 4ull);
 	KUNIT_EXPECT_EQ(test, split.class, 90u);
 	KUNIT_EXPECT_EQ(test, split.part, 4ull);
-	/* not for a few */
+	/* nothing is split for a few base pages */
 	plans[DEMETER_BASE].exchange = 1990;
 	split = demeter_plan_split(r, &worth, plans, 4096);
 	KUNIT_EXPECT_EQ(test, split.n, 0ull);
 	memset(plans, 0, sizeof(plans));
-	/* hot huge pages of the slow tier for cold base pages of the fast one */
+	/* hot huge pages of the slow tier are split for cold base pages of the fast one */
 	memset(r, 0, 2 * sizeof(*r));
 	r[DEMETER_HUGE].pages[DEMETER_SLOW][100] = 3;
 	r[DEMETER_BASE].pages[DEMETER_FAST][20] = 600;
@@ -94,7 +94,7 @@ static void plan_test_huge_pages_are_split_for_others(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, split.n, 2ull);
 	KUNIT_EXPECT_EQ(test, split.tier, DEMETER_SLOW);
 	KUNIT_EXPECT_EQ(test, split.class, 100u);
-	/* nothing that pays */
+	/* nothing is split where no exchange pays */
 	r[DEMETER_BASE].pages[DEMETER_FAST][20] = 0;
 	r[DEMETER_BASE].pages[DEMETER_FAST][99] = 600;
 	split = demeter_plan_split(r, &worth, plans, 4096);
@@ -107,7 +107,7 @@ static void plan_test_worth_follows_costs(struct kunit *test)
 	const u32 sample = HEAT_SAMPLE << HEAT_SHIFT;
 	struct demeter_worth w;
 
-	/* 10 accesses make up for it, of which a sample stands for 10 */
+	/* 10 accesses make up for an exchange; a sample stands for 10 */
 	w = demeter_plan_worth(2, 1000, 100, 10);
 	KUNIT_EXPECT_EQ(test, w.margin, 2u);
 	KUNIT_EXPECT_EQ(test, w.least, sample);
@@ -139,7 +139,7 @@ static void plan_test_sizes_share_a_batch(struct kunit *test)
 	demeter_plan_epoch(&plans, r, &worth, 4096, none);
 	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_BASE].exchange, 2048ull);
 	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_HUGE].exchange, 4ull);
-	/* what one has no use for, the other gets */
+	/* a size gets what the other has no use for */
 	r[DEMETER_HUGE].pages[DEMETER_SLOW][100] = 1;
 	demeter_plan_epoch(&plans, r, &worth, 4096, none);
 	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_BASE].exchange, 4096ull - GRANULE_PAGES);
@@ -149,7 +149,7 @@ static void plan_test_sizes_share_a_batch(struct kunit *test)
 	demeter_plan_epoch(&plans, r, &worth, 4096, none);
 	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_BASE].exchange, 512ull);
 	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_HUGE].exchange, 7ull);
-	/* only one size at all */
+	/* pages of one size only get all of a batch */
 	memset(&r[DEMETER_BASE], 0, sizeof(*r));
 	demeter_plan_epoch(&plans, r, &worth, 4096, none);
 	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_BASE].exchange, 0ull);
@@ -194,14 +194,14 @@ static void plan_test_splits_only_without_free_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_BASE].promote, 0ull);
 	KUNIT_EXPECT_EQ(test, plans.split.n, 2ull);
 	KUNIT_EXPECT_EQ(test, plans.split.tier, DEMETER_FAST);
-	/* nor if the batch is used up by then */
+	/* nor are they when exchanges use up the batch */
 	r[DEMETER_BASE].pages[DEMETER_FAST][10] = 600;
 	demeter_plan_epoch(&plans, r, &worth, 600, none);
 	KUNIT_EXPECT_EQ(test, plans.sizes[DEMETER_BASE].exchange, 600ull);
 	KUNIT_EXPECT_EQ(test, plans.split.n, 0ull);
 }
 
-/* Nothing to do is nothing done, and nothing is left from the last epoch. */
+/* Without pages nothing is planned, and nothing is left of the last plan. */
 static void plan_test_nothing(struct kunit *test)
 {
 	struct demeter_ranking *r = plan_test_rankings(test);

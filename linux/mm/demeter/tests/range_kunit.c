@@ -12,7 +12,7 @@
 #define SPLIT	   4
 #define MERGE	   3
 
-/* A range is the cells from one that is a head to the next head or uncovered cell. */
+/* Keeps a range as cells: from one that is a head to the next head or uncovered cell. */
 struct reference {
 	struct cell {
 		bool covered;
@@ -148,7 +148,7 @@ static void range_test_equals_reference(struct kunit *test)
 	rs.merge = MERGE;
 	prandom_seed_state(&rnd, 1);
 	for (unsigned int i = 0; i < OPERATIONS && !wrong; i++) {
-		/* mostly samples, of a hot part that moves */
+		/* most operations are samples, most of them of a hot part that moves */
 		const unsigned int hot = i / 50000 * 24 % CELLS;
 		const unsigned int what = below(&rnd, 1000);
 		unsigned int at = below(&rnd, 4) ? hot + below(&rnd, 24) : below(&rnd, CELLS);
@@ -174,13 +174,13 @@ static void range_test_equals_reference(struct kunit *test)
 			cond_resched();
 	}
 	KUNIT_EXPECT_EQ(test, wrong, 0u);
-	/* it is no test if nothing happened */
+	/* fail if hardly anything was split or merged, and so tested */
 	KUNIT_EXPECT_GT(test, rs.nr_splits, 1000ull);
 	KUNIT_EXPECT_GT(test, rs.nr_merges, 1000ull);
 	demeter_ranges_free(&rs);
 }
 
-/* The paper: from 64 TiB to 2 MiB in 24 splits or so, with fewer than 50 ranges. */
+/* The paper gets from 64 TiB to 2 MiB in about 24 splits, with fewer than 50 ranges. */
 static void range_test_finds_2mib_in_64tib(struct kunit *test)
 {
 	const unsigned long hot = 0x2a7654321000;
@@ -200,7 +200,7 @@ static void range_test_finds_2mib_in_64tib(struct kunit *test)
 	} while (r->end - r->start > 2ul << 20 && ++epochs < 100);
 	KUNIT_EXPECT_LE(test, epochs, 25u);
 	KUNIT_EXPECT_LE(test, rs.nr, 50u);
-	/* when it is accessed no longer, all becomes one again */
+	/* when nothing is accessed any more, all ranges become one again */
 	for (unsigned int i = 0; i < 100; i++)
 		demeter_ranges_epoch(&rs);
 	KUNIT_EXPECT_EQ(test, rs.nr, 1u);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Tests of heat and ranking: what samples say about pages, and what pays. */
+/* Tests of heat and ranking: what samples say about pages. */
 #include "../plan.h"
 #include "kunit.h"
 
@@ -56,7 +56,7 @@ static void rank_test_equal_pages_stay(struct kunit *test)
 		rank_test_estimate_all(g, ranking);
 		plan = demeter_plan_size(ranking, &worth, 1 << 20, 0);
 		KUNIT_EXPECT_EQ(test, plan.promote, 0ull);
-		/* a percent may look different */
+		/* one percent may look hotter by chance */
 		KUNIT_EXPECT_LE(test, plan.exchange, (u64)GRANULES * GRANULE_PAGES / 100);
 	}
 }
@@ -72,7 +72,7 @@ static void rank_test_scattered_hot_pages_are_found(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, ranking);
 	prandom_seed_state(&rnd, 3);
-	/* one page in 32 gets half of all samples, four on average */
+	/* one page in 32 gets half of all samples, four each on average */
 	for (unsigned int i = 0; i < GRANULES * GRANULE_PAGES / 32 * 8; i++) {
 		const unsigned int page = below(&rnd, GRANULE_PAGES / 32) * 32 + 7;
 
@@ -140,7 +140,7 @@ static void rank_test_huge_pages_are_ranked_apart(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, demeter_pages_of(DEMETER_HUGE), (unsigned int)GRANULE_PAGES);
 }
 
-/* Counts as large as they get, in as many granules as a large machine has. */
+/* Uses the largest counts, in as many granules as a large machine has. */
 static void rank_test_large_counts_do_not_overflow(struct kunit *test)
 {
 	struct demeter_granule *g = rank_test_make_granules(test);

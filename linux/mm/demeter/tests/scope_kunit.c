@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Tests of the grammar of scopes: what is one, in which form it is kept, and what is none. */
+/* Tests of the grammar of scopes: what is accepted, in which form, and what is refused. */
 #include <linux/threads.h>
 
 #include "../scope.h"
@@ -84,7 +84,7 @@ static void scope_test_refuses(struct kunit *test)
 				    bad[i]);
 }
 
-/* The largest pid that there can be, and one that there cannot. */
+/* Accepts the largest pid that there can be, and refuses one more. */
 static void scope_test_pids_end(struct kunit *test)
 {
 	struct demeter_scope_name name;
@@ -112,7 +112,7 @@ static void scope_test_paths_are_whole(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, demeter_scope_parse(&name, text), -EINVAL);
 }
 
-/* What was written differently is found as the same. */
+/* Finds a scope however it is written. */
 static void scope_test_is_found_again(struct kunit *test)
 {
 	struct demeter_scope_name name;

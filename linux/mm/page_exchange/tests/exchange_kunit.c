@@ -18,7 +18,7 @@
 #define PAGES  2048
 #define ROUNDS 4
 
-/* Two nodes, and memory of which the first half is on one and the second on the other. */
+/* Memory of which the first half is on one node, @near, and the second on another, @far. */
 struct memory {
 	struct mm_struct *mm;
 	unsigned long at;
@@ -84,7 +84,7 @@ static unsigned int exchange_test_wrong_words(struct memory *m)
 	return wrong;
 }
 
-/* Mapped there: it is not freed as long as nobody else has the memory. */
+/* Returns the page that is mapped. Nobody else unmaps it, so it needs no reference. */
 static struct page *exchange_test_page_of(struct memory *m, unsigned int page)
 {
 	struct page *p;
@@ -157,7 +157,7 @@ static void exchange_test_pages_trade_places(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m), 0u);
 }
 
-/* A page that somebody holds stays, and so does its partner. */
+/* A page that somebody has pinned stays, and so does its partner. */
 static void exchange_test_pinned_pages_stay(struct kunit *test)
 {
 	struct memory *m = exchange_test_make_memory(test);
@@ -178,7 +178,7 @@ static void exchange_test_what_cannot_move_is_refused(struct kunit *test)
 	unsigned long zero;
 	u64 word;
 
-	/* the zero page, nothing at all, no mapping, and itself */
+	/* the zero page, an address that maps nothing, one in no vma, and a page with itself */
 	zero = kunit_vm_mmap(test, NULL, 0, 2 * PAGE_SIZE, PROT_READ, MAP_ANONYMOUS | MAP_PRIVATE,
 			     0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(zero));
@@ -196,7 +196,7 @@ static void exchange_test_what_cannot_move_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m), 0u);
 }
 
-/* Two huge pages at the beginning of the memory, the first near and the second far. */
+/* Makes memory that begins with two huge pages, the first near and the second far. */
 static struct memory *exchange_test_make_huge_memory(struct kunit *test)
 {
 	struct memory *m = exchange_test_make_memory(test);
@@ -239,7 +239,7 @@ static void exchange_test_huge_pages_trade_places(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, PTRS_PER_PTE - 1), m->far);
 	KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, PTRS_PER_PTE), m->near);
 	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m), 0u);
-	/* and are what they were: they can be split, parts of them discarded, and so on */
+	/* still, they can be split and parts of them discarded */
 	KUNIT_EXPECT_EQ(test, vm_munmap(exchange_test_address(m, PAGES - 1), PAGE_SIZE), 0);
 	KUNIT_EXPECT_EQ(test, vm_munmap(exchange_test_address(m, 7), PAGE_SIZE), 0);
 	KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, 8), m->far);
@@ -282,7 +282,7 @@ static void exchange_test_sizes_do_not_mix(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m) + exchange_test_wrong_words(base), 0u);
 }
 
-/* The same pages there and back again, in both ways. */
+/* Moves the same pages there and back again, by exchange and by migration. */
 static void exchange_test_speed_against_migration(struct kunit *test)
 {
 	struct memory *m = exchange_test_make_memory(test);
