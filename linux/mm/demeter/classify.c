@@ -93,7 +93,7 @@ void demeter_classify_cool(struct demeter_target *t)
 		demeter_granule_cool(g);
 }
 
-/* Estimates and ranks the granules of @r, given what was estimated of all @ranges. */
+/* Estimates and ranks the granules of @r, given the estimate of all @ranges. */
 static void demeter_classify_range(struct demeter_ctx *ctx, struct demeter_target *t,
 				   const struct demeter_range *r,
 				   const struct demeter_group *ranges)

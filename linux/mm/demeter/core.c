@@ -53,7 +53,7 @@ static bool demeter_is_due(const struct demeter_ctx *ctx, unsigned int epochs)
 	return epochs && ctx->stats.epochs % epochs == 0;
 }
 
-/* Adds what was done in an epoch to the counters of /proc/vmstat. */
+/* Adds the counts of an epoch to the counters of /proc/vmstat. */
 static void demeter_count_events(const struct demeter_stats *now,
 				 const struct demeter_stats *before)
 {
@@ -169,8 +169,8 @@ static int demeter_alloc_buffers(struct demeter_ctx *ctx)
 }
 
 /*
- * Begins to manage memory. Returns 0, or with the reason in the log -ENODEV when there are not
- * two tiers or nothing that samples, -ENOMEM, or what perf said.
+ * Begins to manage memory. Returns 0, or, with the reason in the log, -ENODEV without two tiers
+ * or without a source, -ENOMEM, or an error of perf.
  */
 static int demeter_start(struct demeter_ctx *ctx)
 {

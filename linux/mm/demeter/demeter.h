@@ -24,7 +24,7 @@
  *	range.c, rank.c, watch.c
  *	heat.c, channel.c
  *
- * What lower files have to tell upper ones goes through struct demeter_source,
+ * Lower files reach upper ones only through the callbacks of struct demeter_source,
  * struct demeter_control and struct demeter_observer.
  */
 #ifndef _MM_DEMETER_DEMETER_H
@@ -37,7 +37,6 @@
 #include <linux/mutex.h>
 #include <linux/nodemask.h>
 #include <linux/sched.h>
-#include <linux/wait.h>
 #include <linux/xarray.h>
 
 #include "heat.h"
@@ -94,7 +93,7 @@ enum demeter_stage {
 };
 
 /**
- * struct demeter_stats - What was done since the module was loaded
+ * struct demeter_stats - Counters since the module was loaded
  * @epochs:	Epochs.
  * @samples:	Samples taken, of targets and others.
  * @lost:	Samples that were overwritten before they were read.
@@ -138,7 +137,7 @@ struct demeter_stats {
  * @lock:	Protects @ranges, which are read in sysfs without the lock of the context.
  * @ranges:	How much which addresses are accessed.
  * @granules:	struct demeter_granule by start / GRANULE_SIZE.
- * @watch:	What watches it, while source_damon.c does; NULL otherwise.
+ * @watch:	Its watch, while source_damon.c has it watched; NULL otherwise.
  * @last_sampled: Granule of the last sample, valid while samples are taken.
  * @scan:	Number of the last scan of its pages.
  * @scan_from:	Address where the next scan goes on; 0: at the beginning.
@@ -212,10 +211,10 @@ struct demeter_control {
  * @released:	Completed when nobody uses @kobj any more.
  * @targets:	The folder of the targets' folders.
  * @stats:	The folder of the counters.
- * @control:	What is called to start and stop.
+ * @control:	Functions to start and stop.
  * @control_lock: Lets one user at a time start or stop. Taken before the lock of the context.
- * @nr_targets:	Targets whose folders somebody may still use.
- * @no_targets:	Woken when there is none of these left.
+ * @nr_targets:	Targets whose folders somebody may still use, and one until the exit.
+ * @no_targets:	Completed when @nr_targets becomes 0.
  */
 struct demeter_sysfs {
 	struct kobject kobj;
@@ -225,18 +224,18 @@ struct demeter_sysfs {
 	const struct demeter_control *control;
 	struct mutex control_lock; /* see above */
 	atomic_t nr_targets;
-	wait_queue_head_t no_targets;
+	struct completion no_targets;
 };
 
 /**
  * struct demeter_ctx - Everything that Demeter knows
  * @lock:	Protects everything here. The thread holds it for an epoch at a time.
- * @params:	What users have set.
- * @stats:	What was done.
+ * @params:	Parameters.
+ * @stats:	Counters.
  * @fast_nodes:	Nodes of the fast tier.
  * @slow_nodes:	Nodes of the slow tier.
- * @scopes:	Whose memory is to be managed.
- * @targets:	The mms of which that is.
+ * @scopes:	Scopes whose processes are to be managed.
+ * @targets:	The mms of these processes.
  * @observer:	Is told of targets; set before the first one is added.
  * @wanted_source: The source that is to be used; NULL: the first that works.
  * @source:	The source in use; NULL while stopped.

@@ -132,7 +132,7 @@ void demeter_gather(struct demeter_ctx *ctx, enum demeter_size size,
 
 /**
  * demeter_gather_is_split() - Whether a granule is a huge page that is to be split
- * @split:	What is to be split. Of the class of which only some are, one is taken.
+ * @split:	Which huge pages are to be split. Its @part is decreased by those taken of it.
  * @g:		The granule.
  *
  * Return: whether it is.

@@ -12,8 +12,8 @@
 /**
  * demeter_plan_worth() - Tell by how much heats must differ for an exchange to pay
  * @margin:	Classes of heat by which they must differ in any case.
- * @exchange_ns: What exchanging two pages costs.
- * @tier_ns:	By how much an access to the slow tier takes longer.
+ * @exchange_ns: Time that it takes to exchange two pages.
+ * @tier_ns:	Time by which an access to the slow tier takes longer.
  * @sample_period: How many accesses a sample stands for.
  *
  * A page is expected to be accessed as often again as the samples say that are still
@@ -179,7 +179,7 @@ static u64 demeter_plan_would_trade(struct demeter_cursor *hot, struct demeter_c
  * demeter_plan_split() - Decide which huge pages are to be split
  * @rankings:	All pages, by size.
  * @worth:	When an exchange is worth it.
- * @plans:	What is exchanged with pages of the same size, by size.
+ * @plans:	Which pages are exchanged with pages of the same size, by size.
  * @most:	How many base pages may be made.
  *
  * Return: as many huge pages as make up the base pages that would trade places, none if
@@ -216,8 +216,8 @@ static u64 demeter_plan_pages(const struct demeter_plan *p, enum demeter_size si
 }
 
 /**
- * demeter_plan_epoch() - Decide what is done in an epoch
- * @plans:	Gets the decision.
+ * demeter_plan_epoch() - Plan which pages change tiers in an epoch
+ * @plans:	Gets the plan.
  * @rankings:	All pages, by size.
  * @worth:	When an exchange is worth it.
  * @batch:	How many base pages may change tiers.
@@ -225,7 +225,7 @@ static u64 demeter_plan_pages(const struct demeter_plan *p, enum demeter_size si
  *		that are to fill them.
  *
  * Neither size takes more than half of a batch if the other has use for the rest. Huge
- * pages are not split as long as there is free memory for what is hot.
+ * pages are not split as long as there is free memory for hot pages.
  */
 void demeter_plan_epoch(struct demeter_plans *plans, const struct demeter_ranking *rankings,
 			const struct demeter_worth *worth, u64 batch, const u64 *free)

@@ -4,7 +4,7 @@
  * the classes of heat that move.
  *
  * The hottest pages of the slow tier are to trade places with the coldest of the fast
- * tier, as long as that pays: as long as their heats differ by more than a margin, so that
+ * tier, as long as that pays: their heats must differ by more than a margin, so that
  * equal pages do not trade places back and forth, and by enough accesses to make up
  * for the exchange. There is no threshold of what is hot, and no capacity to be
  * known: the fast tier is as large as what is in it.
@@ -18,11 +18,11 @@
 #include "rank.h"
 
 /**
- * struct demeter_plan - What is to change tiers
+ * struct demeter_plan - Pages of one size that are to change tiers
  * @hot:	Pages of the slow tier of this class or above are promoted.
  * @cold:	Pages of the fast tier of this class or below are demoted.
- * @hot_part:	How many pages of class @hot; of those above, all.
- * @cold_part:	How many pages of class @cold; of those below, all.
+ * @hot_part:	How many pages of class @hot are; all of those above are.
+ * @cold_part:	How many pages of class @cold are; all of those below are.
  * @exchange:	How many pages trade places.
  * @promote:	How many pages move to free memory of the fast tier.
  */
@@ -37,10 +37,10 @@ struct demeter_plan {
 
 /**
  * struct demeter_split - Huge pages that stand in the way of base pages
- * @n:		How many are to be split.
- * @tier:	Where they are: cold ones of the fast tier, or hot ones of the slow.
- * @class:	All that are colder, or hotter, are split.
- * @part:	How many of this class are, too.
+ * @n:		How many huge pages are to be split.
+ * @tier:	Their tier. Of the fast tier, the coldest are split; of the slow, the hottest.
+ * @class:	All that are colder than this class, or hotter, are split.
+ * @part:	How many of this class are split, too.
  */
 struct demeter_split {
 	u64 n;
@@ -60,7 +60,7 @@ struct demeter_worth {
 };
 
 /**
- * struct demeter_plans - What is to be done in an epoch
+ * struct demeter_plans - All that is to change in an epoch
  * @sizes:	Which pages of each size change tiers.
  * @split:	Which huge pages are split.
  */

@@ -18,7 +18,7 @@
 #define CHUNK GRANULE_PAGES
 
 /**
- * struct demeter_relocation - What relocation works with
+ * struct demeter_relocation - Buffers and state of relocation
  * @hot:	Room for a batch of candidates of the slow tier.
  * @cold:	Room for a batch of candidates of the fast tier.
  * @batch:	How many candidates there is room for.
@@ -27,7 +27,7 @@
  *		epoch, by size of the pages that were to fill it.
  * @pairs:	Room for a chunk of pairs.
  * @addresses:	Room for a chunk of user addresses.
- * @obstacles:	Room for what kept the pages at @addresses from being moved.
+ * @obstacles:	Room for the obstacles of the pages at @addresses.
  */
 struct demeter_relocation {
 	struct demeter_candidate *hot;
@@ -306,7 +306,7 @@ static void demeter_split_all(struct demeter_ctx *ctx, struct demeter_split spli
  * @plans:	The plans.
  *
  * Processes can make this slow, e.g. by pages that thousands of others might share. They
- * cannot make it long: what is not done within an epoch's time is left.
+ * cannot make it long: it ends when an epoch's time is over.
  */
 void demeter_relocate_epoch(struct demeter_ctx *ctx, const struct demeter_plans *plans)
 {

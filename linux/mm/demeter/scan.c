@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Finds out which nodes make up the tiers, and in which tier the pages of each target are.
- * What is found is kept in granules of 2 MiB.
+ * Finds out which nodes make up the tiers, and in which tier the pages of each target are,
+ * which is kept in granules of 2 MiB.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -200,7 +200,7 @@ static void demeter_scan_target(struct demeter_target *t, struct demeter_scan *s
 	demeter_scan_cover(s);
 	if (ret == -EAGAIN)
 		return;
-	/* a policy keeps all pages where they are: drop also what was found before it came */
+	/* a policy has come that keeps all pages where they are: drop all granules */
 	if (ret < 0)
 		t->scan++;
 	demeter_scan_finish(t);
@@ -210,7 +210,7 @@ static void demeter_scan_target(struct demeter_target *t, struct demeter_scan *s
  * demeter_scan_targets() - See where the pages of all targets are
  * @ctx:	The context.
  *
- * A target whose process is changing its memory right now keeps what was seen last.
+ * A target whose process is changing its memory right now keeps the granules of the last scan.
  */
 void demeter_scan_targets(struct demeter_ctx *ctx)
 {
@@ -230,7 +230,7 @@ void demeter_scan_targets(struct demeter_ctx *ctx)
 }
 
 /**
- * demeter_scan_forget() - Free what is known of a target's pages
+ * demeter_scan_forget() - Free the granules of a target
  * @t:		The target.
  */
 void demeter_scan_forget(struct demeter_target *t)

@@ -47,12 +47,12 @@ static int demeter_scope_parse_all(struct demeter_scope_name *name, const char *
 }
 
 /**
- * demeter_scope_parse() - Understand what a user has written
- * @name:	Gets what that is.
+ * demeter_scope_parse() - Parse a scope as users write it
+ * @name:	Gets its kind, its number or path, and its text in the form that is kept.
  * @text:	"pid N", "tree N" (with descendants), "cgroup PATH" (of the unified
  *		hierarchy) or "all [MIB]" (every process of at least so much memory).
  *
- * Whether there is such a process or cgroup is not looked at.
+ * Does not look whether there is such a process or cgroup.
  *
  * Return: 0, -EINVAL if @text is none of these, -ENOMEM.
  */
@@ -131,9 +131,9 @@ static void demeter_scope_free(struct demeter_scope *s)
 }
 
 /**
- * demeter_scope_add() - Add what a user has written
+ * demeter_scope_add() - Add a scope
  * @scopes:	All scopes.
- * @text:	The words; see demeter_scope_parse().
+ * @text:	The scope as users write it; see demeter_scope_parse().
  *
  * Return: 0, -EINVAL if @text is no scope or names a kernel thread, -ESRCH or -ENOENT
  * if there is no such process or cgroup, -EEXIST if it was added before, -ENOMEM.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Scopes: what users name when they say whose memory is to be managed. A scope is a
- * process, a process and its descendants, a cgroup, or every process above a size.
+ * Scopes: by them users say which processes are to have their memory managed. A scope is
+ * a process, a process and its descendants, a cgroup, or every process above a size.
  */
 #ifndef _MM_DEMETER_SCOPE_H
 #define _MM_DEMETER_SCOPE_H
@@ -22,11 +22,11 @@ enum demeter_scope_kind {
 };
 
 /**
- * struct demeter_scope_name - What a user has written
+ * struct demeter_scope_name - How users name a scope
  * @kind:	Kind of the scope.
- * @number:	The process, or the size in MiB.
- * @text:	The words in the one form in which scopes are compared and shown.
- * @path:	Where in @text the path of a cgroup begins; NULL for other kinds.
+ * @number:	Pid of the process, or the size in MiB.
+ * @text:	The name in the one form in which scopes are compared and shown.
+ * @path:	The path of a cgroup, which is a part of @text; NULL for other kinds.
  */
 struct demeter_scope_name {
 	enum demeter_scope_kind kind;
@@ -39,7 +39,7 @@ struct demeter_scope_name {
  * struct demeter_scope - Processes whose memory is managed
  * @list:	In struct demeter_scopes.
  * @id:		Number of the scope, never 0 and never used again.
- * @name:	What the user has written.
+ * @name:	How users name it.
  * @pid:	The process of a scope that names one, with a reference.
  * @cgroup:	The cgroup of a scope that names one, with a reference.
  * @min_pages:	Least resident memory of a process, of a scope that names a size.

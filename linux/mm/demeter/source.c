@@ -61,7 +61,7 @@ ssize_t demeter_source_show(struct demeter_ctx *ctx, char *buf)
  * demeter_source_start() - Begin to sample by the chosen source, or the first that works
  * @ctx:	The context, of which @ctx->source says afterwards which one that is.
  *
- * Return: 0, or with the reason in the log what the last source returned that was tried.
+ * Return: 0, or, with the reason in the log, the error of the source that was tried last.
  */
 int demeter_source_start(struct demeter_ctx *ctx)
 {

@@ -74,11 +74,11 @@ struct demeter_pmu_cpu {
 /**
  * struct demeter_pmu - Sampling on all CPUs
  * @cpus:	Per CPU.
- * @attr:	What is counted.
+ * @attr:	The event that is counted.
  * @keeper:	A counter that never counts; see demeter_pmu_start().
  * @hotplug_state: State that tells of CPUs which come and go.
  * @hotplug_node: Ties this to that state.
- * @error:	What kept a CPU from being sampled in the beginning.
+ * @error:	Error of a CPU that could not be sampled in the beginning.
  * @started:	Whether all CPUs that were there in the beginning are sampled.
  * @samples:	Samples that have been added to the statistics.
  * @cpu_ns:	CPU time that has been added to the statistics.

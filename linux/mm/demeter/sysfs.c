@@ -83,7 +83,7 @@ PARAM(exchange_ns, 0, 1 << 30, false);
 PARAM(tier_ns, 1, 1 << 30, false);
 PARAM(page_counters, 0, 1, false);
 
-/* What is managed, by which source, and which nodes are the tiers. */
+/* Files that say what is managed, by which source, and which nodes make up the tiers. */
 
 static ssize_t demeter_enabled_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
@@ -337,7 +337,7 @@ static void demeter_sysfs_put(struct demeter_sysfs *sysfs)
 /**
  * demeter_sysfs_init() - Make the folders
  * @ctx:	The context.
- * @control:	What is called to start and stop.
+ * @control:	Functions to start and stop.
  *
  * Return: 0, or an error after which nothing is left of them.
  */
@@ -350,7 +350,8 @@ int demeter_sysfs_init(struct demeter_ctx *ctx, const struct demeter_control *co
 	sysfs->control = control;
 	mutex_init(&sysfs->control_lock);
 	init_completion(&sysfs->released);
-	init_waitqueue_head(&sysfs->no_targets);
+	atomic_set(&sysfs->nr_targets, 1);
+	init_completion(&sysfs->no_targets);
 	ret = kobject_init_and_add(&sysfs->kobj, &demeter_root_type, mm_kobj, "demeter");
 	if (ret)
 		goto put;
@@ -384,7 +385,8 @@ void demeter_sysfs_exit(struct demeter_ctx *ctx)
 	sysfs->control->stop(ctx);
 	demeter_targets_clear(ctx);
 	mutex_unlock(&ctx->lock);
-	wait_event(sysfs->no_targets, !atomic_read(&sysfs->nr_targets));
+	if (!atomic_dec_and_test(&sysfs->nr_targets))
+		wait_for_completion(&sysfs->no_targets);
 	sysfs_remove_group(sysfs->stats, &demeter_stats_group);
 	demeter_sysfs_put(sysfs);
 }

@@ -113,7 +113,7 @@ static void demeter_target_release(struct kobject *kobj)
 
 	demeter_target_free(t);
 	if (atomic_dec_and_test(&sysfs->nr_targets))
-		wake_up(&sysfs->no_targets);
+		complete(&sysfs->no_targets);
 }
 
 static const struct kobj_type demeter_target_type = {

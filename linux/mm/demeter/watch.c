@@ -6,8 +6,8 @@
  * counts for each in how many intervals of an epoch a page of it was accessed. Then its
  * thread turns these counts into samples: for each region as many as it had accesses times
  * pages, by the same divisor for all processes. So everything behind works as it does with
- * a PMU, on what is known less precisely: which pages of a region are accessed, and whether
- * once in an interval or a million times.
+ * a PMU. But less is known: not which pages of a region are accessed, nor whether a page is
+ * accessed once in an interval or a million times.
  */
 #include <linux/completion.h>
 #include <linux/damon.h>
@@ -36,7 +36,7 @@
 
 /**
  * struct demeter_watch - A process that is being watched
- * @all:	What it shares with others.
+ * @all:	State that it shares with others.
  * @ctx:	DAMON's regions.
  * @task:	DAMON's thread, which may have ended.
  * @started:	Completed when @task is known.
@@ -166,8 +166,8 @@ static int demeter_watch_on_aggregation(struct damon_ctx *ctx)
 }
 
 /**
- * demeter_watches_init() - Prepare what all watches share
- * @all:	What they share.
+ * demeter_watches_init() - Prepare the state that all watches share
+ * @all:	The state.
  *
  * Return: 0 or -ENOMEM.
  */
@@ -180,7 +180,7 @@ int demeter_watches_init(struct demeter_watches *all)
 
 /**
  * demeter_watches_exit() - Wait until all watches that were stopped have ended
- * @all:	What they share.
+ * @all:	The state that they share.
  */
 void demeter_watches_exit(struct demeter_watches *all)
 {
@@ -189,7 +189,7 @@ void demeter_watches_exit(struct demeter_watches *all)
 
 /**
  * demeter_watches_scale() - Set how much a sample stands for from now on
- * @all:	What all watches share.
+ * @all:	The state that all watches share.
  * @total:	Sum of what demeter_watch_total() tells of each.
  */
 void demeter_watches_scale(struct demeter_watches *all, u64 total)
@@ -267,7 +267,7 @@ static void demeter_watch_stop_work(struct work_struct *work)
 
 /**
  * demeter_watch_start() - Watch a process
- * @all:	What all watches share.
+ * @all:	The state that all watches share.
  * @thread:	A thread of the process that has @mm.
  * @mm:		The mm of the process.
  * @epoch_ms:	Length of an epoch, after which there are samples.

@@ -11,9 +11,10 @@ struct pid;
 struct workqueue_struct;
 
 /**
- * struct demeter_watches - What all watches share
+ * struct demeter_watches - State that all watches share
  * @stopper:	Ends watches, each of which may take a while.
- * @divisor:	Accesses times pages for a sample. Set once per epoch, read by DAMON's threads.
+ * @divisor:	How many accesses times pages a sample stands for. Set once per epoch, read
+ *		by DAMON's threads.
  */
 struct demeter_watches {
 	struct workqueue_struct *stopper;
