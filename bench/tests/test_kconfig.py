@@ -51,7 +51,7 @@ def test_savedefconfig(tmp_path: Path):
         ("CONFIG_VM_MEMORY_MB=x", "CONFIG_VM_MEMORY_MB"),
         ("CONFIG_FAST_READ_PS=5", "CONFIG_FAST_READ_PS"),
         ("CONFIG_PLATFORM_EMULATED=y\nCONFIG_PLATFORM_KVM=y", "CONFIG_PLATFORM_EMULATED"),
-        ("CONFIG_GUEST_TPP=m", "CONFIG_GUEST_TPP"),
+        ("CONFIG_DESIGN_TPP=m", "CONFIG_DESIGN_TPP"),
         ("nonsense", "nonsense"),
     ],
 )
