@@ -94,7 +94,7 @@ static const struct program program = {
 	.corruptions = (const char *const[]){ "index", "row", NULL },
 };
 
-/* Fill in what the command line leaves open; die when it cannot be had. */
+/* Fill in what the command line leaves open. Dies when there is no memory for it. */
 static struct plan make_plan(void)
 {
 	struct plan p = {
@@ -150,7 +150,7 @@ struct worker {
 	uint64_t sum; /* of the rows that were found */
 };
 
-/* @n lookups of block @block. Adds to @sum; returns how many were wrong. */
+/* Make @n lookups, those of block @block. Adds to @sum; returns how many were wrong. */
 static __attribute__((noinline)) uint64_t look_up(const struct job *j, uint64_t block, uint64_t n,
 						  uint64_t *sum)
 {
@@ -227,7 +227,7 @@ static void corrupt(const struct tree *tree, const struct rows *rows)
 		rows->table[row * rows->words + rows->words - 1] ^= 1;
 }
 
-/* Part @round of @rounds equal parts of @all begins here. */
+/* Return where part @round of @rounds equal parts of @all begins. */
 static uint64_t part(uint64_t all, unsigned int round, unsigned int rounds)
 {
 	return (unsigned __int128)all * round / rounds;

@@ -26,25 +26,11 @@ struct rows {
 	uint64_t *table;
 };
 
-/* splitmix64's finaliser: a permutation of all 64-bit numbers */
-static inline uint64_t mix(uint64_t x)
-{
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-	return x ^ (x >> 31);
-}
-
-/* @x, uniform over all 64-bit numbers, to uniform in [0, @n) */
-static inline uint64_t scale(uint64_t x, uint64_t n)
-{
-	return ((unsigned __int128)x * n) >> 64;
-}
-
 static inline uint64_t row_key(const struct rows *r, uint64_t row)
 {
 	if (row < r->loaded)
 		return row << 32;
-	return scale(mix(r->seed + row), r->loaded) << 32 | (row - r->loaded + 1);
+	return scale_to(mix64(r->seed + row), r->loaded) << 32 | (row - r->loaded + 1);
 }
 
 /* A row holds its key, then numbers that depend on it. */
@@ -67,9 +53,9 @@ static inline bool row_holds(const struct rows *r, uint64_t row, uint64_t key)
 }
 
 /*
- * A row of the first @live, popular ones scattered over all. What is popular stays
- * so while rows are added: a row that is drawn before it is there passes the request
- * on.
+ * Draw one of the first @live rows. The popular ones are scattered over all rows that
+ * there will be, and stay popular while rows are added: a row that is drawn before it
+ * is there passes the request on.
  */
 static inline uint64_t draw_row(const struct zipf *z, const struct rows *r, uint64_t live,
 				struct rng *rng)
@@ -78,7 +64,7 @@ static inline uint64_t draw_row(const struct zipf *z, const struct rows *r, uint
 
 	if (z->theta == 0)
 		return rng_below(rng, live);
-	row = scale(mix(r->seed ^ zipf_rank(z, rng)), r->all);
+	row = scale_to(mix64(r->seed ^ zipf_rank(z, rng)), r->all);
 	return row < live ? row : row % live;
 }
 

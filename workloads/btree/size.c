@@ -57,7 +57,7 @@ uint64_t plan_keys(struct plan p, uint64_t mem)
 
 	if (too_many > ROWS_MAX + 1)
 		die("--mem: no more than %llu keys are possible", ROWS_MAX);
-	/* a trial takes time, and one part in 1024 is as good as it gets */
+	/* with inserts a trial takes time, and is not more exact than one part in 1024 */
 	while (too_many - fits > (p.inserts ? 1 + fits / 1024 : 1)) {
 		p.keys = fits + (too_many - fits) / 2;
 		if (plan_bytes(&p) <= bytes)

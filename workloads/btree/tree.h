@@ -81,10 +81,10 @@ struct tree tree_load(struct tree_shape shape, uint64_t keys, uint64_t inserts, 
 
 void tree_free(struct tree *t);
 
-/* Where the value of @key is, or NULL. */
+/* Return where the value of @key is, or NULL. */
 uint64_t *tree_find(const struct tree *t, uint64_t key);
 
-/* False, and nothing changes, when the tree has @key already. */
+/* Insert @key. Returns false, and changes nothing, when the tree has it already. */
 bool tree_insert(struct tree *t, uint64_t key, uint64_t value);
 
 /* Whether @value is right for @key. */

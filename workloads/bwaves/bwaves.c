@@ -206,7 +206,7 @@ static int report_run(const struct run *run)
 	report_real("min_pressure", "%.6g", run->extremes.pressure);
 	report_real("max_mach", "%.4g", run->extremes.mach);
 	report_json("checksum", "\"%016llx\"", (unsigned long long)run_checksum(run));
-	/* a product and the true residual of every step beside */
+	/* two products an iteration, and one a step for its true residual */
 	return report((2. * run->iterations + run->done) * grid_points(g) / measured.seconds,
 		      run_verified(run));
 }

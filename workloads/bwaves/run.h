@@ -39,7 +39,7 @@ struct conservation {
 
 struct conservation run_conservation(const struct run *run);
 
-/* Conserved, positive, solved as well as asked for? */
+/* Whether all is conserved, positive, and solved as exactly as was asked for. */
 bool run_verified(const struct run *run);
 
 /* A number that depends on every bit of the state. */

@@ -103,7 +103,7 @@ void flow_totals(struct flow *f, struct member *m, double totals[VARIABLES])
 /*
  * U += x + r. The solver leaves r = b - matrix x, so this adds b - theta dt J x:
  * fluxes, of b and of the linearised ones, whose sum over the grid is zero
- * however well x solves the system. U itself would keep its sums only as well.
+ * however well x solves the system. With x alone, sums would be as exact as x is.
  */
 static void update(struct flow *f, struct member *m)
 {

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* Bounds of sizes and of numbers of threads on the command line. */
-#define MEM_MAX	    (1ull << 46)
+#define MEM_MAX	    (64ull << 40)
 #define THREADS_MAX 1024
 
 /*

@@ -10,7 +10,7 @@
 
 #include "common.h"
 
-#define LINE_MAX_BYTES (1ul << 30)
+#define LINE_MAX_BYTES (1024ul << 20)
 
 void check_regular(const char *path)
 {

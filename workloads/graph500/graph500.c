@@ -115,7 +115,8 @@ static void choose_size(void)
 		die("--mem sets the edge factor: give only one of them");
 	if (!opt.scale) {
 		opt.scale = SCALE_MIN;
-		/* to scale s while that is nearer to the edge factor than s - 1, by ratio */
+		/* go to scale s if its edge factor is nearer to ours, by ratio, than that of s - 1
+		 */
 		for (unsigned int s = SCALE_MIN + 1; s <= SCALE_MAX; s++)
 			if (edges_that_fit(s) >> s >= EDGE_FACTOR / M_SQRT2)
 				opt.scale = s;
@@ -160,7 +161,7 @@ static void choose_roots(const struct graph *g, struct run *runs)
 	}
 }
 
-/* The measured phase. Returns the last search, the others are released. */
+/* Do the searches of the measured phase. Returns the last one, the others are released. */
 static struct search measure(const struct kernel *kernel, const struct graph *g, struct run *runs)
 {
 	struct search s = { 0 };

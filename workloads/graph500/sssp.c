@@ -70,7 +70,7 @@ static void relax_all(const struct graph *g, int64_t v, uint64_t *word, struct f
 	frontier_progress(next, end - begin);
 }
 
-/* Spread sums of the words' distances: the order of the vertices has no say. */
+/* Return what @v and its distance add to the digest, a sum in any order of vertices. */
 static uint64_t digest_of(uint64_t v, uint64_t word)
 {
 	struct rng r = rng_seed(v, word >> 32);

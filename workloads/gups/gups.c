@@ -111,12 +111,6 @@ static uint64_t own_word(struct span span, uint64_t k, unsigned int me, unsigned
 	return span.first + line * LINE_WORDS + k % LINE_WORDS;
 }
 
-/* @value, uniform over all 64-bit numbers, to uniform in [0, @n). */
-static inline uint64_t scale(uint64_t value, uint64_t n)
-{
-	return ((unsigned __int128)value * n) >> 64;
-}
-
 static struct span hot_span(uint64_t words, uint64_t hot, bool last)
 {
 	return (struct span){ last ? words - hot : 0, hot };
@@ -150,7 +144,7 @@ static __attribute__((noinline)) uint64_t update_random(struct job *j, uint64_t 
 	while (n--) {
 		const uint64_t value = rng_next(&rng);
 
-		table[own_word(all, scale(value, share), me, threads)] += value;
+		table[own_word(all, scale_to(value, share), me, threads)] += value;
 		sum += value;
 	}
 	j->rng = rng;
@@ -173,7 +167,7 @@ static __attribute__((noinline)) uint64_t update_hotset(struct job *j, uint64_t 
 		const struct span s = rng_next(&rng) <= hot_below ? hot : all;
 		const uint64_t value = rng_next(&rng);
 
-		table[own_word(s, scale(value, s.words), me, threads)] += value;
+		table[own_word(s, scale_to(value, s.words), me, threads)] += value;
 		sum += value;
 	}
 	j->rng = rng;

@@ -13,7 +13,7 @@ struct check {
 	uint64_t right; /* rows whose label the model finds */
 };
 
-/* Takes 16 bytes a feature. */
+/* Judge @model by @data. Takes 16 bytes of memory for each feature. */
 struct check check_model(const struct data *data, const struct model *model, double cost);
 
 #endif

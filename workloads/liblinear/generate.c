@@ -56,7 +56,7 @@ struct shape shape_of(uint64_t rows, uint64_t features, uint64_t seed)
 		shape.rows = MIN_ROWS;
 	if (shape.features > MAX_FEATURES)
 		die("--rows: too many for %d features", MAX_FEATURES);
-	/* counting takes its time */
+	/* with as few values as there may be, since counting them takes time */
 	shape.nonzeros = (uint64_t)SHORTEST * shape.rows;
 	check_limits(data_bytes(shape) + solver_bytes(shape));
 	shape.nonzeros = 0;

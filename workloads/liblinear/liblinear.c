@@ -125,7 +125,7 @@ int main(int argc, char **argv)
 	data = get_data();
 	if (opt.save)
 		save_libsvm(&data, opt.save);
-	/* the library does not expect to get none */
+	/* the library does not check whether it got memory */
 	check_limits(solver_bytes(data.shape));
 
 	measure_begin("nonzeros/s");

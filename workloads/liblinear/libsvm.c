@@ -58,7 +58,7 @@ static double parse_label(const struct text *t, const char **at)
 	return label;
 }
 
-/* @after: the index before, or 0. */
+/* Read the feature at *@at, which moves behind it; @after is the index before, or 0. */
 static struct feature_node parse_node(const struct text *t, const char **at, int after)
 {
 	struct feature_node node;
@@ -89,7 +89,7 @@ static struct feature_node parse_node(const struct text *t, const char **at, int
 	return node;
 }
 
-/* The library makes a model for each label when there are more than two. */
+/* Refuse a third label: the library would make a model for each label. */
 static void check_label(const struct text *t, double label, double labels[2], unsigned int *n)
 {
 	for (unsigned int i = 0; i < *n; i++)

@@ -9,7 +9,8 @@
 
 #include "data.h"
 
-/* Die with the line's number if @path is not well formed, or when it is too large. */
+/* Load @path. Dies with the number of the line that is not well formed, or when there is no memory.
+ */
 struct data load_libsvm(const char *path);
 
 /* Write all digits: what is loaded again has the same checksum. Dies if it cannot. */

@@ -21,7 +21,7 @@
 #define PASSES_TRY	1
 #define PASSES_ACCEPTED 2
 
-/* The library's hook has no argument for it. */
+/* What the hook needs, which the library calls without an argument of ours. */
 static struct {
 	struct training *training;
 	uint64_t nonzeros;

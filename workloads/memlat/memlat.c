@@ -74,7 +74,7 @@ static void bind_to_node(void *p, uint64_t bytes, int node)
 		die("--node: cannot bind to node %d: %s", node, strerror(errno));
 }
 
-/* Number of the buffer's pages that are not on @node. */
+/* Count the buffer's pages that are not on @node. */
 static uint64_t pages_elsewhere(char *p, uint64_t bytes, int node)
 {
 	uint64_t elsewhere = 0;

@@ -78,13 +78,6 @@ static struct adjacency read_adjacency(const struct file *f, uint64_t vertices, 
 	return a;
 }
 
-static uint64_t hash(uint64_t x)
-{
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
-	return x ^ x >> 31;
-}
-
 /* A sum over all edges that does not depend on their order. */
 static uint64_t edge_sum(const struct graph *g, const struct adjacency *a, bool incoming)
 {
@@ -94,7 +87,7 @@ static uint64_t edge_sum(const struct graph *g, const struct adjacency *a, bool 
 		for (; e < a->offsets[u + 1]; e++) {
 			const uint64_t v = a->neighbours[e];
 
-			sum += hash(incoming ? v << 32 | u : u << 32 | v);
+			sum += mix64(incoming ? v << 32 | u : u << 32 | v);
 		}
 	return sum;
 }

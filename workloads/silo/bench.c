@@ -67,7 +67,10 @@ static uint64_t now_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-/* Longer each time: who is in the way needs about as long as an attempt took. */
+/*
+ * Wait, longer with each attempt: the transaction that is in the way needs about as
+ * long as an attempt took.
+ */
 static void back_off(unsigned int tries)
 {
 	for (unsigned int i = 0; i < 1u << (tries < 8 ? tries : 8); i++)

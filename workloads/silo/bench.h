@@ -35,7 +35,7 @@ struct worker {
 struct bench {
 	const char *type_names[BENCH_TYPES];
 	const char *unit;
-	unsigned int timed_every; /* operation: what it takes to look at the clock counts */
+	unsigned int timed_every; /* one in so many operations is timed, since that takes time */
 	void (*load)(struct bench *b, struct worker *w); /* this worker's part */
 	/* try one operation of @type drawn from the worker's rng; false: aborted */
 	unsigned int (*draw)(struct bench *b, struct worker *w);
@@ -47,10 +47,13 @@ struct bench {
 	word blocks; /* that have been taken */
 };
 
-/* Make workers; what uses a heap before they run enters by itself. Dies without memory. */
+/*
+ * Make the workers. Who uses a heap before they run has to enter it (heap_enter()).
+ * Dies when there is no memory.
+ */
 void bench_init(struct bench *b, unsigned int threads, uint64_t operations);
 
-/* All workers load, and all run until @operations are done. */
+/* Have all workers load, and have all run until @operations are done. */
 void bench_load(struct bench *b);
 void bench_run(struct bench *b);
 

@@ -7,7 +7,7 @@
 
 #include "common.h"
 
-/* Address space that a size takes at once; memory is what is touched of it. */
+/* Address space that a size takes at once; only what is touched of it takes memory. */
 #define REGION (16 << 20)
 
 #define IDLE UINT64_MAX

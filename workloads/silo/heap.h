@@ -66,10 +66,10 @@ static inline void heap_enter(struct heap *h)
 		atomic_store(&h->epoch, now);
 }
 
-/* The heap's thread has no transactions any more, or none for a while. */
+/* Say that the heap's thread has no transaction, until it enters again. */
 void heap_leave(struct heap *h);
 
-/* A block of @words words, which may hold anything. Dies without memory. */
+/* Return a block of @words words, which may hold anything. Dies when there is none. */
 word *heap_new(struct heap *h, unsigned int words);
 
 /* Give back a block that no transaction can find any more. Spoils its last two words. */

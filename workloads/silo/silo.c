@@ -61,11 +61,12 @@ static bool parse(int key, const char *arg)
 	return false;
 }
 
-/* What --corrupt spoils of YCSB, and from TPCC_CORRUPTIONS on of TPC-C. */
+/* What --corrupt may spoil. */
+static const char *const ycsb_corruptions[] = { "torn", "update", "missing", NULL };
+static const char *const tpcc_corruptions[] = { "1", "2", "3", "4", "history", NULL };
 static const char *const corruptions[] = {
 	"torn", "update", "missing", "1", "2", "3", "4", "history", NULL,
 };
-#define TPCC_CORRUPTIONS 3
 
 static const struct program program = {
 	.name = "silo",
@@ -82,14 +83,9 @@ static void check_options(void)
 		die("--tpcc: options of YCSB, --ycsb, --records and --mem, do not go with it");
 	if (opt.mem && opt.records)
 		die("--mem: does not go with --records");
-	if (common.corrupt) {
-		const unsigned int what = parse_choice("corrupt", common.corrupt, corruptions);
-
-		if ((what >= TPCC_CORRUPTIONS) != !!opt.tpcc)
-			die("--corrupt: must be %s: %s",
-			    opt.tpcc ? "1, 2, 3, 4 or history" : "torn, update or missing",
-			    common.corrupt);
-	}
+	if (common.corrupt)
+		parse_choice("corrupt", common.corrupt,
+			     opt.tpcc ? tpcc_corruptions : ycsb_corruptions);
 	if (!opt.ycsb)
 		opt.ycsb = 'A';
 }

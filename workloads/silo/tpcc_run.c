@@ -65,7 +65,7 @@ static bool order_item(struct tpcc *t, struct worker *w, uint64_t wid, uint64_t 
 	return true;
 }
 
-/* Clause 2.4. In one of a hundred the last item does not exist: it is rolled back. */
+/* Clause 2.4. One order of a hundred has a last item that does not exist: it is rolled back. */
 static bool new_order(struct tpcc *t, struct worker *w, uint64_t wid)
 {
 	struct rng *rng = &w->rng;
@@ -116,7 +116,10 @@ static bool new_order(struct tpcc *t, struct worker *w, uint64_t wid)
 			goto abort;
 	return txn_commit(txn);
 abort:
-	/* a mistake is one only if nobody has been in the way before it was found */
+	/*
+	 * If another transaction was in the way, what was read need not be consistent:
+	 * then the mistake may be none.
+	 */
 	if (mistaken && !txn->doomed) {
 		w->rolled_back++;
 		txn_abort(txn);
@@ -142,7 +145,10 @@ static bool add_namesake(void *context, uint64_t key, const void *data)
 	return true;
 }
 
-/* Key of a customer whom 60 % ask for by name: then the middle one (clause 2.5.2.2). */
+/*
+ * Draw the key of a customer. 60 % are asked for by name, which means the middle one of
+ * the namesakes (clause 2.5.2.2).
+ */
 static uint64_t choose_customer(struct tpcc *t, struct worker *w, uint64_t wid, uint64_t d)
 {
 	const bool by_name = rng_below(&w->rng, 100) < 60;
@@ -157,7 +163,7 @@ static uint64_t choose_customer(struct tpcc *t, struct worker *w, uint64_t wid, 
 	return s.n ? s.customers[(s.n - 1) / 2] : 0;
 }
 
-/* A customer of bad credit has payments noted in front of what there is to say. */
+/* Note a payment of a customer with bad credit in front of the customer's data. */
 static void note_payment(struct customer *c, uint64_t key, uint64_t wid, uint64_t d, int64_t amount)
 {
 	char note[128];

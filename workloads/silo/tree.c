@@ -37,7 +37,7 @@ void tree_init(struct tree *t, struct heap *h)
 	pthread_mutex_init(&t->shape, NULL);
 }
 
-/* The version of @n as soon as nobody changes it. */
+/* Return the version of @n as soon as nobody changes it. */
 static uint64_t stable_version(const struct node *n)
 {
 	for (unsigned int tries = 0;; tries++) {
@@ -55,7 +55,7 @@ static bool lock_version(struct node *n, uint64_t version)
 	       atomic_compare_exchange_strong(&n->version, &version, version | TREE_LOCKED);
 }
 
-/* Under the lock of the tree's shape, which a node has to be changed to obsolete. */
+/* Lock @n. The caller holds the lock of the tree's shape, so @n cannot become obsolete. */
 static void lock(struct node *n)
 {
 	while (!lock_version(n, stable_version(n)))

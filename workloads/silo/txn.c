@@ -259,7 +259,10 @@ static void lock_record(struct record *r)
 	}
 }
 
-/* By address, so that no two transactions wait for each other: few, and by insertion. */
+/*
+ * Sort the writes by address, so that no two transactions wait for each other; by
+ * insertion, as there are few.
+ */
 static void sort_writes(struct txn *t)
 {
 	for (unsigned int i = 1; i < t->writes; i++) {
@@ -289,7 +292,7 @@ static bool valid(struct txn *t)
 	return true;
 }
 
-/* More than any TID that was met, than that of the last commit, and in @epoch. */
+/* Return a TID of @epoch, above all that were met and above that of the last commit. */
 static uint64_t next_tid(const struct txn *t, uint64_t epoch)
 {
 	uint64_t tid = t->seen > t->tid ? t->seen : t->tid;

@@ -99,7 +99,7 @@ typedef bool (*txn_scan_fn)(void *context, uint64_t key, const void *data);
 void txn_scan(struct txn *t, struct table *table, uint64_t first, uint64_t last, txn_scan_fn fn,
 	      void *context);
 
-/* Returns whether it committed; if not, it is as if it had never been. */
+/* Commit. Returns whether that succeeded; if not, it is as if it had never been. */
 bool txn_commit(struct txn *t);
 void txn_abort(struct txn *t);
 

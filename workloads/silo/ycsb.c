@@ -22,20 +22,6 @@ static const unsigned int mixes[6][BENCH_TYPES] = {
 
 enum { KEY, VERSION, FIELD, CHECKSUM = YCSB_WORDS - 1 };
 
-/* splitmix64's finaliser: a permutation of all 64-bit numbers */
-static uint64_t mix64(uint64_t x)
-{
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-	return x ^ (x >> 31);
-}
-
-/* @x, uniform over all 64-bit numbers, to uniform in [0, @n) */
-static uint64_t scale(uint64_t x, uint64_t n)
-{
-	return ((unsigned __int128)x * n) >> 64;
-}
-
 static uint64_t checksum(const uint64_t *record)
 {
 	uint64_t sum = 0x9e3779b97f4a7c15ull;
@@ -60,7 +46,7 @@ static void fill(uint64_t *record, uint64_t key)
 	record[CHECKSUM] = checksum(record);
 }
 
-/* A key below this is there: below all that workers are about to insert. */
+/* Return a key below which all keys are there, for no worker is about to insert one. */
 static uint64_t present(struct ycsb *y)
 {
 	uint64_t least = atomic_load(&y->next);
@@ -80,7 +66,7 @@ static uint64_t draw_key(struct ycsb *y, struct rng *rng)
 
 	if (y->mix == 'D')
 		return present(y) - 1 - rank;
-	return scale(mix64(common.seed ^ rank), y->records);
+	return scale_to(mix64(common.seed ^ rank), y->records);
 }
 
 static bool whole(const uint64_t *record, uint64_t key)
@@ -127,7 +113,7 @@ static bool update(struct ycsb *y, struct worker *w, unsigned int fields)
 	return true;
 }
 
-/* With a new key, announced before it is taken; until it commits. */
+/* Insert a new key, which is announced before it is taken, and try until that commits. */
 static bool insert(struct ycsb *y, struct worker *w)
 {
 	uint64_t key, *record;
@@ -145,7 +131,7 @@ static bool insert(struct ycsb *y, struct worker *w)
 }
 
 struct scan {
-	uint64_t loaded; /* keys below must all be there, others may be on their way */
+	uint64_t loaded; /* keys below this must all be there, others may be on their way */
 	uint64_t next;
 	uint64_t left;
 	bool wrong;

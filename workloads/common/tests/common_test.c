@@ -57,7 +57,7 @@ static const struct program program = {
 
 static void parse_words(const char *first, const char *second)
 {
-	char *argv[] = { "test", (char *)first, (char *)second, NULL };
+	char *argv[4] = { "test", (char *)first, (char *)second, NULL };
 
 	parse_command_line(second ? 3 : 2, argv, &program);
 }
