@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Devices of the emulated tiered server: one machine type, and the devices of a
 # guest or of a host kernel that is booted inside of it. The build installs this
 # file as configs/devices/x86_64-softmmu/demeter.mak in QEMU's tree.
