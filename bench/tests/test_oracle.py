@@ -43,7 +43,7 @@ class Machines:
             vm.run.folder = folder
             vm.run.simulated_s = 7.0
             changed()
-            if vm.platform.outputs and left is not None:
+            if isinstance(vm.platform, Emulated) and vm.platform.outputs and left is not None:
                 (folder / "profile").write_bytes(left)
             vm.run.state, vm.run.error = ("failed", error) if error else ("done", "")
 

@@ -17,10 +17,10 @@ from demeter_bench.platforms import PLATFORMS
 from demeter_bench.settings import MIB, PRESETS, Settings
 from demeter_bench.workloads import ALL, WORKLOADS, symbol
 
-KCONFIG = {
+KCONFIG: dict[str, str] = {
     "PRESET_DRAM_PMEM": "y", "VM_MEMORY_MB": "512", "VM_FAST_PERCENT": "20",
     "QEMU_EMULATED": "y", **{symbol(name): "y" for name in WORKLOADS},
-    **{design_symbol(name): "y" for name in DESIGNS if design_symbol(name)},
+    **{name: "y" for name in map(design_symbol, DESIGNS) if name},
 }  # fmt: skip
 
 
