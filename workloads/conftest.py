@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from demeter_bench.workload import check_result
+from demeter_testing import BUILD
 
 FOLDERS = {"asan": "tests/asan", "tsan": "tests/tsan", "unit": "tests/unit", "guest": "workloads"}
 
@@ -26,8 +27,8 @@ class Program:
 
     def path(self, build: str = "asan") -> Path:
         path = self.build / FOLDERS[build] / self.name
-        if build == "guest" and not path.exists():
-            pytest.skip(f"{self.name} is not selected")
+        if not path.exists():
+            pytest.skip(f"{FOLDERS[build]}/{self.name} is not built")
         return path
 
     def has(self, build: str) -> bool:
@@ -76,9 +77,7 @@ class Program:
 @pytest.fixture
 def program_of() -> Callable[[str], Program]:
     """program_of("gups") is the program of that name."""
-    if "BUILD" not in os.environ:
-        pytest.skip("run by make check")
-    return lambda name: Program(name, Path(os.environ["BUILD"]))
+    return lambda name: Program(name, BUILD)
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from demeter_bench.designs import DESIGNS
 from demeter_bench.errors import UserError
 from demeter_bench.platforms import PLATFORMS
 from demeter_bench.workloads import WORKLOADS
+from demeter_testing import TOP
 
-TOP = Path(__file__).resolve().parents[2]
 GOOD = "from demeter_bench.design import Design\nDESIGNS = {%r: Design('t', '#fff', 'a')}\n"
 
 

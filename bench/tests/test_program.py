@@ -18,6 +18,7 @@ from demeter_bench.errors import UserError
 from demeter_bench.program import check_program, job, libraries, pack, program_name
 from demeter_bench.settings import MIB, Program, Settings
 from demeter_bench.vm import Run, job_files, write_initrd
+from demeter_testing import BUILD, TOP
 
 ROOM = 100 * MIB
 C = "int main(void) { return 0; }"
@@ -143,7 +144,7 @@ def test_job(settings: Settings, make, tmp_path: Path):
 
 @pytest.fixture(scope="session")
 def measure(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    source = Path(__file__).resolve().parents[2] / "image/measure.c"
+    source = TOP / "image/measure.c"
     program = tmp_path_factory.mktemp("measure") / "measure"
     flags = ["-g", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined"]
     subprocess.run(["gcc", *flags, source, "-o", program], check=True)
@@ -173,13 +174,14 @@ def test_measure_takes_the_phase_from_the_output(measure: Path):
     status, lines, found = measured(measure, script, "^(begin|end)")
     whole = time.monotonic() - started
     assert status == 0 and lines == ["no", "begin", "end", "begin"]
-    assert found["init_s"] >= 0.3 and found["seconds"] >= 0.2
-    assert found["init_s"] + found["seconds"] <= whole - 0.4
+    # a line may be seen late, where much else runs
+    assert found["init_s"] >= 0.3 and found["seconds"] >= 0.1
+    assert found["init_s"] + found["seconds"] <= whole - 0.2
 
 
 def test_measure_ends_with_the_program(measure: Path):
     status, _, found = measured(measure, "echo begin; sleep 0.2", "begin")
-    assert status == 0 and 0.2 <= found["seconds"] < 5
+    assert status == 0 and 0.1 <= found["seconds"] < 5
     # what it leaves behind with its output open does not keep us
     status, _, found = measured(measure, "sleep 30 & echo done")
     assert status == 0 and found["seconds"] < 10
@@ -220,16 +222,16 @@ def test_a_program_in_a_guest(boot, make):
         assert (run.guest / "vmstat.after").exists()
 
 
+@pytest.mark.boots
+@pytest.mark.needs("image/initramfs.cpio", "linux/guest/.built", "CONFIG_DESIGN_DEMETER")
 def test_as_a_library_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    if "BUILD" not in os.environ:
-        pytest.skip("run by make check")
     from demeter_bench import cli
     from demeter_bench.program import run_program
 
     monkeypatch.setattr(cli, "BENCH", tmp_path)
     rows = run_program(
         "/job/sh -c 'echo here; exit 0'",
-        build=Path(os.environ["BUILD"]),
+        build=BUILD,
         files=[shutil.which("sh")],
         designs=["first-touch", "demeter"],
     )
