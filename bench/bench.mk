@@ -32,7 +32,7 @@ configured: $(KCONFIG_CONFIG)
 bench:
 	@$(locked) configured
 	@$(bench) bench --dry-run $(bench_args)
-	@$(locked) all
+	@$(locked) bench-machines
 	@$(bench) bench $(bench_args)
 
 run:

@@ -14,10 +14,13 @@ image_modules_built := $(image_modules:%=$(linux_dir)/guest/%)
 image_files := $(busybox) image/init image/run-job image/image.mk $(image_programs) \
 	$(linux_dir)/guest/.built image/make-initramfs
 
-targets += image images
+targets += image bench-machines
 clean_dirs += $(image_dir)
 
-image images: $(image) $(if $(CONFIG_IMAGE_PERF),$(image_perf))
+image: $(image) $(if $(CONFIG_IMAGE_PERF),$(image_perf))
+
+# What make bench boots: perf, which takes long to build, is for make run and tests only.
+bench-machines: linux qemu $(image)
 
 $(busybox): image/busybox scripts/debian-source | $(DEPS)
 	@$(STAGE) busybox -- image/busybox $@
