@@ -3,24 +3,15 @@
 # before anything long starts; building happens under a lock, so that two runs
 # at once share one build.
 
-VM ?= 1
-WORKLOADS ?= gups
-DESIGN ?= $(or $(GUEST),tpp)
-# as they were given, whatever characters they have
-export BENCH_COMMAND = $(value COMMAND)
-export BENCH_FILES = $(value FILES)
-export BENCH_ROI = $(value ROI)
+# What can be said (bench/demeter_bench/options.py): passed on by the environment as it was
+# given, whatever characters it has.
+bench_options := VM DESIGNS WORKLOADS COMMAND FILES ROI PLATFORM PRESET REPEAT JOBS \
+	FAST_RATIO VM_MEMORY FOOTPRINT NAME FROM
+bench_given := $(foreach o,$(bench_options) DESIGN,$(if $(value $(o)),$(o)))
+$(foreach o,$(bench_given),$(eval override export $(o) := $$(value $(o))))
+# $(1): options; --fast-ratio="$FAST_RATIO", for the shell to read
+bench_args = $(foreach o,$(filter $(1),$(bench_given)),--$(call lower,$(o))="$$$(o)")
 bench := PYTHONPATH=$(TOP)/bench $(PYTHON) -m demeter_bench --build $(BUILD)
-bench_args := $(if $(FROM),--from "$(FROM)",--vms "$(VM)" --workloads "$(WORKLOADS)") \
-	$(if $(DESIGNS),--designs "$(DESIGNS)") \
-	$(if $(value COMMAND),--command="$$BENCH_COMMAND") \
-	$(if $(value FILES),--files="$$BENCH_FILES") $(if $(value ROI),--roi="$$BENCH_ROI") \
-	$(if $(PLATFORM),--platform "$(PLATFORM)") \
-	$(if $(PRESET),--preset "$(PRESET)") $(if $(REPEAT),--repeat "$(REPEAT)") \
-	$(if $(JOBS),--jobs "$(JOBS)") $(if $(NAME),--name "$(NAME)") \
-	$(if $(FAST_RATIO),--fast-ratio "$(FAST_RATIO)") \
-	$(if $(VM_MEMORY),--vm-memory "$(VM_MEMORY)") \
-	$(if $(FOOTPRINT),--footprint "$(FOOTPRINT)")
 
 commands += bench bench-emulator run new-design new-workload docs
 targets += configured
@@ -31,24 +22,24 @@ configured: $(KCONFIG_CONFIG)
 
 bench:
 	@$(locked) configured
-	@$(bench) bench --dry-run $(bench_args)
+	@$(bench) bench --dry-run $(call bench_args,$(bench_options))
 	@$(locked) bench-machines
-	@$(bench) bench $(bench_args)
+	@$(bench) bench $(call bench_args,$(bench_options))
 
 run:
 	@$(locked) configured
-	@$(bench) run --dry-run --design "$(DESIGN)"
+	@$(bench) run --dry-run $(call bench_args,DESIGN)
 	@$(locked) all
-	@$(bench) run --design "$(DESIGN)"
+	@$(bench) run $(call bench_args,DESIGN)
 
 bench-emulator:
 	@$(locked) all guest-tests
-	@$(bench) emulator $(if $(REPEAT),--repeat "$(REPEAT)")
+	@$(bench) emulator $(call bench_args,REPEAT)
 
 # A folder that builds, runs and passes its tests as it is; see docs/extending.md.
 skeleton := PYTHONPATH=$(TOP)/bench /usr/bin/python3 -m demeter_bench --build $(BUILD)
 new-design new-workload:
-	@$(skeleton) new "$(@:new-%=%)" "$(NAME)"
+	@$(skeleton) new $(@:new-%=%) --name="$$NAME"
 
 # Tables of the manual that follow from what is there
 docs:

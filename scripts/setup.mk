@@ -42,6 +42,8 @@ remember = @mkdir -p $(@D); echo "$(1)" | cmp -s - $@ || echo "$(1)" > $@
 
 # $(call upper,NAME): a name as part of a symbol
 upper = $(shell echo $(1) | tr a-z- A-Z_)
+# $(call lower,NAME): a name as an option of a command
+lower = $(shell echo $(1) | tr A-Z_ a-z-)
 
 # $(call str,SYMBOL): value of a string symbol without its quotes
 str = $(patsubst "%",%,$(CONFIG_$(1)))

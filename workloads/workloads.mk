@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Workloads: one folder each, known by its bench.py, becomes a static binary in
-# $(BUILD)/workloads/. A folder may have a NAME.mk of its own that sets NAME_cflags,
-# NAME_libs and, with rules for them, NAME_needs: what has to be there first.
+# $(BUILD)/workloads/. A folder may have a NAME.mk of its own that sets
+# workload_NAME_cflags, workload_NAME_libs and, with rules for them, workload_NAME_needs: what has to be there first.
 
 workloads_dir := $(BUILD)/workloads
 workloads_all := $(notdir $(patsubst %/,%,$(dir $(wildcard workloads/*/bench.py))))
@@ -18,33 +18,33 @@ clean_dirs += $(workloads_dir)
 workloads: $(workloads_bin)
 
 # $(1): workload; $(2): source files; $(3): flags
-compile_workload = gcc $(workload_flags) $(3) $($(1)_cflags) -Iworkloads/$(1) $(2) -o $$@ $($(1)_libs) -lm
+compile_workload = gcc $(workload_flags) $(3) $(workload_$(1)_cflags) -Iworkloads/$(1) $(2) -o $$@ $(workload_$(1)_libs) -lm
 workload_common := $(wildcard workloads/common/*.c)
 workload_shared := $(wildcard workloads/common/*.h) workloads/workloads.mk
 
 # $(1): workload
 define workload
-$(1)_files := $(wildcard workloads/$(1)/*.c) $(workload_common)
-$(1)_needs += $(wildcard workloads/$(1)/*.[ch] workloads/$(1)/*.mk) $(workload_common) $(workload_shared)
+workload_$(1)_files := $(wildcard workloads/$(1)/*.c) $(workload_common)
+workload_$(1)_needs += $(wildcard workloads/$(1)/*.[ch] workloads/$(1)/*.mk) $(workload_common) $(workload_shared)
 
-$(workloads_dir)/$(1): $$($(1)_needs) | $(DEPS)
+$(workloads_dir)/$(1): $$(workload_$(1)_needs) | $(DEPS)
 	@mkdir -p $$(@D)
-	@$(STAGE) workload-$(1) -- $(call compile_workload,$(1),$$($(1)_files),$(WORKLOAD_CFLAGS) -static)
+	@$(STAGE) workload-$(1) -- $(call compile_workload,$(1),$$(workload_$(1)_files),$(WORKLOAD_CFLAGS) -static)
 endef
 $(foreach w,$(workloads_all),$(eval $(call workload,$(w))))
 
 # For tests: with the sanitizers of memory and of undefined behaviour, with that
 # of threads where they are POSIX threads (it does not know OpenMP's), and unit
 # tests in C, workloads/NAME/tests/NAME_test.c, of all but the program's NAME.c, or
-# of what NAME_unit names. What workloads share has a unit test as well.
+# of what workload_NAME_unit names. What workloads share has a unit test as well.
 sanitize := -g -O1 -fno-sanitize-recover=all
 asan_dir := $(BUILD)/tests/asan
 tsan_dir := $(BUILD)/tests/tsan
 unit_dir := $(BUILD)/tests/unit
 posix_threads := $(foreach w,$(workloads_all),$(if $(shell grep -lsE "pthread_create|pool_start" workloads/$(w)/*.c),$(w)))
 unit_tested := $(foreach w,common $(workloads_all),$(if $(wildcard workloads/$(w)/tests/$(w)_test.c),$(w)))
-common_needs := $(workload_common) $(workload_shared)
-common_unit := $(workload_common)
+workload_common_needs := $(workload_common) $(workload_shared)
+workload_common_unit := $(workload_common)
 
 targets += workload-tests
 
@@ -55,20 +55,20 @@ needs-quick: workloads workload-tests
 
 # $(1): workload
 define workload_test
-$(asan_dir)/$(1): $$($(1)_needs) | $(DEPS)
+$(asan_dir)/$(1): $$(workload_$(1)_needs) | $(DEPS)
 	@mkdir -p $$(@D)
-	@$(STAGE) workload-$(1)-asan -- $(call compile_workload,$(1),$$($(1)_files),$(sanitize) -fsanitize=address$(comma)undefined)
+	@$(STAGE) workload-$(1)-asan -- $(call compile_workload,$(1),$$(workload_$(1)_files),$(sanitize) -fsanitize=address$(comma)undefined)
 
-$(tsan_dir)/$(1): $$($(1)_needs) | $(DEPS)
+$(tsan_dir)/$(1): $$(workload_$(1)_needs) | $(DEPS)
 	@mkdir -p $$(@D)
-	@$(STAGE) workload-$(1)-tsan -- $(call compile_workload,$(1),$$($(1)_files),$(sanitize) -fsanitize=thread)
+	@$(STAGE) workload-$(1)-tsan -- $(call compile_workload,$(1),$$(workload_$(1)_files),$(sanitize) -fsanitize=thread)
 endef
 $(foreach w,$(workloads_all),$(eval $(call workload_test,$(w))))
 
 # $(1): workload
 define workload_unit
-$(unit_dir)/$(1): $$($(1)_needs) workloads/$(1)/tests/$(1)_test.c | $(DEPS)
+$(unit_dir)/$(1): $$(workload_$(1)_needs) workloads/$(1)/tests/$(1)_test.c | $(DEPS)
 	@mkdir -p $$(@D)
-	@$(STAGE) workload-$(1)-unit -- $(call compile_workload,$(1),$$(or $$($(1)_unit),$$(filter-out workloads/$(1)/$(1).c,$$($(1)_files))) workloads/$(1)/tests/$(1)_test.c,$(sanitize) -fsanitize=address$(comma)undefined)
+	@$(STAGE) workload-$(1)-unit -- $(call compile_workload,$(1),$$(or $$(workload_$(1)_unit),$$(filter-out workloads/$(1)/$(1).c,$$(workload_$(1)_files))) workloads/$(1)/tests/$(1)_test.c,$(sanitize) -fsanitize=address$(comma)undefined)
 endef
 $(foreach w,$(unit_tested),$(eval $(call workload_unit,$(w))))

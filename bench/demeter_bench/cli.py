@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,11 +19,13 @@ from .configure import from_json, from_kconfig, integer, read_kconfig
 from .design import Design
 from .designs import DESIGNS
 from .errors import UserError
+from .options import BENCH as OPTIONS
+from .options import Option, add_options, given
 from .platforms import PLATFORMS, require_usable, select
 from .platforms.platform import Platform
-from .settings import PRESETS, Settings
-from .workloads import ALL, WORKLOADS
-from .workloads import symbol as workload_symbol
+from .settings import Settings
+from .workload import title
+from .workloads import WORKLOADS
 
 if TYPE_CHECKING:
     from .vm import Run
@@ -37,38 +38,21 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="demeter_bench", description="Compare designs of tiered memory for VMs."
     )
-    p.add_argument("--build", type=Path, required=True, help="folder with all that was built")
+    p.add_argument(
+        "--build",
+        type=lambda text: Path(text).resolve(),
+        required=True,
+        help="folder with all that was built",
+    )
     commands = p.add_subparsers(dest="action", required=True)
 
     b = commands.add_parser("bench", help="run a comparison")
     b.add_argument("--dry-run", action="store_true", help="only check the arguments")
-    b.add_argument("--from", dest="source", type=Path, help="config.json of a run to repeat")
-    b.add_argument("--vms", default="1", help='numbers of VMs at once, e.g. "1 9"')
-    b.add_argument(
-        "--designs",
-        help="all, or some of these; by default those that are selected and need no run before "
-        f"their own: {' '.join(DESIGNS)}",
-    )
-    b.add_argument("--workloads", default="all", help=f"all or some of: {' '.join(WORKLOADS)}")
-    b.add_argument(
-        "--command", dest="program", help="run this line of the guest's shell instead of a workload"
-    )
-    b.add_argument("--files", help="what it needs of this machine, for the guest's /job")
-    b.add_argument(
-        "--roi", help="regular expression: the lines of output that begin and end what is measured"
-    )
-    b.add_argument("--platform", help=f"as configured, or one of: {' '.join(PLATFORMS)}")
-    b.add_argument("--preset", help=f"latencies and bandwidths: {' '.join(PRESETS)} custom")
-    b.add_argument("--repeat", help="repetitions of everything (default: 1)")
-    b.add_argument("--jobs", help="machines emulated at the same time (default: one per core)")
-    b.add_argument("--name", help="name of the archive folder")
-    b.add_argument("--fast-ratio", help="share of the fast tier, above 0 and at most 1")
-    b.add_argument("--vm-memory", help="memory of a VM in MiB, or with a suffix, e.g. 1G")
-    b.add_argument("--footprint", help="memory of a workload, likewise (default: 85 %% of the VM)")
+    add_options(b)
 
     r = commands.add_parser("run", help="boot one VM with a shell on this terminal")
     r.add_argument("--dry-run", action="store_true", help="only check the arguments")
-    r.add_argument("--design", required=True, help=f"one of: {' '.join(DESIGNS)}")
+    r.add_argument("--design", default="demeter", help=f"one of: {' '.join(DESIGNS)}")
 
     e = commands.add_parser("emulator", help="measure the speed of the emulator itself")
     e.add_argument("--repeat", default="3", help="repetitions")
@@ -77,25 +61,29 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("docs", help="write tables of the manual that follow from what is there")
     n = commands.add_parser("new", help="write a skeleton of a design or workload")
     n.add_argument("kind", choices=("design", "workload"))
-    n.add_argument("name", help="of its folder")
+    n.add_argument("--name", required=True, help="of its folder")
     return p
+
+
+def about(option: Option) -> str:
+    """What the option is, on a line."""
+    return option.about + (f" (default: {option.default})" if option.default else "")
 
 
 def listing(_: argparse.Namespace) -> int:
     """Print what there is to choose from, a line each."""
     sections = {
+        "Variables of make bench": {f"{o.name}={o.example}": about(o) for o in OPTIONS},
         "Designs (DESIGNS=)": {name: d.about for name, d in DESIGNS.items()},
-        "Workloads (WORKLOADS=; all: without other forms)": {
-            name: w.about if name in ALL else f"{w.form_of}: {w.about}"
-            for name, w in WORKLOADS.items()
-        },
+        "Workloads (WORKLOADS=)": {name: title(w) for name, w in WORKLOADS.items()},
         "Platforms (PLATFORM=)": {name: p.about for name, p in PLATFORMS.items()},
     }
-    text = "\n".join(
-        f"{title}\n" + "".join(f"  {name:<14} {about}\n" for name, about in entries.items())
-        for title, entries in sections.items()
-    )
-    print(text, end="")
+    for heading, entries in sections.items():
+        width = min(26, max(map(len, entries)))
+        print(heading)
+        for name, text in entries.items():
+            print(f"  {name:<{width}}  {text}")
+        print()
     return 0
 
 
@@ -194,13 +182,13 @@ def show_output(runs: list[Run]) -> None:
 def prepare(args: argparse.Namespace) -> Settings:
     """All settings, checked; nothing is written."""
     kconfig = read_kconfig(args.build / ".config")
-    if args.source:
-        others = ("designs", "preset", "jobs", "name", "fast_ratio", "vm_memory", "footprint",
-                  "repeat", "program", "files", "roi", "platform")  # fmt: skip
-        given = [o.upper() for o in others if getattr(args, o)]
-        if given:
-            raise UserError(f"FROM repeats exactly what was run: leave out {' '.join(given)}")
-        s = from_json(args.source, kconfig)
+    said = given(args)
+    source = vars(args)["from"]
+    if source is not None:
+        if len(said) > 1:
+            others = " ".join(name for name in said if name != "FROM")
+            raise UserError(f"FROM repeats exactly what was run: leave out {others}")
+        s = from_json(Path(source), kconfig)
     else:
         s = from_kconfig(kconfig, args, select(kconfig, args.platform), cores())
     # last, as arguments are wrong more often than the platform
@@ -225,20 +213,24 @@ def run(args: argparse.Namespace) -> int:
     name = "initramfs-perf.cpio" if "IMAGE_PERF" in kconfig else "initramfs.cpio"
     image = args.build / "image" / name
     if DESIGNS[args.design].setup:
-        image = with_setup(image, DESIGNS[args.design], args.build / "image/run.cpio")
+        image = with_setup(image, DESIGNS[args.design])
     command = platform(args.build).shell_command(s, DESIGNS[args.design], image)
     print(f"{args.design} on the {platform.name} platform; Ctrl-a x ends it", flush=True)
     os.execv(command[0], command)
 
 
-def with_setup(image: Path, design: Design, to: Path) -> Path:
-    """The image, and the design's set-up behind it, which init runs before the shell."""
+def with_setup(image: Path, design: Design) -> Path:
+    """The image, and the design's set-up behind it, which init runs before the shell.
+
+    It is a file in memory that lives as long as this process, and what it becomes.
+    """
     from .vm import write_initrd
 
     with tempfile.TemporaryDirectory() as folder:
         write_initrd(image, {"/etc/setup": design.setup}, Path(folder))
-        shutil.move(Path(folder) / "initrd", to)
-    return to
+        fd = os.memfd_create("initrd", 0)
+        os.write(fd, (Path(folder) / "initrd").read_bytes())
+    return Path(f"/proc/self/fd/{fd}")
 
 
 def emulator(args: argparse.Namespace) -> int:
@@ -255,10 +247,10 @@ def emulator(args: argparse.Namespace) -> int:
 def default_settings(
     kconfig: dict[str, str], build: Path, design: str, platform: type[Platform]
 ) -> Settings:
-    """The configured machine for the design, with any workload."""
-    defaults = parser().parse_args(["--build", str(build), "bench", f"--designs={design}"])
-    workloads = [w for w in WORKLOADS if workload_symbol(w) in kconfig]
-    defaults.workloads = workloads[0] if workloads else next(iter(WORKLOADS))
+    """The configured machine for the design."""
+    # of no workload that would have to be selected
+    asked = ["bench", f"--designs={design}", "--command=true"]
+    defaults = parser().parse_args(["--build", str(build), *asked])
     return from_kconfig(kconfig, defaults, platform, cores())
 
 

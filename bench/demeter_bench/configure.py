@@ -6,15 +6,15 @@ What cannot run is refused here, before anything is built, by a UserError with o
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from . import designs, workloads
+from . import designs, discover, workloads
 from .designs import DESIGNS
 from .errors import UserError
 from .platforms import PLATFORMS
@@ -27,6 +27,7 @@ from .workloads import ALL, WORKLOADS
 # What the guest kernel, its page tables and the image take beside a workload.
 GUEST_RESERVE = 56 * MIB
 BOOT_MEMORY = 64 * MIB
+SLOW_MEMORY = 16 * MIB
 FOOTPRINT_SHARE = 0.85
 MAX_MEMORY = 4 << 40
 
@@ -82,11 +83,7 @@ def names(
     chosen = text.replace(",", " ").split()
     if chosen == ["all"]:
         return everything or tuple(known)
-    if not chosen:
-        raise UserError(f"{name} is empty; there are: {' '.join(known)}")
-    for one in chosen:
-        if one not in known:
-            raise UserError(f"{name}: unknown: {one}; there are: {' '.join(known)}")
+    require_known(name, tuple(chosen), known)
     return tuple(dict.fromkeys(chosen))
 
 
@@ -97,6 +94,12 @@ def usual_designs(kconfig: dict[str, str]) -> tuple[str, ...]:
         for name, design in DESIGNS.items()
         if not design.profiled and designs.symbol(name) in (None, *kconfig)
     )
+
+
+def usual_footprint(memory: int) -> int:
+    """What a workload may use of a VM's memory, in whole MiB."""
+    share = min(int(memory * FOOTPRINT_SHARE), memory - GUEST_RESERVE)
+    return max(share // MIB * MIB, MIB)
 
 
 def tiers(kconfig: dict[str, str], preset: str | None) -> tuple[str, Tier, Tier]:
@@ -138,6 +141,10 @@ LIMITS = {
 }
 
 
+TIER_MIN = {"read_ps": 0, "write_ps": 0, "read_mbps": 1, "write_mbps": 1}
+TIER_MAX = 1_000_000_000
+
+
 def check(s: Settings) -> Settings:
     """Refuse what cannot run; returns s."""
     check_integers(s, LIMITS)
@@ -145,6 +152,9 @@ def check(s: Settings) -> Settings:
         raise UserError(f"VM: must be numbers from 1 to 1024: {s.vms}")
     if type(s.fast_ratio) not in (int, float) or not 0 < s.fast_ratio <= 1:
         raise UserError(f"FAST_RATIO={s.fast_ratio}: must be above 0 and at most 1")
+    for tier in ("fast", "slow"):
+        limits = {key: (f"{tier}.{key}", low, TIER_MAX) for key, low in TIER_MIN.items()}
+        check_integers(getattr(s, tier), limits)
     for t in (s.fast, s.slow):
         if t.media not in MEDIA:
             raise UserError(f"a tier's media must be one of {' '.join(MEDIA)}: {t.media}")
@@ -154,14 +164,20 @@ def check(s: Settings) -> Settings:
         check_design(s, one, platform)
     need = (BOOT_MEMORY if s.program else s.footprint) + GUEST_RESERVE
     if s.vm_memory < need:
+        what = "a program" if s.program else f"the footprint of {s.footprint // MIB} MiB"
         raise UserError(
-            f"VM_MEMORY: {s.vm_memory // MIB} MiB are too small for the footprint of "
-            f"{(need - GUEST_RESERVE) // MIB} MiB: at least {-(-need // MIB)} MiB are needed"
+            f"VM_MEMORY: {s.vm_memory // MIB} MiB are too small for {what}: at least "
+            f"{-(-need // MIB)} MiB are needed"
         )
     if s.fast_memory < BOOT_MEMORY:
         raise UserError(
             f"FAST_RATIO={s.fast_ratio}: a fast tier of {s.fast_memory // MIB} MiB is too small: "
             f"the guest boots in it and needs {BOOT_MEMORY // MIB} MiB"
+        )
+    if 0 < s.vm_memory - s.fast_memory < SLOW_MEMORY:
+        raise UserError(
+            f"FAST_RATIO={s.fast_ratio:g}: leaves the slow tier less than {SLOW_MEMORY // MIB} MiB: "
+            "give it more, or none by FAST_RATIO=1"
         )
     together = min(s.jobs, max(s.vms) * len(s.designs) * len(s.workloads) * s.repeat)
     host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -171,7 +187,7 @@ def check(s: Settings) -> Settings:
             f"machine's {host // MIB} MiB"
         )
     if not isinstance(s.name, str) or not re.fullmatch(r"[\w.-]{1,64}", s.name):
-        raise UserError(f"NAME={s.name}: letters, digits, '.', '_' and '-' only")
+        raise UserError(f"NAME={s.name}: at most 64 letters, digits, '.', '_' and '-'")
     if s.program:
         check_program(s.program, s.vm_memory - need)
     return s
@@ -212,7 +228,7 @@ def check_selected(s: Settings, kconfig: dict[str, str]) -> Settings:
         symbol, guest = designs.symbol(one), DESIGNS[one].guest
         if symbol is not None and symbol not in kconfig:
             raise UserError(f"DESIGNS: {one} is not selected: see 'make menuconfig'")
-        if guest != "guest" and f"GUEST_{guest.upper()}" not in kconfig:
+        if guest != "guest" and discover.symbol("GUEST", guest) not in kconfig:
             raise UserError(
                 f"DESIGNS: {one} needs the guest kernel {guest}, which is not selected: "
                 "see 'make menuconfig'"
@@ -235,16 +251,24 @@ def from_kconfig(
     )
     percent = value("VM_FAST_PERCENT", 20) / 100
     program = None
-    if args.program:
-        program = Program(args.program, tuple((args.files or "").split()), args.roi or "")
+    if args.command is not None:
+        for other in ("WORKLOADS", "FOOTPRINT"):
+            if getattr(args, other.lower()) is not None:
+                raise UserError(f"COMMAND takes the place of a workload: leave out {other}")
+        program = Program(args.command, tuple((args.files or "").split()), args.roi or "")
         chosen: tuple[str, ...] = (program_name(program),)
     elif args.files or args.roi:
         raise UserError("FILES and ROI belong to a COMMAND, and there is none")
     else:
-        chosen = names("WORKLOADS", args.workloads, WORKLOADS, ALL)
+        chosen = names(
+            "WORKLOADS", "gups" if args.workloads is None else args.workloads, WORKLOADS, ALL
+        )
     jobs = integer("JOBS", args.jobs, 1, 1024) if args.jobs else value("BENCH_JOBS", 0)
     vms = tuple(
-        dict.fromkeys(integer("VM", v, 1, 1024) for v in args.vms.replace(",", " ").split())
+        dict.fromkeys(
+            integer("VM", v, 1, 1024)
+            for v in ("1" if args.vm is None else args.vm).replace(",", " ").split()
+        )
     )
     if not vms:
         raise UserError("VM is empty: give a number of VMs, e.g. VM=9")
@@ -259,7 +283,7 @@ def from_kconfig(
             vcpus=value("VM_VCPUS", 1),
             footprint=size("FOOTPRINT", args.footprint)
             if args.footprint
-            else min(int(memory * FOOTPRINT_SHARE), memory - GUEST_RESERVE) // MIB * MIB,
+            else usual_footprint(memory),
             vms=vms,
             designs=usual_designs(kconfig)
             if args.designs is None
@@ -268,7 +292,7 @@ def from_kconfig(
             repeat=integer("REPEAT", args.repeat or "1", 1, 1000),
             jobs=max(vms) if platform.vms_together else jobs or cores,
             timeout_s=value("BENCH_TIMEOUT_S", 1800),
-            name=args.name or "-".join(chosen[:3]),
+            name=args.name or "-".join(chosen[:3])[:64],
             options=platform.options(kconfig),
             program=program,
         )
@@ -277,27 +301,43 @@ def from_kconfig(
 
 
 def from_json(path: Path, kconfig: dict[str, str]) -> Settings:
-    """Settings of an earlier benchmark, from its config.json."""
+    """Settings of an earlier benchmark, from its config.json.
+
+    Nothing in the file is trusted: it has the types of Settings, and no other members.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
     try:
-        raw: dict[str, Any] = json.loads(path.read_text())["settings"]
+        raw = json.loads(path.read_text())["settings"]
         if raw["format"] != FORMAT:
-            raise UserError(f"{path}: written in another format ({raw['format']})")
-        if raw["platform"] not in PLATFORMS:
-            raise UserError(f"FROM={path}: unknown platform: {raw['platform']}")
-        raw["options"] = PLATFORMS[raw["platform"]].Options(**raw["options"])
-        raw["fast"], raw["slow"] = Tier(**raw["fast"]), Tier(**raw["slow"])
-        if raw["program"] is not None:
-            given = raw["program"]
-            raw["program"] = Program(**{**given, "files": tuple(given["files"])})
-            program_name(raw["program"])
-        for key in ("vms", "designs", "workloads"):
-            raw[key] = tuple(raw[key])
-        settings = Settings(**raw)
-        if not settings.program:
-            names("WORKLOADS", " ".join(settings.workloads), WORKLOADS)
-        names("DESIGNS", " ".join(settings.designs), DESIGNS)
+            raise UserError(f"FROM={path}: written in another format ({raw['format']})")
+        settings = TypeAdapter(Settings).validate_json(json.dumps(raw), strict=True)
+        if settings.platform not in PLATFORMS:
+            raise UserError(f"FROM={path}: unknown platform: {settings.platform}")
+        options = TypeAdapter(PLATFORMS[settings.platform].Options)
+        own = options.validate_json(json.dumps(raw["options"]), strict=True)
     except OSError as error:
         raise UserError(f"FROM={path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"FROM={path}: {where}: {first['msg']}") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"FROM={path}: not the config.json of a benchmark: {error}") from None
+    settings = dataclasses.replace(settings, options=own)
+    if settings.program:
+        if settings.workloads != (program_name(settings.program),):
+            raise UserError(f"FROM={path}: workloads: must be the program's name")
+    else:
+        require_known("WORKLOADS", settings.workloads, WORKLOADS)
+    require_known("DESIGNS", settings.designs, DESIGNS)
     return check_selected(check(settings), kconfig)
+
+
+def require_known(name: str, chosen: tuple[str, ...], known: Mapping[str, object]) -> None:
+    """Refuse a list that is empty, or has a name that is not known."""
+    if not chosen:
+        raise UserError(f"{name} is empty; there are: {' '.join(known)}")
+    for one in chosen:
+        if one not in known:
+            raise UserError(f"{name}: unknown: {one}; there are: {' '.join(known)}")

@@ -63,7 +63,8 @@ def find(base: Path, file: str, table: str, type_: type[T]) -> dict[str, Found[T
     about a name that is none or is there twice.
     """
     found: dict[str, Found[T]] = {}
-    for path in sorted(base.glob(f"*/{file}")):
+    symbols: dict[str, str] = {}
+    for path in sorted(base.glob(f"[!.]*/{file}")):
         shown = f"{base.name}/{path.parent.name}/{file}"
         entries = getattr(execute(path, shown), table, None)
         if not isinstance(entries, dict) or not entries:
@@ -78,6 +79,9 @@ def find(base: Path, file: str, table: str, type_: type[T]) -> dict[str, Found[T
             if name in found:
                 other = found[name].folder.name
                 raise UserError(f"{shown}: {name} is there twice: also in {base.name}/{other}")
+            alike = symbols.setdefault(symbol("", name), name)
+            if alike != name:
+                raise UserError(f"{shown}: {name} would have the symbol of {alike}: rename it")
             found[name] = Found(entry, path.parent)
     if not found:
         raise UserError(f"{base}: no folder with a {file}")

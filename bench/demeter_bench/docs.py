@@ -12,39 +12,59 @@ from pathlib import Path
 
 from . import discover
 from .designs import DESIGNS
+from .errors import UserError
+from .options import BENCH as OPTIONS
 from .platforms import PLATFORMS
+from .workload import title
 from .workloads import WORKLOADS
 
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
 
+def rows(entries: dict[str, str], *heads: str) -> str:
+    """A table in Markdown; a key may have several cells."""
+    lines = [heads, ("---",) * len(heads), *((*k.split("\0"), v) for k, v in entries.items())]
+    return "".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines
+    )
+
+
 def tables() -> dict[str, str]:
     """The tables by name, as Markdown."""
-    entries = {
-        "designs": {name: d.about for name, d in DESIGNS.items()},
-        "workloads": {
-            name: f"{w.form_of}: {w.about}" if w.form_of else w.about
-            for name, w in WORKLOADS.items()
-        },
-        "platforms": {name: p.about for name, p in PLATFORMS.items()},
-    }
+    options = {f"`{o.name}`\0{o.about}": o.default for o in OPTIONS}
+    designs = {f"`{name}`": d.about for name, d in DESIGNS.items()}
+    workloads = {f"`{name}`": title(w) for name, w in WORKLOADS.items()}
+    platforms = {f"`{name}`": p.about for name, p in PLATFORMS.items()}
     return {
-        table: "| name | what it is |\n|---|---|\n"
-        + "".join(f"| `{name}` | {about} |\n" for name, about in rows.items())
-        for table, rows in entries.items()
+        "options": rows(options, "variable", "meaning", "default"),
+        "designs": rows(designs, "name", "what it is"),
+        "workloads": rows(workloads, "name", "what it is"),
+        "platforms": rows(platforms, "name", "what it is"),
     }
 
 
 def filled(text: str) -> str:
     """The text of a document with its tables as they should be."""
     known = tables()
-    return MARKED.sub(lambda m: m[1] + known[m[2]] + m[3], text)
+
+    def table(match: re.Match[str]) -> str:
+        if match[2] not in known:
+            raise UserError(f"table: {match[2]}: unknown; there are: {' '.join(known)}")
+        return match[1] + known[match[2]] + match[3]
+
+    return MARKED.sub(table, text)
 
 
 def write(folder: Path = discover.TOP / "docs") -> None:
     """Write the tables of all documents anew."""
     for path in sorted(folder.glob("*.md")):
         text = path.read_text()
-        if filled(text) != text:
-            path.write_text(filled(text))
+        try:
+            wanted = filled(text)
+        except UserError as error:
+            raise UserError(f"{path.name}: {error}") from None
+        if wanted != text:
+            new = path.with_name(path.name + ".new")
+            new.write_text(wanted)
+            new.replace(path)
             print(f"  {path.relative_to(folder.parent)}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from .errors import UserError
 
@@ -23,6 +23,8 @@ class Tier:
 
     media is what the processor names as the data source of a sample.
     """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     read_ps: int
     write_ps: int
@@ -52,6 +54,8 @@ PRESETS = {"dram_pmem": (DRAM, PMEM), "dram_cxl": (DRAM, CXL)}
 class Program:
     """A program of the user's own, run instead of a workload (program.py)."""
 
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
     command: str  # a line for the guest's shell
     files: tuple[str, ...] = ()  # of this machine; they are in the guest's /job
     roi: str = ""  # regular expression: lines that begin and end the measured phase
@@ -60,6 +64,8 @@ class Program:
 @dataclass(frozen=True)
 class Settings:
     """A benchmark, completely."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     platform: str
     preset: str

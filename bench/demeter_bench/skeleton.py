@@ -14,6 +14,7 @@ from pathlib import Path
 from . import discover
 from .designs import DESIGNS
 from .errors import UserError
+from .workloads import IMAGE_PROGRAMS
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 
@@ -40,12 +41,13 @@ def create(kind: str, name: str, top: Path = discover.TOP) -> Path:
     folder = top / f"{kind}s" / name
     if folder.exists():
         raise UserError(f"NAME={name}: {kind}s/{name} is there already")
-    taken = {
-        "design": lambda: discover.find(top / "designs", "design.py", "DESIGNS", object),
-        "workload": lambda: discover.find(top / "workloads", "bench.py", "WORKLOADS", object),
-    }[kind]()
-    if name in taken:
-        raise UserError(f"NAME={name}: {kind}s/{taken[name].folder.name} has that name")
+    file, table = {"design": ("design.py", "DESIGNS"), "workload": ("bench.py", "WORKLOADS")}[kind]
+    taken = discover.find(top / f"{kind}s", file, table, object)
+    for other, found in taken.items():
+        if discover.symbol("", other) == discover.symbol("", name):
+            raise UserError(f"NAME={name}: {kind}s/{found.folder.name} has that name: {other}")
+    if kind == "workload" and name in IMAGE_PROGRAMS:
+        raise UserError(f"NAME={name}: the guest's image has a program of that name")
     words = {
         "@NAME@": name,
         "@SYMBOL@": name.upper().replace("-", "_"),
@@ -65,6 +67,7 @@ def create(kind: str, name: str, top: Path = discover.TOP) -> Path:
             target.write_text(filled(path.read_text()))
         new.rename(folder)
     except OSError as error:
-        shutil.rmtree(new, ignore_errors=True)
         raise UserError(f"cannot write {folder}: {error.strerror}") from None
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
     return folder

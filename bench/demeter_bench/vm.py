@@ -88,7 +88,7 @@ def job_files(s: Settings, run: Run) -> Job:
         return {**job, "env": f"{env}{job['env']!s}", "setup": setup}
     size = Size(s.footprint, s.vcpus, PLATFORMS[s.platform].scale)
     command = WORKLOADS[run.workload].command(size, run.seed)
-    return {"env": env, "setup": setup, "run": f"exec {command}\n"}
+    return {"env": env, "setup": setup, "run": f"exec /usr/bin/{command}\n"}
 
 
 def write_initrd(image: Path, files: Job, folder: Path) -> None:

@@ -46,6 +46,11 @@ class Workload:
     corrupted: tuple[str, ...] = ()
 
 
+def title(workload: Workload) -> str:
+    """What the workload is, on a line that names what it is a form of."""
+    return f"{workload.form_of}: {workload.about}" if workload.form_of else workload.about
+
+
 def is_number(value: object) -> bool:
     """Whether value is a finite number that is not negative, and no bool."""
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -9,6 +9,9 @@ from . import discover
 from .errors import UserError
 from .workload import Workload
 
+# What image/image.mk puts beside the workloads into the guest's /usr/bin
+IMAGE_PROGRAMS = ("demeterctl", "measure", "perf", "run-job")
+
 
 def load(base: Path) -> dict[str, Workload]:
     """All workloads below base, by name.
@@ -20,6 +23,8 @@ def load(base: Path) -> dict[str, Workload]:
         folder = path.name
         if folder not in found or found[folder].folder != path:
             raise UserError(f'{base.name}/{folder}/bench.py: WORKLOADS has no "{folder}"')
+        if name in IMAGE_PROGRAMS:
+            raise UserError(f"{base.name}/{folder}/bench.py: the image has a program {name}")
         if workload.form_of != (None if name == folder else folder):
             wanted = "no form_of" if name == folder else f'form_of="{folder}"'
             raise UserError(f"{base.name}/{folder}/bench.py: {name}: must have {wanted}")

@@ -24,6 +24,9 @@ KCONFIG: dict[str, str] = {
 }  # fmt: skip
 
 
+SLOW = dataclasses.asdict(PRESETS["dram_pmem"][1])
+
+
 def make(*args: str, kconfig: dict | None = None, platform: str = "emulated") -> Settings:
     parsed = parser().parse_args(["--build", "b", "bench", *args])
     return from_kconfig(kconfig or KCONFIG, parsed, PLATFORMS[platform], cores=2)
@@ -35,7 +38,7 @@ def test_defaults():
     assert s.preset == "dram_pmem" and (s.fast, s.slow) == PRESETS["dram_pmem"]
     assert s.vm_memory == 512 * MIB and s.fast_memory == 102 * MIB
     assert s.footprint == 435 * MIB
-    assert s.workloads == ALL and "gups" in ALL and "gups-zipf" not in ALL
+    assert s.workloads == ("gups",)
     assert s.designs == tuple(name for name in DESIGNS if name != "oracle")
     without = {k: v for k, v in KCONFIG.items() if k != "DESIGN_TPP"}
     assert "tpp" not in make(kconfig=without).designs
@@ -43,11 +46,13 @@ def test_defaults():
 
 
 def test_all():
-    assert make("--designs", "all", "--workloads", "all").designs == tuple(DESIGNS)
+    s = make("--designs", "all", "--workloads", "all")
+    assert s.designs == tuple(DESIGNS)
+    assert s.workloads == ALL and "gups" in ALL and "gups-zipf" not in ALL
 
 
 def test_given():
-    s = make("--vms", "1 9", "--designs", "tpp all-fast", "--workloads", "gups", "--preset",
+    s = make("--vm", "1 9", "--designs", "tpp all-fast", "--workloads", "gups", "--preset",
              "dram_cxl", "--repeat", "3", "--jobs", "1", "--fast-ratio", "0.5", "--vm-memory",
              "1G", "--footprint", "300M", "--name", "x")  # fmt: skip
     assert s.vms == (1, 9) and s.designs == ("tpp", "all-fast") and s.workloads == ("gups",)
@@ -58,11 +63,11 @@ def test_given():
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--vms", "0"], "VM=0: must be from 1 to 1024"),
-        (["--vms", "x"], "VM=x: not a whole number"),
-        (["--vms", "-1"], "VM=-1: must be"),
-        (["--vms", ""], "VM is empty"),
-        (["--vms", "1.5"], "VM=1.5: not a whole number"),
+        (["--vm", "0"], "VM=0: must be from 1 to 1024"),
+        (["--vm", "x"], "VM=x: not a whole number"),
+        (["--vm", "-1"], "VM=-1: must be"),
+        (["--vm", ""], "VM is empty"),
+        (["--vm", "1.5"], "VM=1.5: not a whole number"),
         (["--designs", "best"], "DESIGNS: unknown: best; there are: all-fast"),
         (["--designs", ""], "DESIGNS is empty"),
         (["--workloads", "doom"], "WORKLOADS: unknown: doom"),
@@ -74,6 +79,13 @@ def test_given():
         (["--fast-ratio", "x"], "FAST_RATIO=x: not a number"),
         (["--fast-ratio", "0.01"], "is too small"),
         (["--vm-memory", "128", "--footprint", "300M"], "at least 356 MiB are needed"),
+        (["--vm-memory", "50"], "VM_MEMORY: 50 MiB are too small"),
+        (["--vm-memory", "50", "--command", "x"], "too small for a program"),
+        (["--fast-ratio", "0.999"], "leaves the slow tier less than 16 MiB"),
+        (["--command", "x", "--workloads", "gups"], "leave out WORKLOADS"),
+        (["--command", "x", "--footprint", "64M"], "leave out FOOTPRINT"),
+        (["--files", "x"], "belong to a COMMAND"),
+        (["--roi", "x"], "belong to a COMMAND"),
         (["--vm-memory", "lots"], "VM_MEMORY=lots: not a size"),
         (["--vm-memory", "600000K"], "VM_MEMORY=600000K: must be whole MiB"),
         (["--vm-memory", "0"], "VM_MEMORY=0: must be whole MiB"),
@@ -82,7 +94,7 @@ def test_given():
         (["--footprint", "0"], "FOOTPRINT=0: must be whole MiB"),
         (["--repeat", "0"], "REPEAT=0: must be"),
         (["--jobs", "0"], "JOBS=0: must be"),
-        (["--name", "../x"], "NAME=../x: letters"),
+        (["--name", "../x"], "NAME=../x: at most 64 letters"),
     ],
 )
 def test_refused(args: list[str], message: str):
@@ -164,7 +176,7 @@ def test_share():
 
 @pytest.mark.parametrize("more", [(), ("--command", "/job/sh -c true", "--files", "/bin/sh")])
 def test_json_round_trip(tmp_path: Path, more: tuple[str, ...]):
-    s = make("--vms", "1 9", "--designs", "tpp demeter", *more)
+    s = make("--vm", "1 9", "--designs", "tpp demeter", *more)
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"settings": s.to_json()}))
     assert from_json(path, KCONFIG) == s
@@ -176,8 +188,9 @@ def test_json_round_trip(tmp_path: Path, more: tuple[str, ...]):
 def test_json_refused(tmp_path: Path, text: str):
     path = tmp_path / "config.json"
     path.write_text(text)
-    with pytest.raises(UserError):
+    with pytest.raises(UserError) as error:
         from_json(path, KCONFIG)
+    assert "\n" not in str(error.value)
     with pytest.raises(UserError):
         from_json(tmp_path / "missing", KCONFIG)
 
@@ -194,6 +207,16 @@ def test_json_refused(tmp_path: Path, text: str):
         ("designs", [1]),
         ("fast_ratio", 2),
         ("fast_ratio", "x"),
+        ("slow", {"read_ps": "x"}),
+        ("slow", {**SLOW, "read_mbps": -5}),
+        ("slow", {**SLOW, "surprise": 1}),
+        ("preset", ["x"]),
+        ("workloads", ["all"]),
+        ("workloads", ["gups,silo"]),
+        ("designs", ["all"]),
+        ("program", {"command": 5, "files": [], "roi": ""}),
+        ("program", {"command": "true", "files": [1], "roi": ""}),
+        ("program", {"command": "true", "files": [], "roi": 5}),
         ("vm_memory", 1.5),
         ("options", {"cache": 3000 * 1024}),
         ("options", {"streams": 3}),
@@ -209,5 +232,15 @@ def test_json_refused(tmp_path: Path, text: str):
 def test_json_values_refused(tmp_path: Path, key: str, value: object):
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"settings": {**make().to_json(), key: value}}))
-    with pytest.raises(UserError):
+    with pytest.raises(UserError) as error:
+        from_json(path, KCONFIG)
+    assert "\n" not in str(error.value)
+
+
+def test_a_programs_name_is_not_free(tmp_path: Path):
+    """It becomes a folder's name, and a word for the guest's shell."""
+    s = make("--designs", "tpp", "--command", "true").to_json()
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"settings": {**s, "workloads": ["../../evil"]}}))
+    with pytest.raises(UserError, match="must be the program's name"):
         from_json(path, KCONFIG)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-memlat_libs := -lnuma
+workload_memlat_libs := -lnuma

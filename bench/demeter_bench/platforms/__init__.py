@@ -6,6 +6,7 @@ from __future__ import annotations
 import pkgutil
 from importlib import import_module
 
+from ..discover import symbol
 from ..errors import UserError
 from .platform import Platform
 
@@ -23,7 +24,7 @@ def select(kconfig: dict[str, str], asked: str | None = None) -> type[Platform]:
     is unknown.
     """
     if asked is None:
-        asked = next((name for name in PLATFORMS if f"PLATFORM_{name.upper()}" in kconfig), None)
+        asked = next((name for name in PLATFORMS if symbol("PLATFORM", name) in kconfig), None)
     if asked is None:
         automatic = [p for p in PLATFORMS.values() if p.preference is not None]
         for platform in sorted(automatic, key=lambda p: -(p.preference or 0)):

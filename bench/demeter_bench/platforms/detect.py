@@ -84,7 +84,11 @@ def why_not_kvm() -> str | None:
         return "the CPU has neither vmx nor svm"
     try:
         done = subprocess.run(
-            [sys.executable, __file__], capture_output=True, text=True, timeout=TRIAL_SECONDS
+            # this folder would hide modules of the standard library
+            [sys.executable, "-P", __file__],
+            capture_output=True,
+            text=True,
+            timeout=TRIAL_SECONDS,
         )
     except subprocess.TimeoutExpired:
         return f"a trial VM did not halt in {TRIAL_SECONDS} s"

@@ -37,6 +37,8 @@ class Platform(ABC):
     class Options:
         """Its own settings; they are archived as Settings.options."""
 
+        __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
     def __init__(self, build: Path) -> None:
         self.build = build
 
