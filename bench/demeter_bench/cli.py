@@ -34,16 +34,17 @@ BENCH = Path(__file__).resolve().parent.parent
 SHOWN_LINES = 10  # of what a user's program printed
 
 
+def absolute(text: str) -> Path:
+    """The path, whatever the current folder will be."""
+    return Path(text).resolve()
+
+
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="demeter_bench", description="Compare designs of tiered memory for VMs."
     )
-    p.add_argument(
-        "--build",
-        type=lambda text: Path(text).resolve(),
-        required=True,
-        help="folder with all that was built",
-    )
+    # absolute, since hypervisors run in folders of their own
+    p.add_argument("--build", type=absolute, required=True, help="folder with all that was built")
     commands = p.add_subparsers(dest="action", required=True)
 
     b = commands.add_parser("bench", help="run a comparison")

@@ -176,8 +176,8 @@ def check(s: Settings) -> Settings:
         )
     if 0 < s.vm_memory - s.fast_memory < SLOW_MEMORY:
         raise UserError(
-            f"FAST_RATIO={s.fast_ratio:g}: leaves the slow tier less than {SLOW_MEMORY // MIB} MiB: "
-            "give it more, or none by FAST_RATIO=1"
+            f"FAST_RATIO={s.fast_ratio:g}: leaves the slow tier less than "
+            f"{SLOW_MEMORY // MIB} MiB: give it more, or none by FAST_RATIO=1"
         )
     together = min(s.jobs, max(s.vms) * len(s.designs) * len(s.workloads) * s.repeat)
     host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -260,16 +260,11 @@ def from_kconfig(
     elif args.files or args.roi:
         raise UserError("FILES and ROI belong to a COMMAND, and there is none")
     else:
-        chosen = names(
-            "WORKLOADS", "gups" if args.workloads is None else args.workloads, WORKLOADS, ALL
-        )
+        asked = "gups" if args.workloads is None else args.workloads
+        chosen = names("WORKLOADS", asked, WORKLOADS, ALL)
     jobs = integer("JOBS", args.jobs, 1, 1024) if args.jobs else value("BENCH_JOBS", 0)
-    vms = tuple(
-        dict.fromkeys(
-            integer("VM", v, 1, 1024)
-            for v in ("1" if args.vm is None else args.vm).replace(",", " ").split()
-        )
-    )
+    counts = ("1" if args.vm is None else args.vm).replace(",", " ").split()
+    vms = tuple(dict.fromkeys(integer("VM", count, 1, 1024) for count in counts))
     if not vms:
         raise UserError("VM is empty: give a number of VMs, e.g. VM=9")
     made = check(

@@ -107,11 +107,14 @@ ODD = ("a b", "$x", "$$", "$(x", "#", '"', "'", "`id`", "a,b", "%", "-x", "{", "
 @pytest.mark.parametrize("value", ODD)
 def test_make_takes_any_character(value: str, tmp_path: Path):
     """The recipe's shell gets what was given, and make does not expand it."""
+    rule = "MAKECMDGOALS := help\ninclude Makefile\nshow:\n\t@printf '%s' "
     done = subprocess.run(
-        ["make", "-s", "-f", "-", "show", f"COMMAND={value}"], cwd=TOP, text=True,
+        ["make", "-s", "-f", "-", "show", f"COMMAND={value}"],
+        cwd=TOP,
+        text=True,
         capture_output=True,
-        input="MAKECMDGOALS := help\ninclude Makefile\nshow:\n\t@printf '%s' $(call bench_args,COMMAND)\n",
-    )  # fmt: skip
+        input=f"{rule}$(call bench_args,COMMAND)\n",
+    )
     assert done.stdout == f"--command={value}", done.stderr
 
 
