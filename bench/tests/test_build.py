@@ -253,6 +253,58 @@ def test_version_of_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert source_version(tmp_path) == "unknown"
 
 
+def check(build: Path, *args: str) -> subprocess.CompletedProcess:
+    env = {**os.environ, "BUILD": str(build)}
+    return subprocess.run(
+        ["scripts/check", *args], cwd=TOP, env=env, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_a_run_closes_with_what_came_of_it(tmp_path: Path):
+    build = prepared(tmp_path / "build")
+    done = check(build, "run", "bench/tests/test_stream.py::test_printable")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "1 passed, 0 failed"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("nothing-has-this-name", "T=nothing-has-this-name"),
+        ("qemu/plugins/tmem/tests", "tests/tmem-model is not built"),
+    ],
+    # names would be matched by the pattern
+    ids=["unmatched", "skipped"],
+)
+def test_a_run_of_nothing_fails(tmp_path: Path, pattern: str, reason: str):
+    done = check(prepared(tmp_path / "build"), "run", pattern)
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "no test was run" in done.stderr and reason in done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "0 passed, 0 failed"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "needs"),
+    [
+        ("bench/tests/test_stream.py", ""),
+        ("bench/tests/test_pebs.py::test_counters_are_exact", "needs-boots"),
+        ("designs/demeter/tests/test_stress.py", "{build}/linux/debug/.built needs-boots"),
+    ],
+    ids=["nothing", "boots", "stress"],
+)
+def test_only_what_tests_need_is_built(tmp_path: Path, pattern: str, needs: str):
+    build = prepared(tmp_path / "build")
+    done = check(build, "needs", pattern)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == needs.format(build=build)
+
+
+def test_a_pattern_that_nothing_matches(tmp_path: Path):
+    done = check(prepared(tmp_path / "build"), "needs", "nothing-has-this-name")
+    assert done.returncode == 5
+    assert done.stderr == "check: no test matches T=nothing-has-this-name\n"
+
+
 def test_folders_of_the_sources_are_known():
     """scripts/paths.mk refuses to build into them."""
     listed = (TOP / "scripts/paths.mk").read_text().partition("sources := ")[2].split("\n")[0]
