@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The logic that is tested, compiled once more, so that the tests need neither the module
+ * of Demeter nor a machine that it runs on.
+ */
+#include "../channel.c"
+#include "../heat.c"
+#include "../plan.c"
+#include "../range.c"
+#include "../rank.c"
+#include "../scope.c"
