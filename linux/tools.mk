@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Programs of users' side that belong to the kernel: demeterctl, which goes into
-# guest images, and what tests run in a guest.
+# Builds the userspace programs that belong to the kernel: demeterctl, which goes into
+# guest images, and the selftests that tests run in a guest.
 
 demeterctl := $(BUILD)/tools/demeterctl
 demeterctl_files := $(wildcard linux/tools/mm/demeterctl/*.[ch])

@@ -142,7 +142,7 @@ def run(
 def start(
     tree: Path, *args: str, before: Iterable[str] = (), terminal: int | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run it meanwhile, on a terminal or with pipes, and end it in any case.
+    """Run it during the block, on a terminal or with pipes, and end it in any case.
 
     Signals do what they do by default, also if whoever runs the tests ignores them.
     """
@@ -179,7 +179,7 @@ def bad(done: subprocess.CompletedProcess[str], status: int, message: str) -> No
 
 
 def failing_writes(lengths: Iterable[int], error: int) -> Callable[[], None]:
-    """What makes write() of that many bytes fail, to be called in the child."""
+    """Return what makes write() of that many bytes fail when it is called in the child."""
     nr_write, allow, deny = 1, 0x7FFF0000, 0x00050000 | error
     load, jump_if_equal, ret = 0x20, 0x15, 0x06
     lengths = list(lengths)
@@ -510,7 +510,7 @@ def test_tune_sets_all_or_nothing(tree: Path) -> None:
     done = run(tree, *args, filtered=failing_writes([len("100000")], errno.EBUSY))
     bad(done, 1, "sample_period can only be set while Demeter is stopped")
     for name, value in PARAMETERS.items():
-        # a plain file is cut even when it cannot be written
+        # opening truncates a plain file even if it cannot be written
         if name != "sample_period":
             assert (tree / name).read_text().rstrip("\n") == str(value)
     assert (tree / "margin").read_text() == "2"
@@ -680,7 +680,7 @@ def test_heatmap_that_cannot_be_written(tree: Path, tmp_path: Path) -> None:
 
 
 def test_top_shows_rates(tree: Path) -> None:
-    """Two files that are read first and (nearly) last are pipes: so is known what it has read."""
+    """Make pipes of two files, read first and nearly last, which tell what it has read."""
     add_target(tree, 12)
     folder = add_target(tree, 13)
     pipes = tree / "stats/sample_ns", folder / "demoted"
@@ -691,7 +691,7 @@ def test_top_shows_rates(tree: Path) -> None:
         pipes[0].write_text("1000000000\n")
         pipes[1].write_text("12\n")
         (folder / "samples").write_text(f"{1234 + 10000}\n")
-        (folder / "promoted").write_text("5\n")  # has begun anew
+        (folder / "promoted").write_text("5\n")  # a counter that has begun anew
         pipes[0].write_text("1250000000\n")
         pipes[1].write_text("212\n")
         text, errors = running.communicate()
@@ -733,7 +733,7 @@ def test_top_clears_a_terminal(tree: Path) -> None:
     text = b""
     with start(tree, "top", "--interval=0.1", "--count=1", terminal=slave) as running:
         os.close(slave)
-        # at the end of a terminal there is an error
+        # reading fails at the end of a terminal
         with suppress(OSError):
             while True:
                 text += os.read(master, 65536)
@@ -805,7 +805,7 @@ def test_run_forwards_signals(tree: Path, name: str) -> None:
 
 
 def test_run_does_not_double_what_the_terminal_sends(tree: Path) -> None:
-    """Ctrl-C reaches a command by itself; but not this one, which leaves the terminal."""
+    """Ctrl-C reaches a command by the terminal; but not this one, which leaves it."""
     script = "trap 'echo passed on' INT; echo ready; "
     script += "for i in 1 2 3 4 5 6 7 8 9; do sleep 0.1; done; echo done"
     master, slave = pty.openpty()
