@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Sources of samples. Each is a struct demeter_source in a file of its own; source.c has the
- * list of them, and the rest of Demeter knows them by their operations only.
+ * list of them, and the rest of Demeter knows them by their operations only. Another source
+ * takes its file, and a line each in the Makefile, below, and in that list.
  */
 #ifndef _MM_DEMETER_SOURCE_H
 #define _MM_DEMETER_SOURCE_H
