@@ -78,8 +78,8 @@ struct demeter_pmu_cpu {
  * @keeper:	A counter that never counts; see demeter_pmu_start().
  * @hotplug_state: State that tells of CPUs which come and go.
  * @hotplug_node: Ties this to that state.
- * @error:	Error of a CPU that could not be sampled in the beginning.
- * @started:	Whether all CPUs that were there in the beginning are sampled.
+ * @error:	Error of the first CPU that could not be sampled in the beginning.
+ * @started:	Whether the beginning is over. Both belong to the lock of CPU hotplug.
  * @samples:	Samples that have been added to the statistics.
  * @cpu_ns:	CPU time that has been added to the statistics.
  */
@@ -94,6 +94,12 @@ struct demeter_pmu {
 	u64 samples;
 	u64 cpu_ns;
 };
+
+/* Takes the overflows of the keeper, which has none. */
+static void demeter_pmu_ignore(struct perf_event *event, struct perf_sample_data *data,
+			       struct pt_regs *regs)
+{
+}
 
 static void demeter_pmu_sample(struct perf_event *event, struct perf_sample_data *data,
 			       struct pt_regs *regs)
@@ -114,7 +120,7 @@ static void demeter_pmu_sample(struct perf_event *event, struct perf_sample_data
 
 /*
  * Begins to sample a CPU. Never fails, since that would keep a CPU from coming online: one
- * that cannot be sampled is not.
+ * that cannot be sampled is not. In the beginning, the first failure is one for all.
  */
 static int demeter_pmu_online(unsigned int cpu, struct hlist_node *node)
 {
@@ -122,10 +128,12 @@ static int demeter_pmu_online(unsigned int cpu, struct hlist_node *node)
 	struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
 	struct perf_event *event;
 
+	if (pmu->error)
+		return 0;
 	event = perf_event_create_kernel_counter(&pmu->attr, cpu, NULL, demeter_pmu_sample, c);
 	if (!IS_ERR(event))
 		c->event = event;
-	else if (READ_ONCE(pmu->started))
+	else if (pmu->started)
 		pr_warn("CPU %u is not sampled (%ld)\n", cpu, PTR_ERR(event));
 	else
 		pmu->error = PTR_ERR(event);
@@ -206,8 +214,11 @@ static int demeter_pmu_start_cpus(struct demeter_pmu *pmu)
 	ret = cpuhp_state_add_instance(pmu->hotplug_state, &pmu->hotplug_node);
 	if (ret)
 		goto remove_state;
-	WRITE_ONCE(pmu->started, true);
+	/* a CPU may have come online since, but none does so now: its error counts, or is logged */
+	cpus_read_lock();
+	pmu->started = true;
 	ret = pmu->error;
+	cpus_read_unlock();
 	if (!ret)
 		return 0;
 	cpuhp_state_remove_instance(pmu->hotplug_state, &pmu->hotplug_node);
@@ -251,7 +262,7 @@ static int demeter_pmu_start(struct demeter_ctx *ctx, const struct demeter_sourc
 	keeper_attr = pmu->attr;
 	keeper_attr.disabled = 1;
 	pmu->keeper = perf_event_create_kernel_counter(&keeper_attr, cpumask_first(cpu_online_mask),
-						       NULL, demeter_pmu_sample, NULL);
+						       NULL, demeter_pmu_ignore, NULL);
 	ret = PTR_ERR_OR_ZERO(pmu->keeper);
 	if (ret)
 		goto free;
