@@ -139,7 +139,10 @@ def test_a_failing_profile_fails_the_run(boot):
     ],
 )
 def test_the_common_kernel_costs_nothing(boot, command: str):
-    """Nothing of what designs need slows down a kernel on which none is on."""
+    """Nothing of what designs need slows down a kernel on which none is on.
+
+    The reference has our patches, too, with all their options off.
+    """
     times = {
         guest: [found["seconds"] for found in results(boot(command, guest=guest, fast_ratio=0.2))]
         for guest in ("vanilla", "guest")
