@@ -20,7 +20,7 @@ struct mm_struct;
 
 /**
  * enum page_exchange_obstacle - What keeps a page from being moved
- * @PAGE_EXCHANGE_NO_OBSTACLE: Nothing: it may be moved or, afterwards, has been.
+ * @PAGE_EXCHANGE_NO_OBSTACLE: Nothing keeps it. That does not say that it was moved.
  * @PAGE_EXCHANGE_GONE:	There is no such page, or not any more, or the process
  *			is changing its memory.
  * @PAGE_EXCHANGE_BUSY:	The page is pinned, locked, shared or in the swap cache
@@ -43,14 +43,16 @@ enum page_exchange_obstacle {
  * @a:		User address of a page in the first mm.
  * @b:		User address of a page in the second mm.
  * @huge:	Whether they are huge pages; otherwise base pages.
- * @obstacle_a:	What kept the page at @a from being moved; enum page_exchange_obstacle.
- * @obstacle_b:	Likewise for the page at @b. The pages were exchanged if neither had an
- *		obstacle. A page without one stays if its partner has one.
+ * @exchanged:	Whether they did.
+ * @obstacle_a:	What kept the page at @a from being moved; enum page_exchange_obstacle. A page
+ *		without an obstacle stays if its partner has one.
+ * @obstacle_b:	Likewise for the page at @b.
  */
 struct page_exchange {
 	unsigned long a;
 	unsigned long b;
 	bool huge;
+	bool exchanged;
 	u8 obstacle_a;
 	u8 obstacle_b;
 };

@@ -158,7 +158,7 @@ static void demeter_relocate_note_pair(struct demeter_ctx *ctx, const struct dem
 
 	demeter_relocate_note(ctx, hot, pair->obstacle_a);
 	demeter_relocate_note(ctx, cold, pair->obstacle_b);
-	if (pair->obstacle_a || pair->obstacle_b)
+	if (!pair->exchanged)
 		return;
 	pages = demeter_pages_of(demeter_granule_size(hot->granule));
 	ctx->stats.exchanged += pages;

@@ -211,6 +211,7 @@ static unsigned int page_exchange_set_entries(const struct page_exchange_tables 
 		if (page_exchange_swap_frames(pair, c->folio_a, c->folio_b)) {
 			pte_a = page_exchange_redirect(c->pte_a, c->folio_a, c->folio_b);
 			pte_b = page_exchange_redirect(c->pte_b, c->folio_b, c->folio_a);
+			pair->exchanged = true;
 			done++;
 		}
 		set_pte_at(t->mm_a, pair->a, page_exchange_entry(t->a, pair->a), pte_a);
@@ -378,8 +379,8 @@ static bool page_exchange_lock_both(struct mm_struct *a, struct mm_struct *b)
  * @mm_a:	The mm of the addresses a of @pairs.
  * @mm_b:	The mm of the addresses b; may be @mm_a.
  * @pairs:	The pairs, best sorted by address: neighbours in the same two page
- *		tables are handled together. Gets the obstacles. No address may be
- *		there twice.
+ *		tables are handled together. Gets which were exchanged, and the
+ *		obstacles. No address may be there twice.
  * @n:		How many pairs there are.
  *
  * The caller holds a reference on the users of both (mmget()) and no locks. It
@@ -394,6 +395,7 @@ unsigned int page_exchange_pairs(struct mm_struct *mm_a, struct mm_struct *mm_b,
 	unsigned int run, done = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
+		pairs[i].exchanged = false;
 		pairs[i].obstacle_a = PAGE_EXCHANGE_GONE;
 		pairs[i].obstacle_b = PAGE_EXCHANGE_GONE;
 	}

@@ -125,7 +125,8 @@ static void page_exchange_find_left_behind(struct mm_struct *mm, const unsigned 
  * @mm:		The mm.
  * @addrs:	User addresses of the pages; for a huge page that of the huge page.
  * @obstacles:	Gets for each address what kept its page from being moved: enum
- *		page_exchange_obstacle.
+ *		page_exchange_obstacle. Pages that were moved have none; but if some were left
+ *		behind while the process was changing its memory, all are PAGE_EXCHANGE_GONE.
  * @n:		How many addresses there are.
  * @nodes:	The nodes where the pages are to go.
  *

@@ -54,7 +54,8 @@ struct vm_area_struct *page_exchange_find_vma(struct mm_struct *mm, unsigned lon
  * @mm:		The mm, with its mmap lock held.
  * @addr:	User address.
  *
- * Return: what, as far as the area can tell.
+ * Return: PAGE_EXCHANGE_GONE if there is no area, PAGE_EXCHANGE_REFUSED if its pages must
+ * stay, PAGE_EXCHANGE_NO_OBSTACLE if it keeps none of them. Nothing is said about the page.
  */
 enum page_exchange_obstacle page_exchange_check_vma(struct mm_struct *mm, unsigned long addr)
 {

@@ -189,7 +189,7 @@ static bool page_exchange_isolated(struct page_exchange_side *a, struct page_exc
  * @mm_a:	The mm of the address a of @pair.
  * @mm_b:	The mm of the address b; may be @mm_a.
  * @pair:	The pair. For a huge page, the address is that of the huge page. Gets
- *		the obstacles.
+ *		whether it was exchanged, and the obstacles.
  *
  * The caller holds both mmap locks for reading, so that the memory is neither forked nor
  * moved meanwhile. May sleep.
@@ -200,12 +200,11 @@ bool page_exchange_unmapped(struct mm_struct *mm_a, struct mm_struct *mm_b,
 			    struct page_exchange *pair)
 {
 	struct page_exchange_side a = {}, b = {};
-	bool done = false;
 
 	pair->obstacle_a = page_exchange_isolate(mm_a, pair->a, pair->huge, &a);
 	pair->obstacle_b = page_exchange_isolate(mm_b, pair->b, pair->huge, &b);
 	if (a.folio && b.folio) {
-		done = page_exchange_isolated(&a, &b);
+		pair->exchanged = page_exchange_isolated(&a, &b);
 		if (a.busy)
 			pair->obstacle_a = PAGE_EXCHANGE_BUSY;
 		if (b.busy)
@@ -215,5 +214,5 @@ bool page_exchange_unmapped(struct mm_struct *mm_a, struct mm_struct *mm_b,
 		page_exchange_put_back(b.folio);
 	if (a.folio)
 		page_exchange_put_back(a.folio);
-	return done;
+	return pair->exchanged;
 }

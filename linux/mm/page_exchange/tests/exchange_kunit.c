@@ -149,7 +149,9 @@ static void exchange_test_pages_trade_places(struct kunit *test)
 	for (unsigned int i = 0; i < PAGES / 2; i += 37) {
 		KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, i), m->far);
 		KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, PAGES / 2 + i), m->near);
+		KUNIT_EXPECT_TRUE(test, m->pairs[i].exchanged);
 		KUNIT_EXPECT_EQ(test, m->pairs[i].obstacle_a, PAGE_EXCHANGE_NO_OBSTACLE);
+		KUNIT_EXPECT_EQ(test, m->pairs[i].obstacle_b, PAGE_EXCHANGE_NO_OBSTACLE);
 	}
 	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m), 0u);
 	KUNIT_EXPECT_EQ(test, exchange_test_run(m, PAGES / 2), PAGES / 2);
@@ -166,6 +168,8 @@ static void exchange_test_pinned_pages_stay(struct kunit *test)
 	KUNIT_ASSERT_EQ(test,
 			pin_user_pages_fast(exchange_test_address(m, 5), 1, FOLL_WRITE, &page), 1);
 	KUNIT_EXPECT_EQ(test, exchange_test_run(m, 10), 9u);
+	for (unsigned int i = 0; i < 10; i++)
+		KUNIT_EXPECT_EQ(test, m->pairs[i].exchanged, i != 5);
 	KUNIT_EXPECT_EQ(test, m->pairs[5].obstacle_a, PAGE_EXCHANGE_BUSY);
 	unpin_user_page(page);
 	KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, 5), m->near);
@@ -233,6 +237,7 @@ static void exchange_test_huge_pages_trade_places(struct kunit *test)
 	struct memory *m = exchange_test_make_huge_memory(test);
 
 	KUNIT_EXPECT_EQ(test, exchange_test_run(m, 1), 1u);
+	KUNIT_EXPECT_TRUE(test, m->pairs[0].exchanged);
 	KUNIT_EXPECT_TRUE(test,
 			  exchange_test_is_huge(m, 0) && exchange_test_is_huge(m, PTRS_PER_PTE));
 	KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, 0), m->far);
@@ -258,6 +263,7 @@ static void exchange_test_pinned_huge_pages_stay(struct kunit *test)
 	KUNIT_ASSERT_EQ(test,
 			pin_user_pages_fast(exchange_test_address(m, 5), 1, FOLL_WRITE, &page), 1);
 	KUNIT_EXPECT_EQ(test, exchange_test_run(m, 1), 0u);
+	KUNIT_EXPECT_FALSE(test, m->pairs[0].exchanged);
 	KUNIT_EXPECT_EQ(test, m->pairs[0].obstacle_a, PAGE_EXCHANGE_BUSY);
 	unpin_user_page(page);
 	KUNIT_EXPECT_TRUE(test,
