@@ -33,10 +33,12 @@
 /* Pairs per hold of the page table locks: some 100 us of copying. */
 #define BATCH 32
 
-/* Two page tables, mapped and locked. */
+/* Two page tables, mapped and locked: where they hang, their entries and their locks. */
 struct page_exchange_tables {
 	struct mm_struct *mm_a, *mm_b;
+	pmd_t *pmd_a, *pmd_b;
 	pte_t *a, *b;
+	spinlock_t *lock_a, *lock_b;
 };
 
 /* A pair whose entries have been cleared, and what they were. */
@@ -245,22 +247,19 @@ static void page_exchange_notify_start(struct mmu_notifier_range *range, struct 
 }
 
 /*
- * Locks two page tables, that whose lock has the lower address first. Returns false if one
- * of them is no page table any more: it may have become a huge page before it was locked.
+ * Locks two page tables, that whose lock has the lower address first.
  *
  * Why this cannot deadlock: the caller holds both mmap locks for reading. fork() and mremap()
  * take two such locks in other orders, but hold the mmap lock of the memory that they copy or
  * move for writing, so they exclude the caller. userfaultfd's move uses the same order as here
- * (double_pt_lock()). All others take the lock of one table of PTEs at a time.
+ * (double_pt_lock()). All others take the lock of one table of PTEs at a time. Some hold the
+ * lock of a PMD outside of it (khugepaged), but nobody takes one inside.
  */
-static bool page_exchange_lock_tables(struct mm_struct *mm_a, pmd_t *pmd_a, spinlock_t *a,
-				      struct mm_struct *mm_b, pmd_t *pmd_b, spinlock_t *b)
+static void page_exchange_lock_tables(spinlock_t *a, spinlock_t *b)
 {
 	spin_lock(a < b ? a : b);
 	if (a != b)
 		spin_lock_nested(a < b ? b : a, SINGLE_DEPTH_NESTING);
-	return pmd_present(*pmd_a) && !pmd_leaf(*pmd_a) && pte_lockptr(mm_a, pmd_a) == a &&
-	       pmd_present(*pmd_b) && !pmd_leaf(*pmd_b) && pte_lockptr(mm_b, pmd_b) == b;
 }
 
 static void page_exchange_unlock_tables(spinlock_t *a, spinlock_t *b)
@@ -268,6 +267,21 @@ static void page_exchange_unlock_tables(spinlock_t *a, spinlock_t *b)
 	if (a != b)
 		spin_unlock(a < b ? b : a);
 	spin_unlock(a < b ? a : b);
+}
+
+static bool page_exchange_table_is_current(struct mm_struct *mm, pmd_t *pmd, spinlock_t *lock)
+{
+	return pmd_present(*pmd) && !pmd_leaf(*pmd) && pte_lockptr(mm, pmd) == lock;
+}
+
+/*
+ * Whether two page tables that are locked are still those of @t: before it was locked, one may
+ * have been freed or have become a huge page.
+ */
+static bool page_exchange_tables_are_current(const struct page_exchange_tables *t)
+{
+	return page_exchange_table_is_current(t->mm_a, t->pmd_a, t->lock_a) &&
+	       page_exchange_table_is_current(t->mm_b, t->pmd_b, t->lock_b);
 }
 
 /*
@@ -278,24 +292,27 @@ static unsigned int page_exchange_run(struct mm_struct *mm_a, struct mm_struct *
 				      struct page_exchange *pairs, unsigned int n,
 				      struct page_exchange_batch *batch)
 {
-	pmd_t *pmd_a = page_exchange_pmd(mm_a, pairs->a),
-	      *pmd_b = page_exchange_pmd(mm_b, pairs->b);
-	struct page_exchange_tables t = { .mm_a = mm_a, .mm_b = mm_b };
+	struct page_exchange_tables t = {
+		.mm_a = mm_a,
+		.mm_b = mm_b,
+		.pmd_a = page_exchange_pmd(mm_a, pairs->a),
+		.pmd_b = page_exchange_pmd(mm_b, pairs->b),
+	};
 	struct mmu_notifier_range range_a, range_b;
-	spinlock_t *lock_a, *lock_b;
 	unsigned int done = 0;
 
-	if (!pmd_a || !pmd_b)
+	if (!t.pmd_a || !t.pmd_b)
 		return 0;
 	page_exchange_notify_start(&range_a, mm_a, pairs->a);
 	page_exchange_notify_start(&range_b, mm_b, pairs->b);
-	t.a = pte_offset_map_nolock(mm_a, pmd_a, pairs->a & PMD_MASK, &lock_a);
+	t.a = pte_offset_map_nolock(mm_a, t.pmd_a, pairs->a & PMD_MASK, &t.lock_a);
 	if (!t.a)
 		goto end;
-	t.b = pte_offset_map_nolock(mm_b, pmd_b, pairs->b & PMD_MASK, &lock_b);
+	t.b = pte_offset_map_nolock(mm_b, t.pmd_b, pairs->b & PMD_MASK, &t.lock_b);
 	if (!t.b)
 		goto unmap_a;
-	if (page_exchange_lock_tables(mm_a, pmd_a, lock_a, mm_b, pmd_b, lock_b)) {
+	page_exchange_lock_tables(t.lock_a, t.lock_b);
+	if (page_exchange_tables_are_current(&t)) {
 		flush_tlb_batched_pending(mm_a);
 		if (mm_b != mm_a)
 			flush_tlb_batched_pending(mm_b);
@@ -305,7 +322,7 @@ static unsigned int page_exchange_run(struct mm_struct *mm_a, struct mm_struct *
 			done = page_exchange_set_entries(&t, batch);
 		}
 	}
-	page_exchange_unlock_tables(lock_a, lock_b);
+	page_exchange_unlock_tables(t.lock_a, t.lock_b);
 	pte_unmap(t.b);
 unmap_a:
 	pte_unmap(t.a);
