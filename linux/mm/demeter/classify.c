@@ -50,7 +50,7 @@ void demeter_classify_samples(struct demeter_ctx *ctx)
 
 	list_for_each_entry(t, &ctx->targets.list, list)
 		t->last_sampled = NULL;
-	ctx->source->drain(ctx, demeter_classify_take);
+	ctx->source->ops->drain(ctx->source, demeter_classify_take);
 }
 
 /**

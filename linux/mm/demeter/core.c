@@ -75,8 +75,7 @@ static void demeter_classify(struct demeter_ctx *ctx)
 
 	demeter_targets_find(ctx);
 	demeter_scan_targets(ctx);
-	if (ctx->source->update)
-		ctx->source->update(ctx);
+	demeter_source_update(ctx);
 	demeter_classify_samples(ctx);
 	list_for_each_entry(t, &ctx->targets.list, list) {
 		demeter_classify_age(ctx, t, try_again);
@@ -121,7 +120,7 @@ static void demeter_epoch(struct demeter_ctx *ctx)
 	mutex_lock(&ctx->lock);
 	before = *now;
 	since = task_sched_runtime(current);
-	ctx->source->count(ctx);
+	ctx->source->ops->count(ctx->source);
 	now->epochs++;
 	demeter_classify(ctx);
 	now->stage_ns[DEMETER_CLASSIFY] += demeter_lap(&since);
@@ -239,16 +238,16 @@ static int __init demeter_init(void)
 	mutex_init(&ctx->lock);
 	ctx->params = demeter_defaults;
 	demeter_targets_init(ctx);
-	ret = demeter_watches_init(&ctx->watches);
+	ret = demeter_sources_init(ctx);
 	if (ret)
 		goto free;
 	ret = demeter_sysfs_init(ctx, &demeter_control);
 	if (ret)
-		goto exit_watches;
+		goto exit_sources;
 	demeter_ctx = ctx;
 	return 0;
-exit_watches:
-	demeter_watches_exit(&ctx->watches);
+exit_sources:
+	demeter_sources_exit(ctx);
 free:
 	kfree(ctx);
 	return ret;
@@ -259,7 +258,7 @@ static void __exit demeter_exit(void)
 	struct demeter_ctx *ctx = demeter_ctx;
 
 	demeter_sysfs_exit(ctx);
-	demeter_watches_exit(&ctx->watches);
+	demeter_sources_exit(ctx);
 	kfree(ctx);
 }
 

@@ -19,13 +19,17 @@
  *	core.c
  *	sysfs.c
  *	sysfs_target.c, classify.c
- *	target.c, relocate.c, source.c
- *	scope.c, scan.c, gather.c, plan.c, source_pmu.c, source_damon.c
- *	range.c, rank.c, watch.c
+ *	relocate.c, source.c
+ *	gather.c, plan.c, source_pmu.c, source_damon.c
+ *	target.c, watch.c
+ *	scope.c, scan.c
+ *	range.c, rank.c
  *	heat.c, channel.c
  *
- * Lower files reach upper ones only through the callbacks of struct demeter_source,
- * struct demeter_control and struct demeter_observer.
+ * Lower files reach upper ones only through the callbacks of struct demeter_source_ops,
+ * struct demeter_control and struct demeter_observer, through demeter_take_fn, and through
+ * those that they hand to others: found() of struct page_exchange_scan, and those of DAMON, of
+ * perf and of CPU hotplug.
  */
 #ifndef _MM_DEMETER_DEMETER_H
 #define _MM_DEMETER_DEMETER_H
@@ -45,7 +49,6 @@
 #include "rank.h"
 #include "scope.h"
 #include "source.h"
-#include "watch.h"
 
 #define DEMETER_MAX_RANGES  65536
 #define DEMETER_MAX_TARGETS 4096
@@ -137,7 +140,7 @@ struct demeter_stats {
  * @lock:	Protects @ranges, which are read in sysfs without the lock of the context.
  * @ranges:	How much which addresses are accessed.
  * @granules:	struct demeter_granule by start / GRANULE_SIZE.
- * @watch:	Its watch, while source_damon.c has it watched; NULL otherwise.
+ * @sampling:	What the source in use keeps of it; NULL if that keeps nothing.
  * @last_sampled: Granule of the last sample, valid while samples are taken.
  * @scan:	Number of the last scan of its pages.
  * @scan_from:	Address where the next scan goes on; 0: at the beginning.
@@ -159,7 +162,7 @@ struct demeter_target {
 	struct mutex lock; /* see above */
 	struct demeter_ranges ranges;
 	struct xarray granules;
-	struct demeter_watch *watch;
+	void *sampling;
 	struct demeter_granule *last_sampled;
 	u32 scan;
 	unsigned long scan_from;
@@ -237,10 +240,9 @@ struct demeter_sysfs {
  * @scopes:	Scopes whose processes are to be managed.
  * @targets:	The mms of these processes.
  * @observer:	Is told of targets; set before the first one is added.
- * @wanted_source: The source that is to be used; NULL: the first that works.
- * @source:	The source in use; NULL while stopped.
- * @pmu:	State of source_pmu.c while it is in use.
- * @watches:	State of source_damon.c.
+ * @sources:	All sources; an array of source.c.
+ * @wanted_source: The one that is to be used; NULL: the first that works.
+ * @source:	The one in use; NULL while stopped.
  * @thread:	Goes through the epochs; NULL while stopped.
  * @samples:	Room for DEMETER_READ_SAMPLES; like the following, NULL while stopped.
  * @rankings:	All pages that can be moved, by size.
@@ -256,10 +258,9 @@ struct demeter_ctx {
 	struct demeter_scopes scopes;
 	struct demeter_targets targets;
 	const struct demeter_observer *observer;
-	const struct demeter_source *wanted_source;
-	const struct demeter_source *source;
-	struct demeter_pmu *pmu;
-	struct demeter_watches watches;
+	struct demeter_source *sources;
+	struct demeter_source *wanted_source;
+	struct demeter_source *source;
 	struct task_struct *thread;
 	struct demeter_sample *samples;
 	struct demeter_ranking *rankings;
@@ -305,6 +306,8 @@ int demeter_target_detach(struct demeter_ctx *ctx, const char *text);
 void demeter_targets_find(struct demeter_ctx *ctx);
 void demeter_targets_clear(struct demeter_ctx *ctx);
 struct demeter_target *demeter_target_of(struct demeter_ctx *ctx, const void *mm);
+void demeter_target_expire(struct demeter_target *t);
+bool demeter_target_has_expired(const struct demeter_target *t);
 void demeter_target_free(struct demeter_target *t);
 
 /* scan.c */

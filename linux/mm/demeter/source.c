@@ -3,16 +3,62 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/printk.h>
+#include <linux/slab.h>
 #include <linux/sysfs.h>
 
 #include "demeter.h"
 
 /* In the order in which they are tried. */
-static const struct demeter_source *const demeter_sources[] = {
+static const struct demeter_source_ops *const demeter_sources[] = {
 	&demeter_source_pebs,
 	&demeter_source_ibs,
 	&demeter_source_accessed,
 };
+
+#define NR_SOURCES ARRAY_SIZE(demeter_sources)
+
+static void demeter_sources_free(struct demeter_ctx *ctx, unsigned int n)
+{
+	while (n--)
+		ctx->sources[n].ops->exit(&ctx->sources[n]);
+	kfree(ctx->sources);
+	ctx->sources = NULL;
+}
+
+/**
+ * demeter_sources_init() - Prepare all sources
+ * @ctx:	The context.
+ *
+ * Return: 0, or an error after which none is prepared.
+ */
+int demeter_sources_init(struct demeter_ctx *ctx)
+{
+	ctx->sources = kcalloc(NR_SOURCES, sizeof(*ctx->sources), GFP_KERNEL);
+	if (!ctx->sources)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < NR_SOURCES; i++) {
+		struct demeter_source *source = &ctx->sources[i];
+		int ret;
+
+		source->ops = demeter_sources[i];
+		source->ctx = ctx;
+		ret = source->ops->init(source);
+		if (ret) {
+			demeter_sources_free(ctx, i);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/**
+ * demeter_sources_exit() - Undo demeter_sources_init()
+ * @ctx:	The context, in which no source is in use.
+ */
+void demeter_sources_exit(struct demeter_ctx *ctx)
+{
+	demeter_sources_free(ctx, NR_SOURCES);
+}
 
 /**
  * demeter_source_choose() - Say which source is to be used
@@ -29,9 +75,9 @@ int demeter_source_choose(struct demeter_ctx *ctx, const char *name)
 		ctx->wanted_source = NULL;
 		return 0;
 	}
-	for (unsigned int i = 0; i < ARRAY_SIZE(demeter_sources); i++) {
-		if (sysfs_streq(name, demeter_sources[i]->name)) {
-			ctx->wanted_source = demeter_sources[i];
+	for (unsigned int i = 0; i < NR_SOURCES; i++) {
+		if (sysfs_streq(name, ctx->sources[i].ops->name)) {
+			ctx->wanted_source = &ctx->sources[i];
 			return 0;
 		}
 	}
@@ -50,9 +96,9 @@ ssize_t demeter_source_show(struct demeter_ctx *ctx, char *buf)
 	const struct demeter_source *chosen = ctx->source ?: ctx->wanted_source;
 	int len = sysfs_emit(buf, chosen ? "auto" : "[auto]");
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(demeter_sources); i++)
-		len += sysfs_emit_at(buf, len, chosen == demeter_sources[i] ? " [%s]" : " %s",
-				     demeter_sources[i]->name);
+	for (unsigned int i = 0; i < NR_SOURCES; i++)
+		len += sysfs_emit_at(buf, len, chosen == &ctx->sources[i] ? " [%s]" : " %s",
+				     ctx->sources[i].ops->name);
 	len += sysfs_emit_at(buf, len, "\n");
 	return len;
 }
@@ -68,20 +114,20 @@ int demeter_source_start(struct demeter_ctx *ctx)
 	const struct demeter_source *wanted = ctx->wanted_source;
 	int ret = -ENODEV;
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(demeter_sources); i++) {
-		const struct demeter_source *source = demeter_sources[i];
+	for (unsigned int i = 0; i < NR_SOURCES; i++) {
+		struct demeter_source *source = &ctx->sources[i];
 
 		if (wanted && wanted != source)
 			continue;
-		ret = source->start(ctx, source);
+		ret = source->ops->start(source);
 		if (ret)
 			continue;
 		ctx->source = source;
-		pr_info("samples by %s\n", source->name);
+		pr_info("samples by %s\n", source->ops->name);
 		return 0;
 	}
 	pr_err("no PMU that samples data addresses%s%s (%d)\n", wanted ? ": " : "",
-	       wanted ? wanted->name : "", ret);
+	       wanted ? wanted->ops->name : "", ret);
 	return ret;
 }
 
@@ -91,6 +137,16 @@ int demeter_source_start(struct demeter_ctx *ctx)
  */
 void demeter_source_stop(struct demeter_ctx *ctx)
 {
-	ctx->source->stop(ctx);
+	ctx->source->ops->stop(ctx->source);
 	ctx->source = NULL;
+}
+
+/**
+ * demeter_source_update() - Adapt the source in use to the targets of this epoch
+ * @ctx:	The context.
+ */
+void demeter_source_update(struct demeter_ctx *ctx)
+{
+	if (ctx->source->ops->update)
+		ctx->source->ops->update(ctx->source);
 }

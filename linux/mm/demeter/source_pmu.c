@@ -72,7 +72,8 @@ struct demeter_pmu_cpu {
 };
 
 /**
- * struct demeter_pmu - Sampling on all CPUs
+ * struct demeter_pmu - State of a source: sampling on all CPUs
+ * @event:	The kind of event. All that follows is valid while the source is in use.
  * @cpus:	Per CPU.
  * @attr:	The event that is counted.
  * @keeper:	A counter that never counts; see demeter_pmu_start().
@@ -84,6 +85,7 @@ struct demeter_pmu_cpu {
  * @cpu_ns:	CPU time that has been added to the statistics.
  */
 struct demeter_pmu {
+	const struct demeter_pmu_event *event;
 	struct demeter_pmu_cpu __percpu *cpus;
 	struct perf_event_attr attr;
 	struct perf_event *keeper;
@@ -171,35 +173,47 @@ static int demeter_pmu_type(const char *name, u32 *type)
 	return kstrtou32(strim(text), 10, type);
 }
 
-static void demeter_pmu_free(struct demeter_pmu *pmu)
+static void demeter_pmu_free_cpus(struct demeter_pmu *pmu)
 {
 	int cpu;
 
-	if (pmu->cpus)
-		for_each_possible_cpu(cpu)
-			demeter_ring_free(&per_cpu_ptr(pmu->cpus, cpu)->ring);
+	for_each_possible_cpu(cpu)
+		demeter_ring_free(&per_cpu_ptr(pmu->cpus, cpu)->ring);
 	free_percpu(pmu->cpus);
-	kfree(pmu);
+	pmu->cpus = NULL;
 }
 
-static struct demeter_pmu *demeter_pmu_alloc(void)
+static int demeter_pmu_alloc_cpus(struct demeter_pmu *pmu)
 {
-	struct demeter_pmu *pmu = kzalloc(sizeof(*pmu), GFP_KERNEL);
 	int cpu;
 
-	if (!pmu)
-		return NULL;
 	pmu->cpus = alloc_percpu(struct demeter_pmu_cpu);
 	if (!pmu->cpus)
-		goto free;
-	for_each_possible_cpu(cpu)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu) {
 		if (demeter_ring_init(&per_cpu_ptr(pmu->cpus, cpu)->ring, RING_SAMPLES,
-				      cpu_to_node(cpu)))
-			goto free;
-	return pmu;
-free:
-	demeter_pmu_free(pmu);
-	return NULL;
+				      cpu_to_node(cpu))) {
+			demeter_pmu_free_cpus(pmu);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int demeter_pmu_init(struct demeter_source *source, const struct demeter_pmu_event *event)
+{
+	struct demeter_pmu *pmu = kzalloc(sizeof(*pmu), GFP_KERNEL);
+
+	if (!pmu)
+		return -ENOMEM;
+	pmu->event = event;
+	source->state = pmu;
+	return 0;
+}
+
+static void demeter_pmu_exit(struct demeter_source *source)
+{
+	kfree(source->state);
 }
 
 /* Samples all CPUs that are online, and those that come online later. */
@@ -227,11 +241,12 @@ remove_state:
 	return ret;
 }
 
-static int demeter_pmu_start(struct demeter_ctx *ctx, const struct demeter_source *source)
+static int demeter_pmu_start(struct demeter_source *source)
 {
-	const struct demeter_pmu_event *event = source->event;
+	const struct demeter_params *params = &source->ctx->params;
+	struct demeter_pmu *pmu = source->state;
+	const struct demeter_pmu_event *event = pmu->event;
 	struct perf_event_attr keeper_attr;
-	struct demeter_pmu *pmu;
 	u32 type;
 	int ret;
 
@@ -240,15 +255,16 @@ static int demeter_pmu_start(struct demeter_ctx *ctx, const struct demeter_sourc
 	ret = demeter_pmu_type(event->pmu, &type);
 	if (ret)
 		return ret;
-	pmu = demeter_pmu_alloc();
-	if (!pmu)
-		return -ENOMEM;
+	*pmu = (struct demeter_pmu){ .event = event };
+	ret = demeter_pmu_alloc_cpus(pmu);
+	if (ret)
+		return ret;
 	pmu->attr = (struct perf_event_attr){
 		.type = type,
 		.size = sizeof(pmu->attr),
 		.config = event->config,
-		.config1 = event->has_latency ? ctx->params.latency_threshold : 0,
-		.sample_period = ctx->params.sample_period,
+		.config1 = event->has_latency ? params->latency_threshold : 0,
+		.sample_period = params->sample_period,
 		.sample_type = PERF_SAMPLE_ADDR,
 		.precise_ip = event->precise,
 		.exclude_kernel = event->filters,
@@ -269,33 +285,33 @@ static int demeter_pmu_start(struct demeter_ctx *ctx, const struct demeter_sourc
 	ret = demeter_pmu_start_cpus(pmu);
 	if (ret)
 		goto release;
-	ctx->pmu = pmu;
 	return 0;
 release:
 	perf_event_release_kernel(pmu->keeper);
 free:
-	demeter_pmu_free(pmu);
+	demeter_pmu_free_cpus(pmu);
 	return ret;
 }
 
-static void demeter_pmu_stop(struct demeter_ctx *ctx)
+static void demeter_pmu_stop(struct demeter_source *source)
 {
-	struct demeter_pmu *pmu = ctx->pmu;
+	struct demeter_pmu *pmu = source->state;
 
 	cpuhp_state_remove_instance(pmu->hotplug_state, &pmu->hotplug_node);
 	cpuhp_remove_multi_state(pmu->hotplug_state);
 	perf_event_release_kernel(pmu->keeper);
-	demeter_pmu_free(pmu);
-	ctx->pmu = NULL;
+	demeter_pmu_free_cpus(pmu);
 }
 
-static void demeter_pmu_drain(struct demeter_ctx *ctx, demeter_take_fn *take)
+static void demeter_pmu_drain(struct demeter_source *source, demeter_take_fn *take)
 {
+	struct demeter_ctx *ctx = source->ctx;
+	struct demeter_pmu *pmu = source->state;
 	int cpu;
 	u32 n;
 
 	for_each_possible_cpu(cpu) {
-		struct demeter_pmu_cpu *c = per_cpu_ptr(ctx->pmu->cpus, cpu);
+		struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
 
 		while ((n = demeter_ring_read(&c->ring, ctx->samples, DEMETER_READ_SAMPLES,
 					      &ctx->stats.lost))) {
@@ -305,9 +321,10 @@ static void demeter_pmu_drain(struct demeter_ctx *ctx, demeter_take_fn *take)
 	}
 }
 
-static void demeter_pmu_count(struct demeter_ctx *ctx)
+static void demeter_pmu_count(struct demeter_source *source)
 {
-	struct demeter_pmu *pmu = ctx->pmu;
+	struct demeter_stats *stats = &source->ctx->stats;
+	struct demeter_pmu *pmu = source->state;
 	u64 all_samples = 0, all_ns = 0;
 	int cpu;
 
@@ -319,11 +336,11 @@ static void demeter_pmu_count(struct demeter_ctx *ctx)
 		if (timed)
 			all_ns += div64_u64(READ_ONCE(c->timed_ns), timed) * samples;
 	}
-	ctx->stats.samples += all_samples - pmu->samples;
+	stats->samples += all_samples - pmu->samples;
 	pmu->samples = all_samples;
 	/* an estimate, which may become smaller */
 	if (all_ns > pmu->cpu_ns) {
-		ctx->stats.stage_ns[DEMETER_SAMPLE] += all_ns - pmu->cpu_ns;
+		stats->stage_ns[DEMETER_SAMPLE] += all_ns - pmu->cpu_ns;
 		pmu->cpu_ns = all_ns;
 	}
 }
@@ -337,9 +354,15 @@ static const struct demeter_pmu_event demeter_pmu_load_latency = {
 	.vendor = X86_VENDOR_INTEL,
 };
 
-const struct demeter_source demeter_source_pebs = {
+static int demeter_pmu_init_pebs(struct demeter_source *source)
+{
+	return demeter_pmu_init(source, &demeter_pmu_load_latency);
+}
+
+const struct demeter_source_ops demeter_source_pebs = {
 	.name = "pebs",
-	.event = &demeter_pmu_load_latency,
+	.init = demeter_pmu_init_pebs,
+	.exit = demeter_pmu_exit,
 	.start = demeter_pmu_start,
 	.stop = demeter_pmu_stop,
 	.drain = demeter_pmu_drain,
@@ -354,9 +377,15 @@ static const struct demeter_pmu_event demeter_pmu_ibs_op = {
 	.vendor = X86_VENDOR_AMD,
 };
 
-const struct demeter_source demeter_source_ibs = {
+static int demeter_pmu_init_ibs(struct demeter_source *source)
+{
+	return demeter_pmu_init(source, &demeter_pmu_ibs_op);
+}
+
+const struct demeter_source_ops demeter_source_ibs = {
 	.name = "ibs",
-	.event = &demeter_pmu_ibs_op,
+	.init = demeter_pmu_init_ibs,
+	.exit = demeter_pmu_exit,
 	.start = demeter_pmu_start,
 	.stop = demeter_pmu_stop,
 	.drain = demeter_pmu_drain,

@@ -97,6 +97,26 @@ void demeter_target_free(struct demeter_target *t)
 	kfree(t);
 }
 
+/**
+ * demeter_target_expire() - Have a target dropped in the next epoch
+ * @t:		The target. It is found again if its mm is still in a scope then.
+ */
+void demeter_target_expire(struct demeter_target *t)
+{
+	t->scope = 0;
+}
+
+/**
+ * demeter_target_has_expired() - Whether a target is going to be dropped
+ * @t:		The target.
+ *
+ * Return: whether it is.
+ */
+bool demeter_target_has_expired(const struct demeter_target *t)
+{
+	return !t->scope;
+}
+
 static void demeter_target_drop(struct demeter_target *t)
 {
 	struct demeter_ctx *ctx = t->ctx;
@@ -104,8 +124,8 @@ static void demeter_target_drop(struct demeter_target *t)
 	list_del(&t->list);
 	hash_del(&t->by_mm);
 	ctx->targets.nr--;
-	if (ctx->source && ctx->source->forget)
-		ctx->source->forget(t);
+	if (ctx->source && ctx->source->ops->forget)
+		ctx->source->ops->forget(ctx->source, t);
 	demeter_scan_forget(t);
 	put_pid(t->thread);
 	mmdrop(t->mm);
@@ -218,7 +238,7 @@ static void demeter_targets_drop_gone(struct demeter_ctx *ctx)
 	struct demeter_scope *s, *s_next;
 
 	list_for_each_entry_safe(t, next, &ctx->targets.list, list)
-		if (!t->scope || !atomic_read(&t->mm->mm_users))
+		if (demeter_target_has_expired(t) || !atomic_read(&t->mm->mm_users))
 			demeter_target_drop(t);
 	list_for_each_entry_safe(s, s_next, &ctx->scopes.list, list)
 		if (demeter_scope_has_exited(s) && !demeter_targets_are_in(ctx, s))
@@ -308,7 +328,7 @@ int demeter_target_detach(struct demeter_ctx *ctx, const char *text)
 	}
 	list_for_each_entry(t, &ctx->targets.list, list)
 		if (t->scope == s->id)
-			t->scope = 0;
+			demeter_target_expire(t);
 	demeter_scope_remove(s);
 	demeter_targets_find(ctx);
 free:
