@@ -167,18 +167,11 @@ static int demeter_alloc_buffers(struct demeter_ctx *ctx)
 	return -ENOMEM;
 }
 
-/*
- * Begins to manage memory. Returns 0, or, with the reason in the log, -ENODEV without two tiers
- * or without a source, -ENOMEM, or an error of perf.
- */
-static int demeter_start(struct demeter_ctx *ctx)
+static int demeter_try_start(struct demeter_ctx *ctx)
 {
 	struct task_struct *thread;
 	int ret;
 
-	lockdep_assert_held(&ctx->lock);
-	if (demeter_is_running(ctx))
-		return 0;
 	ret = demeter_scan_find_tiers(ctx);
 	if (ret)
 		return ret;
@@ -202,6 +195,23 @@ exit_relocate:
 	demeter_relocate_exit(ctx);
 free_buffers:
 	demeter_free_buffers(ctx);
+	return ret;
+}
+
+/*
+ * Begins to manage memory. Returns 0, or, with the reason in the log, -ENODEV without two tiers
+ * or without a source, -ENOMEM, or an error of perf.
+ */
+static int demeter_start(struct demeter_ctx *ctx)
+{
+	int ret;
+
+	lockdep_assert_held(&ctx->lock);
+	if (demeter_is_running(ctx))
+		return 0;
+	ret = demeter_try_start(ctx);
+	if (ret)
+		pr_err("cannot start (%d)\n", ret);
 	return ret;
 }
 

@@ -136,7 +136,8 @@ static void demeter_scope_free(struct demeter_scope *s)
  * @text:	The scope as users write it; see demeter_scope_parse().
  *
  * Return: 0, -EINVAL if @text is no scope or names a kernel thread, -ESRCH or -ENOENT
- * if there is no such process or cgroup, -EEXIST if it was added before, -ENOMEM.
+ * if there is no such process or cgroup, -ENOTDIR if the path of a cgroup is one of a file,
+ * -EEXIST if it was added before, -ENOMEM.
  */
 int demeter_scope_add(struct demeter_scopes *scopes, const char *text)
 {

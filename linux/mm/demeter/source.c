@@ -126,8 +126,10 @@ int demeter_source_start(struct demeter_ctx *ctx)
 		pr_info("samples by %s\n", source->ops->name);
 		return 0;
 	}
-	pr_err("no PMU that samples data addresses%s%s (%d)\n", wanted ? ": " : "",
-	       wanted ? wanted->ops->name : "", ret);
+	if (wanted)
+		pr_err("no source of samples works: %s\n", wanted->ops->name);
+	else
+		pr_err("no source of samples works\n");
 	return ret;
 }
 
