@@ -216,6 +216,7 @@ struct demeter_control {
  * @stats:	The folder of the counters.
  * @control:	Functions to start and stop.
  * @control_lock: Lets one user at a time start or stop. Taken before the lock of the context.
+ * @last_suffix:	Number in the last name of a folder that has a suffix.
  * @nr_targets:	Targets whose folders somebody may still use, and one until the exit.
  * @no_targets:	Completed when @nr_targets becomes 0.
  */
@@ -226,13 +227,16 @@ struct demeter_sysfs {
 	struct kobject *stats;
 	const struct demeter_control *control;
 	struct mutex control_lock; /* see above */
+	u64 last_suffix;
 	atomic_t nr_targets;
 	struct completion no_targets;
 };
 
 /**
  * struct demeter_ctx - Everything that Demeter knows
- * @lock:	Protects everything here. The thread holds it for an epoch at a time.
+ * @lock:	Protects all that follows but @sysfs, and what targets keep of themselves. The
+ *		thread holds it for an epoch at a time. Files that show a parameter, a counter,
+ *		the nodes or whether the thread runs read that without it.
  * @params:	Parameters.
  * @stats:	Counters.
  * @fast_nodes:	Nodes of the fast tier.

@@ -126,7 +126,6 @@ static const struct kobj_type demeter_target_type = {
 static void demeter_target_added(struct demeter_target *t)
 {
 	struct demeter_sysfs *sysfs = &t->ctx->sysfs;
-	static u64 serial;
 	struct demeter_target *other;
 	bool taken = false;
 	int ret;
@@ -137,7 +136,8 @@ static void demeter_target_added(struct demeter_target *t)
 	atomic_inc(&sysfs->nr_targets);
 	kobject_init(&t->kobj, &demeter_target_type);
 	if (taken)
-		ret = kobject_add(&t->kobj, sysfs->targets, "%d.%llu", t->pid, ++serial);
+		ret = kobject_add(&t->kobj, sysfs->targets, "%d.%llu", t->pid,
+				  ++sysfs->last_suffix);
 	else
 		ret = kobject_add(&t->kobj, sysfs->targets, "%d", t->pid);
 	if (ret)
