@@ -247,7 +247,9 @@ static int __init demeter_init(void)
 		return -ENOMEM;
 	mutex_init(&ctx->lock);
 	ctx->params = demeter_defaults;
+	demeter_scopes_init(&ctx->scopes);
 	demeter_targets_init(ctx);
+	ctx->observer = &demeter_sysfs_observer;
 	ret = demeter_sources_init(ctx);
 	if (ret)
 		goto free;

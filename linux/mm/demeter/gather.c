@@ -73,7 +73,7 @@ static void demeter_gather_base(const struct demeter_bounds *b, struct demeter_t
 				struct demeter_granule *g, struct demeter_gathered *hot,
 				struct demeter_gathered *cold)
 {
-	/* pages of which nothing more is known are all as hot as the mean, mostly neither */
+	/* all its pages are as hot as the mean, and that is neither hot nor cold */
 	if (!g->weight && g->mean < b->some_hot && g->mean >= b->some_cold)
 		return;
 	for (unsigned int word = 0; word < BITS_TO_LONGS(GRANULE_PAGES); word++) {

@@ -131,6 +131,16 @@ static void demeter_scope_free(struct demeter_scope *s)
 }
 
 /**
+ * demeter_scopes_init() - Make an empty set of scopes
+ * @scopes:	The scopes.
+ */
+void demeter_scopes_init(struct demeter_scopes *scopes)
+{
+	INIT_LIST_HEAD(&scopes->list);
+	scopes->last_id = 0;
+}
+
+/**
  * demeter_scope_add() - Add a scope
  * @scopes:	All scopes.
  * @text:	The scope as users write it; see demeter_scope_parse().

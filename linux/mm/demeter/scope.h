@@ -64,6 +64,7 @@ struct demeter_scopes {
 };
 
 int demeter_scope_parse(struct demeter_scope_name *name, const char *text);
+void demeter_scopes_init(struct demeter_scopes *scopes);
 int demeter_scope_add(struct demeter_scopes *scopes, const char *text);
 void demeter_scope_remove(struct demeter_scope *s);
 struct demeter_scope *demeter_scope_find(struct demeter_scopes *scopes,

@@ -29,8 +29,8 @@
 #define RING_SAMPLES 8192
 
 /*
- * Records of one batch follow one another within this time. Two that do show how long a
- * record takes, in the driver and here; two that do not show nothing.
+ * Records of one batch follow one another within this time, and from one to the next is what
+ * the driver and the handler below need for a record. Longer times are those between batches.
  */
 #define BATCH_GAP_NS 5000
 

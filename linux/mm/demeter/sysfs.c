@@ -346,7 +346,6 @@ int demeter_sysfs_init(struct demeter_ctx *ctx, const struct demeter_control *co
 	struct demeter_sysfs *sysfs = &ctx->sysfs;
 	int ret;
 
-	ctx->observer = &demeter_sysfs_observer;
 	sysfs->control = control;
 	mutex_init(&sysfs->control_lock);
 	init_completion(&sysfs->released);

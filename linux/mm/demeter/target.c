@@ -43,7 +43,6 @@ struct demeter_found {
  */
 void demeter_targets_init(struct demeter_ctx *ctx)
 {
-	INIT_LIST_HEAD(&ctx->scopes.list);
 	INIT_LIST_HEAD(&ctx->targets.list);
 	hash_init(ctx->targets.by_mm);
 }

@@ -335,8 +335,8 @@ end:
 /* Whether a huge page is mapped at @addr. */
 static bool page_exchange_is_huge(struct mm_struct *mm, unsigned long addr)
 {
-	const pmd_t *pmd = page_exchange_pmd(mm, addr);
-	const pmd_t value = pmd ? pmdp_get_lockless((pmd_t *)pmd) : __pmd(0);
+	pmd_t *pmd = page_exchange_pmd(mm, addr);
+	const pmd_t value = pmd ? pmdp_get_lockless(pmd) : __pmd(0);
 
 	return pmd_present(value) && pmd_leaf(value);
 }

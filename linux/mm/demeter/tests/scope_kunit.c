@@ -116,11 +116,12 @@ static void scope_test_paths_are_whole(struct kunit *test)
 static void scope_test_is_found_again(struct kunit *test)
 {
 	struct demeter_scope_name name;
-	struct demeter_scopes scopes = { .list = LIST_HEAD_INIT(scopes.list) };
+	struct demeter_scopes scopes;
 	char *buf = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
 	struct demeter_scope *s;
 
 	KUNIT_ASSERT_NOT_NULL(test, buf);
+	demeter_scopes_init(&scopes);
 	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "all 7"), 0);
 	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "all 8"), 0);
 	KUNIT_EXPECT_EQ(test, demeter_scope_add(&scopes, " all  07\n"), -EEXIST);
