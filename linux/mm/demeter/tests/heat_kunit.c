@@ -5,7 +5,7 @@
 
 #define GRANULES 64
 
-static struct demeter_granule *rank_test_make_granules(struct kunit *test)
+static struct demeter_granule *heat_test_make_granules(struct kunit *test)
 {
 	struct demeter_granule *g = kunit_kcalloc(test, GRANULES, sizeof(*g), GFP_KERNEL);
 
@@ -21,7 +21,7 @@ static struct demeter_granule *rank_test_make_granules(struct kunit *test)
 	return g;
 }
 
-static void rank_test_estimate_all(struct demeter_granule *g, struct demeter_ranking *ranking)
+static void heat_test_estimate_all(struct demeter_granule *g, struct demeter_ranking *ranking)
 {
 	struct demeter_group group = {};
 
@@ -38,13 +38,13 @@ static void rank_test_estimate_all(struct demeter_granule *g, struct demeter_ran
 static const struct demeter_worth worth = { .margin = 2, .least = 800 };
 
 /* Chance makes counts of equal pages differ; nothing must be moved for it. */
-static void rank_test_equal_pages_stay(struct kunit *test)
+static void heat_test_equal_pages_stay(struct kunit *test)
 {
 	static const unsigned int samples[] = { 0, 300, 3000, 30000, 300000 };
 
 	for (unsigned int k = 0; k < ARRAY_SIZE(samples); k++) {
 		struct demeter_ranking *ranking = kunit_kzalloc(test, sizeof(*ranking), GFP_KERNEL);
-		struct demeter_granule *g = rank_test_make_granules(test);
+		struct demeter_granule *g = heat_test_make_granules(test);
 		struct demeter_plan plan;
 		struct rnd_state rnd;
 
@@ -53,7 +53,7 @@ static void rank_test_equal_pages_stay(struct kunit *test)
 		for (unsigned int i = 0; i < samples[k]; i++)
 			demeter_granule_sample(&g[below(&rnd, GRANULES)],
 					       below(&rnd, GRANULE_PAGES));
-		rank_test_estimate_all(g, ranking);
+		heat_test_estimate_all(g, ranking);
 		plan = demeter_plan_size(ranking, &worth, 1 << 20, 0);
 		KUNIT_EXPECT_EQ(test, plan.promote, 0ull);
 		/* one percent may look hotter by chance */
@@ -62,10 +62,10 @@ static void rank_test_equal_pages_stay(struct kunit *test)
 }
 
 /* Hot pages scattered over all granules are found, though ranges cannot see them. */
-static void rank_test_scattered_hot_pages_are_found(struct kunit *test)
+static void heat_test_scattered_hot_pages_are_found(struct kunit *test)
 {
 	struct demeter_ranking *ranking = kunit_kzalloc(test, sizeof(*ranking), GFP_KERNEL);
-	struct demeter_granule *g = rank_test_make_granules(test);
+	struct demeter_granule *g = heat_test_make_granules(test);
 	unsigned int hot = 0, found = 0, wrong = 0;
 	struct demeter_plan plan;
 	struct rnd_state rnd;
@@ -79,7 +79,7 @@ static void rank_test_scattered_hot_pages_are_found(struct kunit *test)
 		demeter_granule_sample(&g[below(&rnd, GRANULES)],
 				       below(&rnd, 2) ? page : below(&rnd, GRANULE_PAGES));
 	}
-	rank_test_estimate_all(g, ranking);
+	heat_test_estimate_all(g, ranking);
 	plan = demeter_plan_size(ranking, &worth, GRANULES * GRANULE_PAGES / 32, 0);
 	KUNIT_EXPECT_GT(test, plan.exchange, 0ull);
 	for (unsigned int i = 0; i < GRANULES; i++) {
@@ -99,7 +99,7 @@ static void rank_test_scattered_hot_pages_are_found(struct kunit *test)
 	KUNIT_EXPECT_LT(test, wrong, found / 2);
 }
 
-static void rank_test_classes_are_in_order(struct kunit *test)
+static void heat_test_classes_are_in_order(struct kunit *test)
 {
 	unsigned int wrong = 0, last = 0;
 
@@ -117,10 +117,10 @@ static void rank_test_classes_are_in_order(struct kunit *test)
 }
 
 /* A huge page is one page of its own ranking, in one tier, or stuck. */
-static void rank_test_huge_pages_are_ranked_apart(struct kunit *test)
+static void heat_test_huge_pages_are_ranked_apart(struct kunit *test)
 {
 	struct demeter_ranking *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
-	struct demeter_granule *g = rank_test_make_granules(test);
+	struct demeter_granule *g = heat_test_make_granules(test);
 	struct demeter_plan plan;
 
 	KUNIT_ASSERT_NOT_NULL(test, r);
@@ -141,9 +141,9 @@ static void rank_test_huge_pages_are_ranked_apart(struct kunit *test)
 }
 
 /* Uses the largest counts, in as many granules as a large machine has. */
-static void rank_test_large_counts_do_not_overflow(struct kunit *test)
+static void heat_test_large_counts_do_not_overflow(struct kunit *test)
 {
-	struct demeter_granule *g = rank_test_make_granules(test);
+	struct demeter_granule *g = heat_test_make_granules(test);
 	struct demeter_group group = {};
 
 	for (unsigned int page = 0; page < GRANULE_PAGES; page++)
@@ -158,16 +158,16 @@ static void rank_test_large_counts_do_not_overflow(struct kunit *test)
 	KUNIT_EXPECT_GT(test, demeter_group_weight(&group, GRANULE_PAGES), 65000u);
 }
 
-static struct kunit_case rank_test_cases[] = {
-	KUNIT_CASE(rank_test_equal_pages_stay),
-	KUNIT_CASE(rank_test_scattered_hot_pages_are_found),
-	KUNIT_CASE(rank_test_classes_are_in_order),
-	KUNIT_CASE(rank_test_huge_pages_are_ranked_apart),
-	KUNIT_CASE(rank_test_large_counts_do_not_overflow),
+static struct kunit_case heat_test_cases[] = {
+	KUNIT_CASE(heat_test_equal_pages_stay),
+	KUNIT_CASE(heat_test_scattered_hot_pages_are_found),
+	KUNIT_CASE(heat_test_classes_are_in_order),
+	KUNIT_CASE(heat_test_huge_pages_are_ranked_apart),
+	KUNIT_CASE(heat_test_large_counts_do_not_overflow),
 	{},
 };
 
 struct kunit_suite demeter_heat_suite = {
 	.name = "demeter-heat",
-	.test_cases = rank_test_cases,
+	.test_cases = heat_test_cases,
 };
