@@ -38,7 +38,7 @@ $(linux_dir)/.tarball: FORCE
 	$(call remember,$(linux_tarball))
 
 # Changes with what the kernels are built with, and with the designs that they are for.
-$(linux_dir)/.compiler: FORCE
+$(linux_dir)/.inputs: FORCE
 	$(call remember,$(linux_llvm) $(designs_fragments))
 
 # Our own files lie at the path that they have in the kernel. Those that differ become
@@ -61,7 +61,7 @@ define linux_variant
 targets += linux-$(1)
 linux-$(1): $(linux_dir)/$(1)/.built
 
-$(linux_dir)/$(1)/.configured: $(linux_fragments) linux/configure $(linux_dir)/.overlaid $(linux_dir)/.compiler
+$(linux_dir)/$(1)/.configured: $(linux_fragments) linux/configure $(linux_dir)/.overlaid $(linux_dir)/.inputs
 	@$$(STAGE) linux-$(1)-config -- env $(linux_llvm) linux/configure $(linux_src) \
 		$(linux_dir)/$(1) $(linux_fragments)
 	@touch $$@
