@@ -10,7 +10,7 @@ import pytest
 from demeter_bench.designs import DESIGNS
 from demeter_bench.results import hit_ratio, job_report, plugin_report
 from demeter_bench.settings import MIB
-from demeter_testing import BUILD, kunit, no_complaint, text
+from demeter_testing import BUILD, TOP, kunit, no_complaint, text
 from demeter_testing.demeter import LOAD, RESTLESS, STATS, THP, stats
 
 pytestmark = pytest.mark.needs("CONFIG_DESIGN_DEMETER")
@@ -64,6 +64,21 @@ def test_memory_is_intact_while_it_moves(boot, thp: str):
     out = text(run)
     assert out.count("\nok ") == 3 and "not ok" not in out, out
     assert stats(out)["exchanged"] > 1000
+    no_complaint(run)
+
+
+@pytest.mark.parametrize(("fast_ratio", "status"), [(0.25, 0), (1.0, 4)])
+def test_selftest(boot, fast_ratio: float, status: int):
+    """It passes, and is skipped where there are not two tiers."""
+    folder = TOP / "linux/tools/testing/selftests/demeter"
+    run = boot(
+        "sh /job/churn.sh; echo status $?; cd /sys/kernel/mm/demeter; cat enabled epoch_ms scopes",
+        design="demeter", setup=LOAD, files=[BUILD / "tests/churn", folder / "churn.sh"],
+        vm_memory=384 * MIB, fast_ratio=fast_ratio,
+    )  # fmt: skip
+    out = text(run)
+    assert out.endswith(f"status {status}\n0\n500\n"), out
+    assert (out.count("\nok ") == 4) == (status == 0), out
     no_complaint(run)
 
 
