@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import string
 import subprocess
@@ -208,6 +209,17 @@ def test_a_relative_build_folder(checkout):
     prepared(top / "out")
     assert make(top, "BUILD=out", "defconfig").returncode == 0
     assert (top / "out/.config").exists() and not (top / "build").exists()
+
+
+def test_a_design_that_nobody_can_select_is_refused(checkout):
+    top = checkout("top")
+    (top / "designs").unlink()
+    shutil.copytree(TOP / "designs", top / "designs")
+    assert make(top, "-n", "help").returncode == 0
+    (top / "designs/oracle/linux.config").touch()
+    done = make(top, "help")
+    assert done.returncode == 2 and "designs/oracle/Kconfig is missing" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("build", ["/proc/x", "/etc/passwd", "/etc/passwd/x"])
