@@ -26,13 +26,13 @@ def test_kunit(boot):
     run = boot(
         f"{THP}insmod /job/kunit.ko enable=1; insmod /job/demeter_kunit.ko\n"
         "insmod /job/page_exchange_kunit.ko; dmesg",
-        design="demeter", files=modules,
+        design="demeter", files=modules, vcpus=2,
     )  # fmt: skip
     log = text(run)
     suites = kunit(log)
     assert set(suites) == {
         "demeter-range", "demeter-heat", "demeter-plan", "demeter-scope", "demeter-channel",
-        "page-exchange",
+        "demeter-gather", "page-exchange",
     }, log[-4000:]  # fmt: skip
     assert all(passed == total for passed, total in suites.values())
     assert "not ok" not in log

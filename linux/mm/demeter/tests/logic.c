@@ -4,6 +4,7 @@
  * of Demeter nor a machine that it runs on.
  */
 #include "../channel.c"
+#include "../gather.c"
 #include "../heat.c"
 #include "../plan.c"
 #include "../range.c"

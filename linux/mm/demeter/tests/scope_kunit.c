@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Tests of the grammar of scopes: what is accepted, in which form, and what is refused. */
+/*
+ * Tests of scopes: what is accepted, in which form, and what is refused; what they name, and
+ * which processes are in them.
+ */
+#include <linux/init_task.h>
+#include <linux/mm.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
 #include <linux/threads.h>
 
 #include "../scope.h"
@@ -142,10 +149,133 @@ static void scope_test_is_found_again(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&scopes.list));
 }
 
+static int scope_test_add(struct demeter_scopes *scopes, const char *kind, pid_t pid)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%s %d", kind, pid);
+	return demeter_scope_add(scopes, text);
+}
+
+/* What a scope names must be there, and be what it is said to be. */
+static void scope_test_resolves(struct kunit *test)
+{
+	struct demeter_scopes scopes;
+
+	demeter_scopes_init(&scopes);
+	/* this is a kernel thread; pids end below the limit */
+	KUNIT_EXPECT_EQ(test, scope_test_add(&scopes, "pid", task_tgid_nr(current)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, scope_test_add(&scopes, "tree", task_tgid_nr(current)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, scope_test_add(&scopes, "pid", PID_MAX_LIMIT), -ESRCH);
+	KUNIT_EXPECT_EQ(test, scope_test_add(&scopes, "tree", PID_MAX_LIMIT), -ESRCH);
+	KUNIT_EXPECT_EQ(test, demeter_scope_add(&scopes, "cgroup /no such cgroup"), -ENOENT);
+	KUNIT_EXPECT_EQ(test, demeter_scope_add(&scopes, "cgroup /cgroup.procs"), -ENOTDIR);
+	KUNIT_EXPECT_TRUE(test, list_empty(&scopes.list));
+	KUNIT_EXPECT_EQ(test, scopes.last_id, 0ull);
+}
+
+/* As much of a process as a scope looks at. */
+struct relative {
+	struct task_struct task;
+	struct signal_struct signal;
+	struct pid pid;
+};
+
+/* The last generation is too far away from the first one. */
+#define GENERATIONS 66
+
+static bool scope_test_contains(const struct demeter_scope *s, struct task_struct *task)
+{
+	bool contains;
+
+	rcu_read_lock();
+	contains = demeter_scope_contains(s, task, NULL);
+	rcu_read_unlock();
+	return contains;
+}
+
+static void scope_test_trees_have_64_generations(struct kunit *test)
+{
+	struct demeter_scope tree = { .name.kind = DEMETER_SCOPE_TREE };
+	struct relative *family[GENERATIONS], *parent = NULL;
+
+	for (unsigned int i = 0; i < GENERATIONS; i++) {
+		struct relative *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
+
+		KUNIT_ASSERT_NOT_NULL(test, r);
+		r->task.tgid = 100 + i;
+		r->task.signal = &r->signal;
+		r->signal.pids[PIDTYPE_TGID] = &r->pid;
+		/* the first process of all is its own parent */
+		RCU_INIT_POINTER(r->task.real_parent, parent ? &parent->task : &r->task);
+		family[i] = r;
+		parent = r;
+	}
+	tree.pid = &family[0]->pid;
+	KUNIT_EXPECT_TRUE(test, scope_test_contains(&tree, &family[0]->task));
+	KUNIT_EXPECT_TRUE(test, scope_test_contains(&tree, &family[1]->task));
+	KUNIT_EXPECT_TRUE(test, scope_test_contains(&tree, &family[64]->task));
+	KUNIT_EXPECT_FALSE(test, scope_test_contains(&tree, &family[65]->task));
+	/* an ancestor is no descendant */
+	tree.pid = &family[2]->pid;
+	KUNIT_EXPECT_FALSE(test, scope_test_contains(&tree, &family[1]->task));
+	KUNIT_EXPECT_TRUE(test, scope_test_contains(&tree, &family[65]->task));
+	/* nobody looks behind init, unless it is init that is looked for */
+	family[1]->task.tgid = 1;
+	tree.pid = &family[0]->pid;
+	KUNIT_EXPECT_FALSE(test, scope_test_contains(&tree, &family[5]->task));
+	tree.pid = &family[1]->pid;
+	KUNIT_EXPECT_TRUE(test, scope_test_contains(&tree, &family[5]->task));
+}
+
+static void scope_test_contains_one_process(struct kunit *test)
+{
+	const struct demeter_scope s = {
+		.name.kind = DEMETER_SCOPE_PID,
+		.pid = task_tgid(current),
+	};
+
+	KUNIT_EXPECT_TRUE(test, scope_test_contains(&s, current));
+	KUNIT_EXPECT_FALSE(test, scope_test_contains(&s, &init_task));
+}
+
+static void scope_test_contains_a_cgroup(struct kunit *test)
+{
+	struct demeter_scopes scopes;
+	struct demeter_scope *s;
+
+	demeter_scopes_init(&scopes);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "cgroup /"), 0);
+	s = list_first_entry(&scopes.list, struct demeter_scope, list);
+	KUNIT_EXPECT_TRUE(test, scope_test_contains(s, current));
+	KUNIT_EXPECT_FALSE(test, demeter_scope_has_exited(s));
+	demeter_scope_remove(s);
+}
+
+static void scope_test_contains_processes_of_a_size(struct kunit *test)
+{
+	struct mm_struct *mm = kunit_kzalloc(test, sizeof(*mm), GFP_KERNEL);
+	const struct demeter_scope s = { .name.kind = DEMETER_SCOPE_ALL, .min_pages = 256 };
+
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	mm->rss_stat[MM_ANONPAGES].count = 255;
+	KUNIT_EXPECT_FALSE(test, demeter_scope_contains(&s, current, mm));
+	mm->rss_stat[MM_FILEPAGES].count = 1;
+	KUNIT_EXPECT_TRUE(test, demeter_scope_contains(&s, current, mm));
+}
+
 static struct kunit_case scope_test_cases[] = {
-	KUNIT_CASE(scope_test_accepts),	       KUNIT_CASE(scope_test_refuses),
-	KUNIT_CASE(scope_test_pids_end),       KUNIT_CASE(scope_test_paths_are_whole),
-	KUNIT_CASE(scope_test_is_found_again), {},
+	KUNIT_CASE(scope_test_accepts),
+	KUNIT_CASE(scope_test_refuses),
+	KUNIT_CASE(scope_test_pids_end),
+	KUNIT_CASE(scope_test_paths_are_whole),
+	KUNIT_CASE(scope_test_is_found_again),
+	KUNIT_CASE(scope_test_resolves),
+	KUNIT_CASE(scope_test_trees_have_64_generations),
+	KUNIT_CASE(scope_test_contains_one_process),
+	KUNIT_CASE(scope_test_contains_a_cgroup),
+	KUNIT_CASE(scope_test_contains_processes_of_a_size),
+	{},
 };
 
 struct kunit_suite demeter_scope_suite = {
