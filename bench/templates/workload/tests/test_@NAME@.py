@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""@NAME@: what the tests of all workloads do not cover."""
+"""@NAME@: what its result says, and bad input; workloads/common/tests has what all must pass."""
 
-# The fixture `run` and what is tested of every workload: workloads/common/tests.
+from __future__ import annotations
+
+import pytest
 
 
-def test_another_size(run, result):
-    found = result(run("@NAME@", "--mem", "2M", "--passes", "1"))
-    assert found["verified"] and found["parameters"]["passes"] == 1
+def test_parameters(program):
+    found = program.parameters("--mem", "2M", "--passes", "3")
+    assert found == {"mem": 2 << 20, "passes": 3}
+
+
+@pytest.mark.parametrize(("args", "message"), [(["--passes", "0"], "--passes: must be from")])
+def test_bad_input(args: list[str], message: str, program):
+    program.refused(message, *args)
