@@ -11,15 +11,18 @@ targets += $(needs)
 $(needs): $(VENV)/.installed
 	@:
 
+# These are many small programs; what each prints is kept together.
+parallel := $(locked) -j$(NPROC) --output-sync=target
+
 # All, or those whose file, name or marker matches T; builds what these need.
 check:
-	@$(locked) needs-quick
+	@$(parallel) needs-quick
 	@needs=$$(scripts/check needs "$(T)") && $(locked) needs-quick $$needs
 	@scripts/check run "$(T)"
 
 check-quick:
-	@$(locked) needs-quick
-	@scripts/check run "$(T)" -m "not boots and not stress"
+	@$(parallel) needs-quick
+	@scripts/check run "$(T)" -m "not boots"
 
 # Ten minutes for each test, instead of one
 STRESS_SECONDS ?= 600
