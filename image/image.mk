@@ -25,9 +25,9 @@ bench-machines: linux qemu $(image)
 $(busybox): image/busybox scripts/debian-source | $(DEPS)
 	@$(STAGE) busybox -- image/busybox $@
 
-$(measure): image/measure.c | $(DEPS)
+$(measure): image/measure.c image/session.c image/session.h | $(DEPS)
 	@mkdir -p $(@D)
-	@$(STAGE) measure -- gcc $(tools_flags) -O2 -g -static $< -o $@
+	@$(STAGE) measure -- gcc $(tools_flags) -O2 -g -static $(filter %.c,$^) -o $@
 
 $(image): $(image_files)
 	@$(STAGE) image -- image/make-initramfs $@ image $(busybox) $(image_programs) \

@@ -9,7 +9,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from demeter_bench.errors import UserError
 from demeter_bench.program import check_program, job, libraries, pack, program_name
 from demeter_bench.settings import MIB, Program, Settings
 from demeter_bench.vm import Run, job_files, write_initrd
-from demeter_testing import BUILD, TOP
+from demeter_testing import BUILD
 
 ROOM = 100 * MIB
 C = "int main(void) { return 0; }"
@@ -140,72 +139,6 @@ def test_job(settings: Settings, make, tmp_path: Path):
     assert all(str(Path(p).parent) in (".", *listed[: listed.index(p)]) for p in listed)
     # the archive of the benchmark keeps what was written, not what was copied
     assert sorted(p.name for p in (folder / "job").iterdir()) == ["env", "run", "setup"]
-
-
-@pytest.fixture(scope="session")
-def measure(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    source = TOP / "image/measure.c"
-    program = tmp_path_factory.mktemp("measure") / "measure"
-    flags = ["-g", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined"]
-    subprocess.run(["gcc", *flags, source, "-o", program], check=True)
-    return program
-
-
-def measured(measure: Path, command: str, roi: str = "") -> tuple[int, list[str], dict]:
-    """Status, the program's own lines, the result."""
-    done = subprocess.run(
-        [measure, *(["--roi", roi] if roi else []), "prog", command],
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    *lines, last = done.stdout.splitlines()
-    return done.returncode, lines, json.loads(last)
-
-
-def test_measure_times_the_whole_program(measure: Path):
-    status, lines, found = measured(measure, "echo out; sleep 0.2; echo err >&2")
-    assert (status, lines) == (0, ["out"]) and found["verified"] is True
-    assert 0.2 <= found["seconds"] < 5
-    assert found["rate"] == pytest.approx(1 / found["seconds"], rel=1e-3)
-
-
-def test_measure_takes_the_phase_from_the_output(measure: Path):
-    script = "echo no; sleep 0.3; echo begin; sleep 0.2; echo end; sleep 0.4; echo begin"
-    started = time.monotonic()
-    status, lines, found = measured(measure, script, "^(begin|end)")
-    whole = time.monotonic() - started
-    assert status == 0 and lines == ["no", "begin", "end", "begin"]
-    # a line may be seen late, where much else runs
-    assert found["init_s"] >= 0.3 and found["seconds"] >= 0.1
-    assert found["init_s"] + found["seconds"] <= whole - 0.2
-
-
-def test_measure_ends_with_the_program(measure: Path):
-    status, _, found = measured(measure, "echo begin; sleep 0.2", "begin")
-    assert status == 0 and 0.1 <= found["seconds"] < 5
-    # what it leaves behind with its output open does not keep us
-    status, _, found = measured(measure, "sleep 30 & echo done")
-    assert status == 0 and found["seconds"] < 10
-
-
-@pytest.mark.parametrize(
-    ("command", "roi", "status"),
-    [("exit 3", "", 3), ("kill -9 $$", "", 137), ("echo x", "^y", 125), ("no-such-thing", "", 127)],
-)
-def test_measure_passes_on_failure(measure: Path, command: str, roi: str, status: int):
-    found_status, _, found = measured(measure, command, roi)
-    assert found_status == status and found["verified"] is False
-    assert found["parameters"]["status"] == status
-
-
-def test_measure_bounds_what_it_passes_on(measure: Path):
-    """Long lines are folded, zeros are no end, a flood is cut."""
-    _, lines, _ = measured(measure, "head -c 10000 /dev/zero | tr '\\0' x; echo")
-    assert [len(line) for line in lines] == [4096, 4096, 1808]
-    _, lines, _ = measured(measure, "printf 'a\\0b\\nlast'")
-    assert lines == ["a\0b", "last"]
-    _, lines, found = measured(measure, "yes 0123456789 | head -n 3000000")
-    assert "the rest is dropped" in lines[-1] and sum(map(len, lines)) < 17 << 20
-    assert found["verified"]
 
 
 def test_a_program_in_a_guest(boot, make):
