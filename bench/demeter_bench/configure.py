@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,10 +18,11 @@ from pathlib import Path
 from . import designs, discover, workloads
 from .designs import DESIGNS
 from .errors import UserError
+from .packing import unchanged
 from .platforms import PLATFORMS
 from .platforms.machine import forms_two_tiers
 from .platforms.platform import Platform
-from .program import check_program, program_name
+from .program import check_program, program_name, with_files
 from .settings import FORMAT, MEDIA, MIB, PRESETS, Program, Settings, Tier, check_integers
 from .workloads import ALL, WORKLOADS
 
@@ -85,6 +87,14 @@ def names(
         return everything or tuple(known)
     require_known(name, tuple(chosen), known)
     return tuple(dict.fromkeys(chosen))
+
+
+def words(name: str, text: str | None) -> tuple[str, ...]:
+    """Words as the shell reads them, quotes and all."""
+    try:
+        return tuple(shlex.split(text or ""))
+    except ValueError as error:
+        raise UserError(f"{name}={text}: {error}") from None
 
 
 def usual_designs(kconfig: dict[str, str]) -> tuple[str, ...]:
@@ -255,7 +265,7 @@ def from_kconfig(
         for other in ("WORKLOADS", "FOOTPRINT"):
             if getattr(args, other.lower()) is not None:
                 raise UserError(f"COMMAND takes the place of a workload: leave out {other}")
-        program = Program(args.command, tuple((args.files or "").split()), args.roi or "")
+        program = with_files(Program(args.command, words("FILES", args.files), args.roi or ""))
         chosen: tuple[str, ...] = (program_name(program),)
     elif args.files or args.roi:
         raise UserError("FILES and ROI belong to a COMMAND, and there is none")
@@ -323,6 +333,7 @@ def from_json(path: Path, kconfig: dict[str, str]) -> Settings:
     if settings.program:
         if settings.workloads != (program_name(settings.program),):
             raise UserError(f"FROM={path}: workloads: must be the program's name")
+        unchanged(settings.program)
     else:
         require_known("WORKLOADS", settings.workloads, WORKLOADS)
     require_known("DESIGNS", settings.designs, DESIGNS)

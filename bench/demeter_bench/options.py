@@ -36,7 +36,7 @@ BENCH = (
     Option("WORKLOADS", '"gups silo"', "all (without other forms), or some of those below",
            "gups"),
     Option("COMMAND", "'/job/prog -x'", "a program of your own instead of a workload"),
-    Option("FILES", "'prog data'", "what it needs of this machine; libraries are found"),
+    Option("FILES", "'prog data'", "what it needs of this machine, quoted like words of a shell"),
     Option("ROI", "'^(Begin|End)'", "measure between two lines of its output",
            "its whole life"),
     Option("PLATFORM", "emulated", "one of the platforms below", "as configured"),

@@ -51,14 +51,24 @@ PRESETS = {"dram_pmem": (DRAM, PMEM), "dram_cxl": (DRAM, CXL)}
 
 
 @dataclass(frozen=True)
+class Packed:
+    """A file that goes into the guest, as it was when the benchmark began."""
+
+    place: str  # below /job, or from the root if it begins with a slash
+    path: str  # of this machine, absolute
+    sha256: str  # of the content; "" for an empty folder
+
+
+@dataclass(frozen=True)
 class Program:
     """A program of the user's own, run instead of a workload (program.py)."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     command: str  # a line for the guest's shell
-    files: tuple[str, ...] = ()  # of this machine; they are in the guest's /job
+    files: tuple[str, ...] = ()  # as they were named; they are in the guest's /job
     roi: str = ""  # regular expression: lines that begin and end the measured phase
+    packed: tuple[Packed, ...] = ()  # all that the files need (packing.py)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ GRACE_S = 5.0
 CHUNK = 1 << 20
 MAX_OUTPUT = 1 << 30
 # Files of a job by their places in the guest, below /job or from its root if they begin
-# with a slash: the content, or the path of what is copied, mode and all.
+# with a slash: the content, or the path of what is copied, mode and all; of a folder,
+# only the folder.
 Job = Mapping[str, str | bytes | Path]
 PANIC = re.compile(r"Kernel panic[^\n]*|Out of memory: Killed process[^\n]*|BUG: [^\n]*|Oops[^\n]*")
 
@@ -84,24 +85,27 @@ def job_files(s: Settings, run: Run) -> Job:
     env = "".join(f"{key}={shlex.quote(str(v))}\n" for key, v in environment.items())
     setup = DESIGNS[run.design].setup
     if s.program:
-        job = program_job(s.program, run.workload)
-        return {**job, "env": f"{env}{job['env']!s}", "setup": setup}
+        return {"env": env, "setup": setup, **program_job(s.program, run.workload)}
     size = Size(s.footprint, s.vcpus, PLATFORMS[s.platform].scale)
     command = WORKLOADS[run.workload].command(size, run.seed)
     return {"env": env, "setup": setup, "run": f"exec /usr/bin/{command}\n"}
 
 
 def write_initrd(image: Path, files: Job, folder: Path) -> None:
-    """folder/initrd: the guest image followed by an archive of the job."""
+    """folder/initrd: the guest image followed by an archive of the job.
+
+    The script that runs the job comes last: without it, the guest knows that the kernel
+    had no memory for all of the archive.
+    """
     with tempfile.TemporaryDirectory(dir=folder) as root:
         places: dict[Path, None] = {}  # in the order of the archive: folders come first
-        for name, content in files.items():
+        for name, content in sorted(files.items(), key=lambda item: item[0] == "run"):
             place = Path(name.lstrip("/")) if name.startswith("/") else Path("job") / name
             places |= dict.fromkeys([*reversed(place.parents[:-1]), place])
             target = root / place
             target.parent.mkdir(parents=True, exist_ok=True)
             if isinstance(content, Path):
-                shutil.copy(content, target)
+                target.mkdir() if content.is_dir() else shutil.copy(content, target)
                 continue
             # what is written here is archived, what is copied is not
             kept = folder / place
@@ -109,9 +113,9 @@ def write_initrd(image: Path, files: Job, folder: Path) -> None:
             for path in (target, kept):
                 path.write_bytes(content if isinstance(content, bytes) else content.encode())
         packed = subprocess.run(
-            ["cpio", "--create", "--format=newc", "--owner=0:0", "--quiet"],
+            ["cpio", "--create", "--null", "--format=newc", "--owner=0:0", "--quiet"],
             cwd=root,
-            input="".join(f"{place}\n" for place in places).encode(),
+            input=b"".join(os.fsencode(place) + b"\0" for place in places),
             capture_output=True,
             check=True,
         )

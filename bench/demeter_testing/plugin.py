@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -105,6 +106,23 @@ def settings() -> Settings:
         workloads=("gups",), repeat=1, jobs=1, timeout_s=300, name="test",
         options=Emulated.Options(),
     )  # fmt: skip
+
+
+@pytest.fixture
+def compiled(tmp_path: Path) -> Callable[..., Path]:
+    """compiled(name, C source, *flags) -> the program."""
+
+    def compile_it(
+        name: str, source: str = "int main(void) { return 0; }", *flags: str | Path
+    ) -> Path:
+        path = tmp_path / name
+        subprocess.run(
+            ["gcc", "-x", "c", "-", "-x", "none", "-o", path, *flags],
+            input=source, text=True, check=True,
+        )  # fmt: skip
+        return path
+
+    return compile_it
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import shlex
@@ -12,29 +13,23 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from demeter_bench.configure import check
+from demeter_bench.cli import parser
+from demeter_bench.configure import check, from_json
 from demeter_bench.errors import UserError
-from demeter_bench.program import check_program, job, libraries, pack, program_name
-from demeter_bench.settings import MIB, Program, Settings
+from demeter_bench.packing import unchanged
+from demeter_bench.program import (
+    check_program,
+    first_word,
+    job,
+    program_name,
+    run_program,
+    with_files,
+)
+from demeter_bench.settings import MIB, Packed, Program, Settings
 from demeter_bench.vm import Run, job_files, write_initrd
 from demeter_testing import BUILD
 
 ROOM = 100 * MIB
-C = "int main(void) { return 0; }"
-
-
-@pytest.fixture
-def make(tmp_path: Path):
-    """make(name, C source, *flags) -> the program."""
-
-    def compiled(name: str, source: str = C, *flags: str | Path) -> Path:
-        path = tmp_path / name
-        text = tmp_path / f"{name}.c"
-        text.write_text(source)
-        subprocess.run(["gcc", text, "-o", path, *flags], check=True)
-        return path
-
-    return compiled
 
 
 def test_name():
@@ -45,70 +40,96 @@ def test_name():
             program_name(Program(bad))
 
 
-def test_libraries_of_a_dynamic_program(make):
-    needed = libraries(make("dynamic"))
-    assert needed["lib/libc.so.6"].exists()
-    assert [place for place in needed if place.startswith("/")] == ["/lib64/ld-linux-x86-64.so.2"]
-    assert libraries(make("static", C, "-static")) == {}
-
-
-def test_a_missing_library_is_named(make, tmp_path: Path):
-    library = make("libgone.so", "int f(void) { return 0; }", "-shared", "-fPIC")
-    program = make("user", "int f(void); int main(void) { return f(); }", library)
-    library.unlink()
-    with pytest.raises(UserError, match=r"user: needs the library .*libgone.so.*not found"):
-        libraries(program)
-
-
-@pytest.mark.parametrize(
-    ("head", "message"),
-    [
-        (b"#!/usr/bin/python3\n", "a script for /usr/bin/python3"),
-        (b"#!\n", "a script for nothing"),
-        (b"\x7fELF\x01\x01" + bytes(14), "no program for x86-64"),
-        (b"\x7fELF\x02\x01" + bytes(12) + b"\xb7\x00", "no program for x86-64"),
-        (b"\x7fELF\x02\x01" + bytes(12) + b"\x3e\x00" + bytes(30), "ldd: |^$"),
-    ],
-)
-def test_what_the_guest_cannot_run(tmp_path: Path, head: bytes, message: str):
-    path = tmp_path / "prog"
-    path.write_bytes(head)
-    path.chmod(0o755)
-    try:
-        assert libraries(path) == {}
-        assert message.endswith("^$")
-    except UserError as error:
-        assert message.split("|")[0] in str(error) and "\n" not in str(error)
-
-
-def test_shell_scripts_and_data_are_packed_as_they_are(tmp_path: Path):
-    (tmp_path / "script").write_text("#!/bin/sh\n")
-    folder = tmp_path / "data"
-    (folder / "deep").mkdir(parents=True)
-    (folder / "deep/file").write_text("x")
-    packed = pack(Program("/job/script", (str(tmp_path / "script"), str(folder))))
-    assert set(packed) == {"script", "data/deep/file"}
+def test_first_word():
+    for command, first in (
+        ("/job/a#b -x", "/job/a#b"),
+        ("A='x y' B=2 /job/prog C=3", "/job/prog"),
+        ("/job/prog; echo x", "/job/prog"),
+    ):
+        assert first_word(Program(command)) == first
 
 
 def test_refused(tmp_path: Path):
     (tmp_path / "a").mkdir()
-    for name in ("a/prog", "prog", "run", "large"):
+    for name in ("a/prog", "prog", "run", "large", "sort", "data"):
         (tmp_path / name).write_bytes(b"x")
-    os.truncate(tmp_path / "large", 2 * ROOM)
+        (tmp_path / name).chmod(0o644 if name == "data" else 0o755)
+    os.truncate(tmp_path / "large", ROOM - 2 * MIB)
+
+    def checked(command: str, *files: str, roi: str = "") -> Program:
+        program = Program(command, tuple(str(tmp_path / f) for f in files), roi)
+        made = with_files(program)
+        check_program(made, ROOM)
+        return made
 
     def message(command: str, *files: str, roi: str = "") -> str:
         with pytest.raises(UserError) as error:
-            check_program(Program(command, tuple(str(tmp_path / f) for f in files), roi), ROOM)
+            checked(command, *files, roi=roi)
         assert "\n" not in str(error.value)
         return str(error.value)
 
     assert "/job/other is not there" in message("/job/other", "prog")
+    assert "./other is not there" in message("./other", "prog")
     assert "no such file" in message("/job/prog", "missing")
     assert "/job/prog is taken" in message("/job/prog", "prog", "a/prog")
     assert "/job/run is taken" in message("/job/run", "run")
-    assert "give it 100 MiB more" in message("/job/large", "large")
+    # twice in memory while it is unpacked
+    assert "98 MiB with libraries" in message("/job/large", "large")
+    assert "give it 96 MiB more" in message("/job/large", "large")
     assert "ROI=(" in message("/job/prog", "prog", roi="(")
-    check_program(Program("/job/prog; echo x", (str(tmp_path / "prog"),), "^a|b$"), ROOM)
+    # the guest's own would be run
+    assert "write /job/sort" in message("sort data", "sort", "data")
+    assert "write /job/sort" in message("LC_ALL=C sort data", "sort", "data")
+    assert "chmod +x" in message("/job/data", "data")
+    checked("sort /job/data", "data")
+    checked("./prog", "prog")
+    checked("/job/prog; echo x", "prog", roi="^a|b$")
+
+
+def test_small_files_take_whole_pages(tmp_path: Path):
+    (tmp_path / "d").mkdir()
+    for i in range(100):
+        (tmp_path / f"d/{i}").write_bytes(b"x")
+    program = with_files(Program("true", (str(tmp_path / "d"),)))
+    check_program(program, 2 * 100 * 4096)
+    with pytest.raises(UserError, match="give it 1 MiB more"):
+        check_program(program, 2 * 100 * 4096 - 1)
+
+
+def test_files_are_what_they_were(settings: Settings, tmp_path: Path, monkeypatch):
+    """The settings have place, path and hash of each; no run starts with others."""
+    (tmp_path / "data").write_text("x")
+    monkeypatch.chdir(tmp_path)
+    program = with_files(Program("cat data", ("data",)))
+    assert program.files == (str(tmp_path / "data"),)
+    assert program.packed == (
+        Packed("data", str(tmp_path / "data"), hashlib.sha256(b"x").hexdigest()),
+    )
+    s = dataclasses.replace(settings, program=program, workloads=("cat",))
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"settings": s.to_json()}))
+    monkeypatch.chdir("/")
+    assert from_json(path, {"QEMU_EMULATED": "y"}).program == program
+    (tmp_path / "data").write_text("y")
+    for again in (
+        lambda: from_json(path, {}),
+        lambda: job_files(s, Run("cat", "tpp", 1, 0, 0)),
+    ):
+        with pytest.raises(UserError, match=f"{tmp_path}/data: is not what it was"):
+            again()
+    (tmp_path / "data").unlink()
+    with pytest.raises(UserError, match="data: as it was packed: No such file"):
+        from_json(path, {})
+
+
+def test_a_config_does_not_write_elsewhere(settings: Settings, tmp_path: Path):
+    """Not even one that was edited."""
+    (tmp_path / "data").write_text("x")
+    program = with_files(Program("true", (str(tmp_path / "data"),)))
+    for place in ("../x", "a/../../x", "run", "/bin/sh", "/init", "", "/"):
+        evil = dataclasses.replace(program.packed[0], place=place)
+        with pytest.raises(UserError, match="the guest"):
+            unchanged(dataclasses.replace(program, packed=(evil,)))
 
 
 def test_the_oracle_does_not_know_it(settings: Settings):
@@ -118,36 +139,51 @@ def test_the_oracle_does_not_know_it(settings: Settings):
         check(dataclasses.replace(s, designs=("oracle",)))
 
 
-def test_job(settings: Settings, make, tmp_path: Path):
-    program = Program("/job/dynamic 'a b'", (str(make("dynamic")),), "^x")
+def test_job(settings: Settings, compiled, tmp_path: Path):
+    odd = tmp_path / "odd\nname"
+    odd.write_text("x")
+    (tmp_path / "empty").mkdir()
+    files = (str(compiled("dynamic")), str(odd), str(tmp_path / "empty"))
+    program = with_files(Program("/job/dynamic 'a b'", files, "^x"))
     s = dataclasses.replace(settings, program=program, workloads=("dynamic",))
-    files = job_files(s, Run("dynamic", "tpp", 1, 0, 0))
+    job = job_files(s, Run("dynamic", "tpp", 1, 0, 0))
     line = shlex.quote("/job/dynamic 'a b'")
-    assert files["run"] == f"cd /job\nexec measure --roi '^x' dynamic {line}\n"
-    assert "LD_LIBRARY_PATH=/job/lib\n" in files["env"] and "JOB_DESIGN=tpp\n" in files["env"]
+    # absolute: /job is searched by the program alone
+    assert job["run"].endswith(f"exec /usr/bin/measure --roi '^x' dynamic {line}\n")
+    assert "LD_LIBRARY_PATH=/job/lib:/job\n" in job["run"]
+    assert "PATH" not in job["env"] and "JOB_DESIGN=tpp\n" in job["env"]
     image = tmp_path / "image"
     image.write_bytes(b"")
-    folder = tmp_path / "vm"
+    folder, out = tmp_path / "vm", tmp_path / "out"
     folder.mkdir()
-    write_initrd(image, files, folder)
+    out.mkdir()
+    write_initrd(image, job, folder)
     listed = subprocess.run(
         ["cpio", "-t", "--quiet"], stdin=(folder / "initrd").open("rb"), capture_output=True,
         text=True, check=True,
-    ).stdout.split()  # fmt: skip
+    ).stdout.splitlines()  # fmt: skip
     # every folder before what is in it
     assert {"job/dynamic", "job/lib/libc.so.6", "lib64/ld-linux-x86-64.so.2"} < set(listed)
+    subprocess.run(
+        ["cpio", "-i", "--quiet", "--no-absolute-filenames", "-D", out],
+        stdin=(folder / "initrd").open("rb"), check=True,
+    )  # fmt: skip
+    assert (out / "job/odd\nname").exists() and (out / "job/empty").is_dir()
+    # by which the guest knows that all was unpacked
+    assert listed[-1] == "job/run"
     assert all(str(Path(p).parent) in (".", *listed[: listed.index(p)]) for p in listed)
     # the archive of the benchmark keeps what was written, not what was copied
     assert sorted(p.name for p in (folder / "job").iterdir()) == ["env", "run", "setup"]
 
 
-def test_a_program_in_a_guest(boot, make):
+def test_a_program_in_a_guest(boot, compiled):
     """Dynamic, with its library; what it printed, its status and the counters are kept."""
-    program = make("dynamic", '#include <stdio.h>\n#include <math.h>\n'
+    program = compiled("dynamic", '#include <stdio.h>\n#include <math.h>\n'
                    'int main(int c, char **v) { printf("%f %s\\n", sqrt(c), v[1]); return c - 2; }',
                    "-lm")  # fmt: skip
     for arguments, status in (("x", 0), ("x y", 1)):
-        wanted = job(Program(f"/job/dynamic {arguments}", (str(program),)), "dynamic")
+        mine = Program(f"/job/dynamic {arguments}", (str(program),))
+        wanted = job(with_files(mine), "dynamic")
         run = boot(None, job=wanted)
         out = (run.guest / "stdout").read_text().splitlines()
         assert out[0].endswith(" x") and json.loads(out[-1])["parameters"] == {"status": status}
@@ -155,16 +191,33 @@ def test_a_program_in_a_guest(boot, make):
         assert (run.guest / "vmstat.after").exists()
 
 
+def test_the_call_says_what_it_refuses(tmp_path: Path):
+    (tmp_path / ".config").write_text("CONFIG_QEMU_EMULATED=y\nCONFIG_PRESET_DRAM_PMEM=y\n")
+    (tmp_path / "a b").write_text("x")
+    with pytest.raises(UserError, match="no option speed; there are: .*vm_memory"):
+        run_program("true", build=tmp_path, speed=3)
+    # a name is one, whatever is in it
+    with pytest.raises(UserError, match="FILES: .*/a c: no such file"):
+        run_program("true", build=tmp_path, files=[tmp_path / "a c"])
+    with pytest.raises(UserError, match="REPEAT=0"):
+        run_program("true", build=tmp_path, files=[tmp_path / "a b"], repeat="0")
+
+
+def test_arguments():
+    args = parser().parse_args(["--build", "b", "bench", "--files='a b' c"])
+    assert args.files == ["a b", "c"] and args.build == Path.cwd() / "b"
+
+
 @pytest.mark.boots
 @pytest.mark.needs("image/initramfs.cpio", "linux/guest/.built", "CONFIG_DESIGN_DEMETER")
 def test_as_a_library_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from demeter_bench import cli
-    from demeter_bench.program import run_program
 
     monkeypatch.setattr(cli, "BENCH", tmp_path)
     rows = run_program(
         "/job/sh -c 'echo here; exit 0'",
-        build=BUILD,
+        # also from where the caller is
+        build=Path(os.path.relpath(BUILD)),
         files=[shutil.which("sh")],
         designs=["first-touch", "demeter"],
     )

@@ -222,7 +222,17 @@ def test_json_refused(tmp_path: Path, text: str):
         ("options", {"streams": 3}),
         ("options", {"surprise": 3}),
         ("options", None),
-        ("program", {"command": "", "files": [], "roi": ""}),
+        ("program", {"command": "", "files": [], "roi": "", "packed": []}),
+        ("program", {"command": "true", "files": [], "roi": ""}),
+        (
+            "program",
+            {
+                "command": "true",
+                "files": [],
+                "roi": "",
+                "packed": [{"place": "../x", "path": "/bin/true", "sha256": ""}],
+            },
+        ),
         ("program", {"surprise": 1}),
         ("platform", "moon"),
         ("name", "../x"),
