@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import UserError
 from .packing import GUEST_LIBRARY_PATH, RESERVED, pack, unchanged
-from .settings import MIB, Packed, Program
+from .settings import MIB, Program
 
 if TYPE_CHECKING:
     from .vm import Job
@@ -116,9 +116,10 @@ def run_program(
 ) -> list[dict[str, Any]]:
     """Run a program under the designs, as `make bench COMMAND=` does; the summary's rows.
 
-    build is the folder with all that was built; without designs, all that are selected run. Options are those of `bench` on the command
-    line (cli.py) by their names, e.g. repeat=3, vm_memory="1G". Progress goes to standard
-    output, and everything is archived. Raises UserError about what cannot run; a run that
+    build is the folder with all that was built; without designs, all that are selected run.
+    Options are those of `bench` on the command line (cli.py) by their names, e.g. repeat=3,
+    vm_memory="1G". Progress goes to standard output, and everything is archived. Raises
+    UserError about what cannot run; a run that
     failed has its reason in its row's "error".
     """
     from .cli import bench_rows, parser

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from demeter_bench.cli import parser
-from demeter_bench.configure import check, from_json
+from demeter_bench.configure import check, from_json, words
 from demeter_bench.errors import UserError
 from demeter_bench.packing import unchanged
 from demeter_bench.program import (
@@ -204,8 +204,11 @@ def test_the_call_says_what_it_refuses(tmp_path: Path):
 
 
 def test_arguments():
-    args = parser().parse_args(["--build", "b", "bench", "--files='a b' c"])
-    assert args.files == ["a b", "c"] and args.build == Path.cwd() / "b"
+    args = parser().parse_args(["--build", "b", "bench"])
+    assert args.build == Path.cwd() / "b"
+    assert words("FILES", "'a b' c") == ("a b", "c") and words("FILES", None) == ()
+    with pytest.raises(UserError, match="FILES='a: No closing quotation"):
+        words("FILES", "'a")
 
 
 @pytest.mark.boots
