@@ -56,7 +56,7 @@ def kunit(out: str) -> dict[str, tuple[int, int]]:
 
     A suite with failed or skipped tests is missing.
     """
-    found = re.findall(r"# ([\w-]+): pass:(\d+) fail:0 skip:0 total:(\d+)", out)
+    found = re.findall(r"# (?!Totals)([\w-]+): pass:(\d+) fail:0 skip:0 total:(\d+)", out)
     return {name: (int(passed), int(total)) for name, passed, total in found}
 
 
