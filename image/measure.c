@@ -11,9 +11,8 @@
  * memory. The measured phase is the program's whole life or, with --roi, begins at the first
  * line of standard output that matches the extended regular expression and ends at the next
  * one that does, or with the program. Lines come through a terminal then: programs keep back
- * what they write to a pipe. Both ends are marked for the emulator (qemu/plugins/tmem).
- *
- * What the program leaves running does not keep measure.
+ * what they write to a pipe. Both ends are marked for the emulator (qemu/plugins/tmem). What
+ * the program leaves running does not keep measure.
  *
  * The result is verified when the program ended with status 0 and, with --roi, its measured
  * phase began. Exit status: the program's, 128 + n after signal n; 125 when measure failed.
@@ -38,7 +37,7 @@
 
 #define LINE	    4096
 #define LIMIT	    (16 << 20)
-#define DRAIN	    (1 << 20) /* the largest pipe */
+#define DRAIN	    (64 << 10) /* what a pipe or terminal holds */
 #define EXIT_FAILED 125
 
 /* nopl 0x44454d00 + phase(%rax), as in workloads/common */
@@ -119,7 +118,6 @@ static void line(struct stream *stream, const char *text, size_t length)
 		fwrite(text, 1, length, stream->to);
 		putc('\n', stream->to);
 	}
-	fflush(stream->to);
 }
 
 /* Take what can be read; returns how many bytes, at the stream's end 0 or less. */
@@ -143,6 +141,7 @@ static ssize_t take(struct stream *stream)
 		line(stream, buffer, LINE);
 		stream->used = 0;
 	}
+	fflush(stream->to);
 	return n;
 }
 
@@ -160,14 +159,15 @@ static void drain(struct stream *stream)
 	}
 }
 
-/* Pass on what the program writes to its @streams until it has ended. */
-static void follow(struct stream streams[2])
+/* Pass on what the program writes to its @streams until it has ended; returns how. */
+static int follow(struct stream streams[2])
 {
 	struct pollfd wait[] = {
 		{ streams[0].fd, POLLIN, 0 },
 		{ streams[1].fd, POLLIN, 0 },
 		{ pidfd_open(state.pid, 0), POLLIN, 0 },
 	};
+	int wstatus;
 
 	if (wait[2].fd < 0)
 		die("cannot wait");
@@ -184,6 +184,8 @@ static void follow(struct stream streams[2])
 			if (wait[i].revents && take(&streams[i]) <= 0)
 				wait[i].fd = -1;
 	}
+	if (waitpid(state.pid, &wstatus, 0) != state.pid)
+		die("cannot wait");
 	/* before what is left is read, which takes a while */
 	if (state.phase == WITHIN)
 		end();
@@ -191,6 +193,7 @@ static void follow(struct stream streams[2])
 	drain(&streams[1]);
 	if (state.phase == WITHIN)
 		end();
+	return wstatus;
 }
 
 /* Open the two ends of what the program writes: a pipe, or a terminal. */
@@ -273,10 +276,7 @@ int main(int argc, char **argv)
 	if (!pattern)
 		begin();
 	start(command, streams);
-	follow(streams);
-	while (waitpid(state.pid, &wstatus, 0) < 0)
-		if (errno != EINTR)
-			die("cannot wait");
+	wstatus = follow(streams);
 	status = WIFSIGNALED(wstatus) ? 128 + WTERMSIG(wstatus) : WEXITSTATUS(wstatus);
 	if (pattern && state.phase == BEFORE) {
 		fprintf(stderr, "measure: no line matches the regular expression %s\n", pattern);

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "session.h"
@@ -37,10 +38,13 @@ double session_system_s(pid_t session)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
-	double sum = 0;
+	struct rusage ended;
+	double sum;
 
+	getrusage(RUSAGE_CHILDREN, &ended);
+	sum = ended.ru_stime.tv_sec + ended.ru_stime.tv_usec * 1e-6;
 	if (!proc)
-		return 0;
+		return sum;
 	while ((entry = readdir(proc)))
 		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
 			sum += process_s(entry->d_name, session);

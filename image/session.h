@@ -5,9 +5,9 @@
 #include <sys/types.h>
 
 /*
- * Sum up the system time of all processes of a session and of their ended children, in
- * seconds, to the kernel's tick (1/100 s). What a process took that was left by its parent and
- * has ended is not in it.
+ * Sum up the system time of our ended children, and of all processes of a session with theirs,
+ * in seconds. What runs is known to 1/100 s; a process that its parent left and that has ended
+ * is not in it.
  */
 double session_system_s(pid_t session);
 

@@ -27,7 +27,7 @@ from demeter_bench.program import (
 )
 from demeter_bench.settings import MIB, Packed, Program, Settings
 from demeter_bench.vm import Run, job_files, write_initrd
-from demeter_testing import BUILD
+from demeter_testing import BUILD, text
 
 ROOM = 100 * MIB
 
@@ -189,6 +189,15 @@ def test_a_program_in_a_guest(boot, compiled):
         assert out[0].endswith(" x") and json.loads(out[-1])["parameters"] == {"status": status}
         assert run.state == ("failed" if status else "done"), run.error
         assert (run.guest / "vmstat.after").exists()
+
+
+def test_a_phase_in_a_guest(boot):
+    """Taken through a terminal; what the program leaves running does not delay the end."""
+    mine = Program("sleep 600 & echo begin; sleep 0.1; echo end; cat; echo last >&2", (), "^(begin|end)$")
+    run = boot(None, job=job(with_files(mine), "phase"))
+    found = json.loads(text(run).splitlines()[-1])
+    assert 0.1 <= found["seconds"] < 10 and found["parameters"] == {"status": 0}
+    assert (run.guest / "stderr").read_text() == "last\n"
 
 
 def test_the_call_says_what_it_refuses(tmp_path: Path):
