@@ -94,7 +94,7 @@ def libraries(path: Path, folders: Sequence[Path] = ()) -> dict[str, str]:
         raise refusal(path, f"ldd: {said}")
     listing = parse_ldd(done.stdout)
     if listing.wrong:
-        raise refusal(path, listing.wrong[0])
+        raise refusal(path, "; ".join(listing.wrong))
     return listing.found
 
 

@@ -80,6 +80,15 @@ def test_a_missing_library_is_named(compiled):
     assert f"{program}: needs the library" in said and "libgone.so, which is not found" in said
 
 
+def test_all_missing_libraries_are_named(compiled):
+    gone = [compiled(f"lib{c}.so", f"int {c}(void) {{ return 0; }}", *SHARED) for c in "fg"]
+    program = compiled("user", "int f(), g(); int main(void) { return f() + g(); }", *gone)
+    for library in gone:
+        library.unlink()
+    said = message(program)
+    assert "libf.so, which is not found here; needs the library" in said and "libg.so" in said
+
+
 def test_a_missing_version_is_named(compiled, tmp_path: Path):
     (tmp_path / "map").write_text("V_9 { global: f; };")
     flags = (*SHARED, f"-Wl,--version-script={tmp_path}/map", "-Wl,-soname,libz9.so")
