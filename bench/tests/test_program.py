@@ -193,7 +193,8 @@ def test_a_program_in_a_guest(boot, compiled):
 
 def test_a_phase_in_a_guest(boot):
     """Taken through a terminal; what the program leaves running does not delay the end."""
-    mine = Program("sleep 600 & echo begin; sleep 0.1; echo end; cat; echo last >&2", (), "^(begin|end)$")
+    line = "sleep 600 & echo begin; sleep 0.1; echo end; cat; echo last >&2"
+    mine = Program(line, roi="^(begin|end)$")
     run = boot(None, job=job(with_files(mine), "phase"))
     found = json.loads(text(run).splitlines()[-1])
     assert 0.1 <= found["seconds"] < 10 and found["parameters"] == {"status": 0}
