@@ -25,9 +25,10 @@ bench-machines: linux qemu $(image)
 $(busybox): image/busybox scripts/debian-source | $(DEPS)
 	@$(STAGE) busybox -- image/busybox $@
 
-$(measure): image/measure.c image/session.c image/session.h | $(DEPS)
+$(measure): image/measure.c image/session.c image/session.h workloads/common/roi.c | $(DEPS)
 	@mkdir -p $(@D)
-	@$(STAGE) measure -- gcc $(tools_flags) -O2 -g -static $(filter %.c,$^) -o $@
+	@$(STAGE) measure -- gcc $(tools_flags) -O2 -g -static -Iworkloads/common \
+		$(filter %.c,$^) -o $@
 
 $(image): $(image_files)
 	@$(STAGE) image -- image/make-initramfs $@ image $(busybox) $(image_programs) \

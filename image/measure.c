@@ -33,16 +33,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "roi.h"
 #include "session.h"
 
 #define LINE	    4096
 #define LIMIT	    (16 << 20)
 #define DRAIN	    (64 << 10) /* what a pipe or terminal holds */
 #define EXIT_FAILED 125
-
-/* nopl 0x44454d00 + phase(%rax), as in workloads/common */
-#define MARK(phase) \
-	__asm__ volatile(".byte 0x0f, 0x1f, 0x80, " #phase ", 0x4d, 0x45, 0x44" ::: "memory")
 
 enum phase { BEFORE, WITHIN, AFTER };
 
@@ -88,12 +85,12 @@ static void begin(void)
 	state.phase = WITHIN;
 	state.begin.system_s = state.pid ? session_system_s(state.pid) : 0;
 	state.begin.s = now_s();
-	MARK(1);
+	roi_begin();
 }
 
 static void end(void)
 {
-	MARK(2);
+	roi_end();
 	state.end.s = now_s();
 	state.end.system_s = session_system_s(state.pid);
 	state.phase = AFTER;

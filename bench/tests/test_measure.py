@@ -15,7 +15,8 @@ import pytest
 from demeter_bench.stream import JobStream
 from demeter_testing import BUILD, TOP
 
-SOURCES = [TOP / "image/measure.c", TOP / "image/session.c"]
+FILES = ("image/measure.c", "image/session.c", "workloads/common/roi.c")
+SOURCES = [f"-I{TOP}/workloads/common", *(TOP / name for name in FILES)]
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 SPIN = "dd if=/dev/urandom of=/dev/null bs=1M count={} 2>/dev/null"
 
