@@ -180,12 +180,12 @@ ANSWERS = {
     "all": ("all", "attach", ""),
     "all, in another notation": ("all 064", "attach", "File exists"),
     "what is not attached": ("all 5", "detach", "No such file or directory"),
-    "an epoch out of range": ("5", "epoch_ms", "Invalid argument"),
+    "an epoch out of range": ("5", "epoch_ms", "Numerical result out of range"),
     "an epoch with an exponent": ("1e3", "epoch_ms", "Invalid argument"),
     "a source that this processor lacks": ("ibs", "source", ""),
     "to begin without that source": ("1", "enabled", "No such device"),
     "a source that does not exist": ("nonsense", "source", "Invalid argument"),
-    "a node that does not exist": ("99", "fast_nodes", "Invalid argument"),
+    "a node that does not exist": ("99", "fast_nodes", "Numerical result out of range"),
 }
 
 
