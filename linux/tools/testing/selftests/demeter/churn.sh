@@ -5,8 +5,8 @@
 # read what they have written, and if pages were exchanged meanwhile. Is skipped (4) without
 # the module, without two memory tiers, and where the fast tier is too large to be filled.
 
-processes=4
-seconds=10
+processes=2
+seconds=5
 most_mib=4096
 demeter=/sys/kernel/mm/demeter
 # moves as much as it can, whether that pays or not
