@@ -7,8 +7,10 @@ clean_dirs += $(BUILD)/tests $(BUILD)/log
 # Components add what their tests need, those that boot nothing and those that are marked
 # "boots", and what the checkers of their style need.
 needs := needs-quick needs-boots needs-lint
-targets += $(needs)
-$(needs): $(VENV)/.installed
+# what a test names with the marker "needs"
+needs-marked: $(NEEDS)
+targets += $(needs) needs-marked
+$(needs) needs-marked: $(VENV)/.installed
 	@:
 
 # These are many small programs; what each prints is kept together.
@@ -17,7 +19,7 @@ parallel := $(locked) -j$(NPROC) --output-sync=target
 # All, or those whose file, name or marker matches T; builds what these need.
 check:
 	@$(parallel) needs-quick
-	@needs=$$(scripts/check needs "$(T)") && $(locked) needs-quick $$needs
+	@needs=$$(scripts/check needs "$(T)") && $(locked) needs-marked NEEDS="$$needs"
 	@scripts/check run "$(T)"
 
 check-quick:
@@ -28,7 +30,7 @@ check-quick:
 STRESS_SECONDS ?= 600
 stress:
 	@$(locked) needs-quick
-	@needs=$$(scripts/check needs "$(T)" -m stress) && $(locked) $$needs
+	@needs=$$(scripts/check needs "$(T)" -m stress) && $(locked) needs-marked NEEDS="$$needs"
 	@STRESS_SECONDS=$(STRESS_SECONDS) scripts/check run "$(T)" -m stress -n 0 -s
 
 lint:
