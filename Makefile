@@ -32,7 +32,7 @@ commands := help clean distclean
 targets := all
 clean_dirs :=
 goals := $(or $(MAKECMDGOALS),all)
-locked := flock $(lock) $(MAKE)
+locked := scripts/locked $(lock) $(MAKE)
 
 include scripts/setup.mk
 include scripts/test.mk

@@ -205,6 +205,8 @@ def run(args: argparse.Namespace) -> int:
     """An interactive VM, in place of this process."""
     if args.design not in DESIGNS:
         raise UserError(f"DESIGN={args.design}: unknown; there are: {' '.join(DESIGNS)}")
+    if not sys.stdin.isatty():
+        raise UserError("make run needs a terminal; make bench COMMAND= runs a command by itself")
     kconfig = read_kconfig(args.build / ".config")
     platform = select(kconfig)
     s = default_settings(kconfig, args.build, args.design, platform)

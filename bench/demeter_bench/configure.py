@@ -277,41 +277,42 @@ def from_kconfig(
     vms = tuple(dict.fromkeys(integer("VM", count, 1, 1024) for count in counts))
     if not vms:
         raise UserError("VM is empty: give a number of VMs, e.g. VM=9")
-    made = check(
-        Settings(
-            platform=platform.name,
-            preset=preset,
-            fast=fast,
-            slow=slow,
-            vm_memory=memory,
-            fast_ratio=ratio("FAST_RATIO", args.fast_ratio) if args.fast_ratio else percent,
-            vcpus=value("VM_VCPUS", 1),
-            footprint=size("FOOTPRINT", args.footprint)
-            if args.footprint
-            else usual_footprint(memory),
-            vms=vms,
-            designs=usual_designs(kconfig)
-            if args.designs is None
-            else names("DESIGNS", args.designs, DESIGNS),
-            workloads=chosen,
-            repeat=integer("REPEAT", args.repeat or "1", 1, 1000),
-            jobs=max(vms) if platform.vms_together else jobs or cores,
-            timeout_s=value("BENCH_TIMEOUT_S", 1800),
-            name=args.name or "-".join(chosen[:3])[:64],
-            options=platform.options(kconfig),
-            program=program,
-        )
+    made = Settings(
+        platform=platform.name,
+        preset=preset,
+        fast=fast,
+        slow=slow,
+        vm_memory=memory,
+        fast_ratio=ratio("FAST_RATIO", args.fast_ratio) if args.fast_ratio else percent,
+        vcpus=value("VM_VCPUS", 1),
+        footprint=size("FOOTPRINT", args.footprint) if args.footprint else usual_footprint(memory),
+        vms=vms,
+        designs=usual_designs(kconfig)
+        if args.designs is None
+        else names("DESIGNS", args.designs, DESIGNS),
+        workloads=chosen,
+        repeat=integer("REPEAT", args.repeat or "1", 1, 1000),
+        jobs=max(vms) if platform.vms_together else jobs or cores,
+        timeout_s=value("BENCH_TIMEOUT_S", 1800),
+        name=args.name or "-".join(chosen[:3])[:64],
+        options=platform.options(kconfig),
+        program=program,
     )
-    return check_selected(made, kconfig)
+    if args.designs is None:
+        able = (d for d in made.designs if not DESIGNS[d].needs_two_tiers or forms_two_tiers(made))
+        made = dataclasses.replace(made, designs=tuple(able))
+    return check_selected(check(made), kconfig)
 
 
 def from_json(path: Path, kconfig: dict[str, str]) -> Settings:
-    """Settings of an earlier benchmark, from its config.json.
+    """Settings of an earlier benchmark, from its config.json or the folder that has it.
 
     Nothing in the file is trusted: it has the types of Settings, and no other members.
     """
     from pydantic import TypeAdapter, ValidationError
 
+    if path.is_dir():
+        path /= "config.json"
     try:
         raw = json.loads(path.read_text())["settings"]
         if raw["format"] != FORMAT:

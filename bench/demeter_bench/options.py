@@ -32,7 +32,7 @@ class Option:
 BENCH = (
     Option("VM", "9", "numbers of VMs at once, each with a share of every tier", "1"),
     Option("DESIGNS", '"all-fast tpp"', "all, or some of the designs below",
-           "those that are selected and need no run before their own"),
+           "all selected that can run and need no run before their own"),
     Option("WORKLOADS", '"gups silo"', "all (without other forms), or some of those below",
            "gups"),
     Option("COMMAND", "'/job/prog -x'", "a program of your own instead of a workload"),

@@ -39,6 +39,7 @@ POLL_S = 0.5
 GRACE_S = 5.0
 CHUNK = 1 << 20
 MAX_OUTPUT = 1 << 30
+NOT_FOUND = 127  # the shell's status for a command that is not there
 # Files of a job by their places in the guest, below /job or from its root if they begin
 # with a slash: the content, or the path of what is copied, mode and all; of a folder,
 # only the folder.
@@ -165,10 +166,11 @@ class Vm:
             error = await self._supervise(command, folder, started, changed)
         except (OSError, subprocess.SubprocessError) as problem:
             error = f"cannot run: {problem}"
+        finally:
+            for leftover in ("initrd", "stream"):
+                (folder / leftover).unlink(missing_ok=True)
         run.wall_s = time.monotonic() - started
         run.state, run.error = ("failed", printable(error)) if error else ("done", "")
-        for leftover in ("initrd", "stream"):
-            (folder / leftover).unlink(missing_ok=True)
         changed()
 
     async def _supervise(
@@ -250,6 +252,8 @@ class Vm:
             fault = PANIC.search(read_text(self.run.guest / "dmesg"))
             said = read_text(self.run.guest / "stderr").strip().split("\n")[-1]
             reason = fault[0].strip() if fault else said
+            if self.s.program and stream.status == NOT_FOUND:
+                reason += "; name in FILES what the guest does not have"
             return f"the job exited with status {stream.status}: {reason[:300]}"
         if returncode:
             return f"the hypervisor failed ({returncode}) after the job had ended"

@@ -342,3 +342,15 @@ def test_only_a_build_folder_is_used_or_deleted(tmp_path: Path, goal: str):
     assert done.returncode == 2 and f"BUILD={tmp_path}" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert [p.name for p in tmp_path.iterdir()] == ["precious"]
+
+
+def test_whoever_waits_for_another_build_says_so(tmp_path: Path):
+    lock = tmp_path / ".lock"
+    alone = script(tmp_path, "scripts/locked", lock, "echo", "built")
+    assert (alone.stdout, alone.stderr) == ("built\n", "")
+    with subprocess.Popen(["flock", lock, "sleep", "1"]):
+        while subprocess.run(["flock", "-n", lock, "true"]).returncode == 0:
+            time.sleep(0.01)
+        second = script(tmp_path, "scripts/locked", lock, "echo", "built")
+    assert second.stdout == "built\n"
+    assert f"waiting for another make that builds in {tmp_path}" in second.stderr

@@ -45,6 +45,16 @@ def test_defaults():
     assert s.options == PLATFORMS["emulated"].Options() and s.program is None
 
 
+def test_designs_that_cannot_run_are_not_taken_unless_asked_for():
+    assert "demeter" in make().designs
+    assert "demeter" not in make("--fast-ratio", "1").designs
+
+
+def test_an_archives_folder_is_as_good_as_its_file(tmp_path: Path):
+    (tmp_path / "config.json").write_text(json.dumps({"settings": make().to_json()}))
+    assert from_json(tmp_path, KCONFIG) == make()
+
+
 def test_all():
     s = make("--designs", "all", "--workloads", "all")
     assert s.designs == tuple(DESIGNS)
