@@ -21,6 +21,13 @@ def mean_of(rows: list[dict], key: str) -> str:
     return f"{fmean(values):.3g}" if isinstance(values[0], float) else f"{fmean(values):.0f}"
 
 
+def seconds(time: float | None) -> str:
+    """A mean time; also what takes milliseconds can be told apart."""
+    if time is None:
+        return "failed"
+    return f"{time:.2f}" if time >= 1 else f"{time:.3g}"
+
+
 def print_table(s: Settings, rows: list[dict], console: Console) -> None:
     """Means over VMs and repetitions, and geometric means over workloads."""
     times, relative = mean_times(rows), ratios(rows)
@@ -42,7 +49,7 @@ def print_table(s: Settings, rows: list[dict], console: Console) -> None:
                     str(vms),
                     workload,
                     DESIGNS[design].title,
-                    f"{time:.2f}" if time is not None else "failed",
+                    seconds(time),
                     f"{relative[vms, workload][design]:.2f}" if time is not None else "-",
                     mean_of(mine, "promotions"),
                     mean_of(mine, "demotions"),

@@ -24,6 +24,7 @@ from demeter_bench.results import (
     write_summary,
 )
 from demeter_bench.settings import Settings
+from demeter_bench.table import seconds
 from demeter_bench.vm import Run
 
 FINAL = {"workload": "gups", "parameters": {}, "seconds": 2.5, "rate": 4e6, "init_s": 0.5,
@@ -169,6 +170,10 @@ def test_lies_are_not_verified(settings: Settings, folder: Path, final: str):
 def test_a_design_with_a_failed_run_has_no_mean():
     rows = [row("tpp", 2.0), row("tpp", 4.0, verified=False), row("all-fast", 1.0)]
     assert mean_times(rows) == {(1, "gups"): {"all-fast": 1.0}}
+
+
+def test_times_in_the_table():
+    assert [seconds(t) for t in (None, 12.946, 0.0134, 1)] == ["failed", "12.95", "0.0134", "1.00"]
 
 
 def test_ratios():
