@@ -153,8 +153,8 @@ static void test_no_such_folder(void)
     char error[160];
 
     g_assert_null(
-        tmem_profile_open("/nonexistent/profile", error, sizeof(error)));
-    g_assert_true(g_str_has_prefix(error, "/nonexistent/profile: "));
+        tmem_profile_open("/proc/nonexistent/profile", error, sizeof(error)));
+    g_assert_true(g_str_has_prefix(error, "/proc/nonexistent/profile: "));
     g_assert_null(strchr(error, '\n'));
 }
 
