@@ -28,7 +28,8 @@ guest-tests: $(guest_tests)
 
 needs-quick: $(tmem_tests)
 needs-boots: guest-tests
-# make lint runs the checkpatch.pl of QEMU's sources
+# for its checkpatch
+needs-lint: $(qemu_dir)/.unpacked
 
 qemu: $(if $(CONFIG_QEMU_EMULATED),$(qemu_dir)/.built $(qboot) $(tmem))
 

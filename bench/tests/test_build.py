@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import string
@@ -309,6 +310,17 @@ def test_only_what_tests_need_is_built(tmp_path: Path, pattern: str, needs: str)
     done = check(build, "needs", pattern)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == needs.format(build=build)
+
+
+def test_lint_makes_the_sources_whose_checkers_it_runs(tmp_path: Path):
+    """A checkout that has built nothing yet has neither Linux nor QEMU."""
+    checkers = re.findall(r"\$build/(\w+)/src$", (TOP / "scripts/lint").read_text(), re.MULTILINE)
+    assert checkers
+    build = prepared(tmp_path / "build")
+    done = make(TOP, "-n", "needs-lint", f"BUILD={build}")
+    assert done.returncode == 0, done.stderr
+    made = re.findall(r"unpack (\S+)", done.stdout)
+    assert set(made) >= {str(build / name) for name in checkers}
 
 
 def test_a_pattern_that_nothing_matches(tmp_path: Path):
