@@ -84,7 +84,8 @@ enum virtio_tb_request_type {
 	VIRTIO_TB_HELLO = 1,
 	/*
 	 * These pages are not used any more; their content is lost. Payload: ranges. It is no
-	 * error if some are in the balloon already; they are not counted twice.
+	 * error if some are in the balloon already; they are not counted twice, but their
+	 * memory is given back once more, since they may have been used meanwhile.
 	 */
 	VIRTIO_TB_INFLATE = 2,
 	/*
@@ -202,9 +203,6 @@ struct virtio_tb_heat {
  * @ballooned:	Pages in the balloon.
  * @target:	Pages that are to be in the balloon.
  * @cache:	Pages of files.
- * @reclaimed:	Pages reclaimed here since the guest was booted, by kswapd or directly.
- * @promoted:	Pages moved here because they are hot, since then.
- * @demoted:	Pages moved away because they are cold, since then.
  * @evacuated:	Pages moved away by the balloon, since the driver was loaded.
  */
 struct virtio_tb_node_statistics {
@@ -213,9 +211,6 @@ struct virtio_tb_node_statistics {
 	__le64 ballooned;
 	__le64 target;
 	__le64 cache;
-	__le64 reclaimed;
-	__le64 promoted;
-	__le64 demoted;
 	__le64 evacuated;
 };
 
@@ -227,9 +222,12 @@ struct virtio_tb_node_statistics {
  * @heat_points: How many entries of @heat are valid; none if nobody knows what is hot.
  * @psi_some_us: Time in which some task waited for memory, since the guest was booted.
  * @psi_full_us: Time in which all tasks did.
+ * @reclaimed:	Pages reclaimed since then, by kswapd or directly.
  * @swapped_out: Pages written to swap since then.
  * @major_faults: Faults that had to read since then.
  * @oom_kills:	Tasks killed for lack of memory since then.
+ * @promoted:	Pages moved to fast memory because they are hot, since then.
+ * @demoted:	Pages moved to slow memory because they are cold, since then.
  * @heat:	What one more page of fast memory is worth to this guest: the heat of the page
  *		that would be in it. Only pages that Demeter manages are counted.
  * @node:	State of each node.
@@ -239,9 +237,12 @@ struct virtio_tb_statistics {
 	__le32 heat_points;
 	__le64 psi_some_us;
 	__le64 psi_full_us;
+	__le64 reclaimed;
 	__le64 swapped_out;
 	__le64 major_faults;
 	__le64 oom_kills;
+	__le64 promoted;
+	__le64 demoted;
 	struct virtio_tb_heat heat[VIRTIO_TB_HEAT_POINTS];
 	struct virtio_tb_node_statistics node[];
 };
