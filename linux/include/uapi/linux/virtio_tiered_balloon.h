@@ -63,8 +63,8 @@ struct virtio_tb_config {
 
 /* Queues, in this order. */
 enum virtio_tb_queue {
-	VIRTIO_TB_REQUESTS,   /* driver to device, answered in order */
-	VIRTIO_TB_EVENTS,     /* buffers of struct virtio_tb_event that the device fills */
+	VIRTIO_TB_REQUESTS, /* driver to device, answered in order */
+	VIRTIO_TB_EVENTS, /* buffers of struct virtio_tb_event that the device fills */
 	VIRTIO_TB_STATISTICS, /* driver to device: struct virtio_tb_statistics */
 	VIRTIO_TB_NR_QUEUES,
 };
@@ -79,7 +79,8 @@ enum virtio_tb_request_type {
 	 * The first request of a driver, and the first after the event of that name.
 	 * Payload: struct virtio_tb_hello. The device answers VIRTIO_TB_RESYNC if it knows of
 	 * other pages than those that the driver says it holds: then it has forgotten all,
-	 * and the driver inflates all that it holds once more.
+	 * and the driver inflates all that it holds once more. After the answer it sends the
+	 * target of every node.
 	 */
 	VIRTIO_TB_HELLO = 1,
 	/*
@@ -142,12 +143,12 @@ struct virtio_tb_hello {
 /* Statuses of a request, and of each of its ranges */
 enum virtio_tb_status {
 	VIRTIO_TB_OK = 0,
-	VIRTIO_TB_RESYNC = 1,	   /* hello: inflate all that you hold once more */
+	VIRTIO_TB_RESYNC = 1, /* hello: inflate all that you hold once more */
 	VIRTIO_TB_BAD_REQUEST = 2, /* unknown type, wrong length, count or version */
-	VIRTIO_TB_BAD_NODE = 3,	   /* the configuration has no such node */
-	VIRTIO_TB_BAD_RANGE = 4,   /* empty, or not within the node */
-	VIRTIO_TB_REFUSED = 5,	   /* a capability that was not taken */
-	VIRTIO_TB_FAILED = 6,	   /* the host could not do it; nothing has changed */
+	VIRTIO_TB_BAD_NODE = 3, /* the configuration has no such node */
+	VIRTIO_TB_BAD_RANGE = 4, /* empty, or not within the node */
+	VIRTIO_TB_REFUSED = 5, /* a capability that was not taken */
+	VIRTIO_TB_FAILED = 6, /* the host could not do it; nothing has changed */
 };
 
 /**
@@ -165,10 +166,10 @@ struct virtio_tb_response {
 
 /* Events, each in a buffer of the queue of that name. */
 enum virtio_tb_event_type {
-	VIRTIO_TB_EVENT_TARGET = 1,	/* @value pages are to be in the balloon of @node */
+	VIRTIO_TB_EVENT_TARGET = 1, /* @value pages are to be in the balloon of @node */
 	VIRTIO_TB_EVENT_STATISTICS = 2, /* send statistics */
-	VIRTIO_TB_EVENT_DEFLATE = 3,	/* the device goes away: deflate all */
-	VIRTIO_TB_EVENT_HELLO = 4,	/* the device has come back: say hello again */
+	VIRTIO_TB_EVENT_DEFLATE = 3, /* the device goes away: deflate all */
+	VIRTIO_TB_EVENT_HELLO = 4, /* the device has come back: say hello again */
 };
 
 /**
