@@ -24,7 +24,7 @@
 
 #define VIRTIO_TB_MAGIC	     0x4c425444 /* "DTBL" */
 #define VIRTIO_TB_VERSION    1
-#define VIRTIO_TB_MAX_NODES  16
+#define VIRTIO_TB_MAX_NODES  15 /* QEMU passes on at most 256 bytes of configuration */
 #define VIRTIO_TB_PAGE_SHIFT 12
 
 /* Capabilities: those of the device in its configuration, those taken in hello. */
