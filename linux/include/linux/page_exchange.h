@@ -8,6 +8,9 @@
  *				pages are found and moved, and which of them must stay.
  *	mm/demeter/		is a module. It samples accesses and decides which pages are
  *				to be moved; it never touches a page, a folio or a page table.
+ *
+ * The tiered balloon (drivers/virtio/tiered_balloon/) empties nodes through it. It knows
+ * nothing of Demeter, nor Demeter of it: who knows what is hot is a ranker.
  */
 #ifndef _LINUX_PAGE_EXCHANGE_H
 #define _LINUX_PAGE_EXCHANGE_H
@@ -62,6 +65,8 @@ unsigned int page_exchange_pairs(struct mm_struct *mm_a, struct mm_struct *mm_b,
 unsigned int page_exchange_migrate(struct mm_struct *mm, const unsigned long *addrs, u8 *obstacles,
 				   unsigned int n, nodemask_t *nodes);
 unsigned long page_exchange_room(int nid, unsigned int order);
+unsigned long page_exchange_free(int nid, unsigned int order);
+void page_exchange_reserve(int nid, unsigned long pages);
 bool page_exchange_split(struct mm_struct *mm, unsigned long addr);
 
 /* What page_exchange_scan() reports of a page: its node, with this flag if it is huge. */
@@ -93,6 +98,34 @@ struct page_exchange_scan {
 };
 
 int page_exchange_scan(struct mm_struct *mm, unsigned long start, struct page_exchange_scan *scan);
+/**
+ * struct page_exchange_heat - A point of the curve of heat
+ * @pages:	Base pages that are at least that hot.
+ * @heat:	Accesses per second to each of them that miss all caches, times 1024.
+ */
+struct page_exchange_heat {
+	u64 pages;
+	u64 heat;
+};
+
+/**
+ * struct page_exchange_ranker - Whoever knows which pages are hot
+ * @evacuate:	Moves up to about @pages base pages that can be spared first from the node @nid
+ *		to nodes of @to. Returns how many were moved. May sleep.
+ * @heat_curve:	Fills up to @n points of the curve of heat. Returns how many. May sleep.
+ */
+struct page_exchange_ranker {
+	unsigned long (*evacuate)(struct page_exchange_ranker *ranker, int nid, unsigned long pages,
+				  nodemask_t *to);
+	unsigned int (*heat_curve)(struct page_exchange_ranker *ranker,
+				   struct page_exchange_heat *curve, unsigned int n);
+};
+
+int page_exchange_register_ranker(struct page_exchange_ranker *ranker);
+void page_exchange_unregister_ranker(struct page_exchange_ranker *ranker);
+unsigned long page_exchange_evacuate(int nid, unsigned long pages, nodemask_t *to);
+unsigned int page_exchange_heat_curve(struct page_exchange_heat *curve, unsigned int n);
+
 void page_exchange_flush_tlb(struct mm_struct *mm);
 bool page_exchange_node_is_fast(int nid);
 

@@ -9,6 +9,7 @@
  *	frames.c	swaps what two frames hold and stand for
  *	unmapped.c	exchanges two folios that are taken off the page tables
  *	exchange.c	exchanges pages, base pages under the locks of their page tables
+ *	evacuate.c	moves pages off a node that is to become smaller
  */
 #ifndef _MM_PAGE_EXCHANGE_INTERNAL_H
 #define _MM_PAGE_EXCHANGE_INTERNAL_H
@@ -38,6 +39,9 @@ bool page_exchange_owner_allows(struct mm_struct *mm);
 bool page_exchange_walk_start(struct mm_struct *mm, unsigned long addr,
 			      struct page_exchange_walk *page);
 void page_exchange_walk_end(struct page_exchange_walk *page);
+
+/* migrate.c */
+struct folio *page_exchange_alloc(struct folio *from, unsigned long private);
 
 /* frames.c */
 bool page_exchange_swap_contents(struct folio *a, struct folio *b);

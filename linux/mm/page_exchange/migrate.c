@@ -28,16 +28,16 @@ static unsigned long page_exchange_free_in_blocks(struct zone *zone, unsigned in
 }
 
 /**
- * page_exchange_room() - How much of a node's free memory may be filled
+ * page_exchange_free() - How much of a node's free memory nobody needs
  * @nid:	The node.
- * @order:	Order of the pages that are to fill it.
+ * @order:	Order of the free pages that count.
  *
  * Leaves free what reclaim would defend, as much again for allocations of others, and
- * what the allocator keeps in reserve: whoever fills only this wakes nobody.
+ * what the allocator keeps in reserve: whoever takes only this wakes nobody.
  *
  * Return: in base pages.
  */
-unsigned long page_exchange_room(int nid, unsigned int order)
+unsigned long page_exchange_free(int nid, unsigned int order)
 {
 	unsigned long all = 0;
 
@@ -53,9 +53,50 @@ unsigned long page_exchange_room(int nid, unsigned int order)
 	}
 	return all;
 }
+EXPORT_SYMBOL_GPL(page_exchange_free);
+
+/* Base pages of each node that somebody is about to take out of use */
+static atomic_long_t page_exchange_reserved[MAX_NUMNODES];
+
+/**
+ * page_exchange_reserve() - Keep others from filling a node that is to become smaller
+ * @nid:	The node.
+ * @pages:	Base pages that are about to be taken out of use; replaces what was told before.
+ */
+void page_exchange_reserve(int nid, unsigned long pages)
+{
+	atomic_long_set(&page_exchange_reserved[nid], pages);
+}
+EXPORT_SYMBOL_GPL(page_exchange_reserve);
+
+/**
+ * page_exchange_room() - How much of a node's free memory may be filled
+ * @nid:	The node.
+ * @order:	Order of the pages that are to fill it.
+ *
+ * Leaves free what page_exchange_free() does, and what is reserved.
+ *
+ * Return: in base pages.
+ */
+unsigned long page_exchange_room(int nid, unsigned int order)
+{
+	const unsigned long reserved = atomic_long_read(&page_exchange_reserved[nid]);
+	const unsigned long all = page_exchange_free(nid, order);
+
+	return all > reserved ? all - reserved : 0;
+}
 EXPORT_SYMBOL_GPL(page_exchange_room);
 
-static struct folio *page_exchange_alloc(struct folio *from, unsigned long private)
+/**
+ * page_exchange_alloc() - Allocate where pages go
+ * @from:	The folio that is to be moved.
+ * @private:	Pointer to the nodemask_t of the nodes where it may go.
+ *
+ * For migrate_pages().
+ *
+ * Return: a folio, or NULL if there is no free memory that nobody has to reclaim any for.
+ */
+struct folio *page_exchange_alloc(struct folio *from, unsigned long private)
 {
 	const unsigned int order = folio_order(from);
 	nodemask_t *nodes = (nodemask_t *)private;
