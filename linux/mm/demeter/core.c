@@ -160,7 +160,7 @@ static void demeter_free_buffers(struct demeter_ctx *ctx)
 static int demeter_alloc_buffers(struct demeter_ctx *ctx)
 {
 	ctx->samples = kmalloc_array(DEMETER_READ_SAMPLES, sizeof(*ctx->samples), GFP_KERNEL);
-	ctx->rankings = kmalloc_array(NR_DEMETER_SIZES, sizeof(*ctx->rankings), GFP_KERNEL);
+	ctx->rankings = kcalloc(NR_DEMETER_SIZES, sizeof(*ctx->rankings), GFP_KERNEL);
 	if (ctx->samples && ctx->rankings)
 		return 0;
 	demeter_free_buffers(ctx);
@@ -253,11 +253,16 @@ static int __init demeter_init(void)
 	ret = demeter_sources_init(ctx);
 	if (ret)
 		goto free;
-	ret = demeter_sysfs_init(ctx, &demeter_control);
+	ret = demeter_ranker_init(ctx);
 	if (ret)
 		goto exit_sources;
+	ret = demeter_sysfs_init(ctx, &demeter_control);
+	if (ret)
+		goto exit_ranker;
 	demeter_ctx = ctx;
 	return 0;
+exit_ranker:
+	demeter_ranker_exit(ctx);
 exit_sources:
 	demeter_sources_exit(ctx);
 free:
@@ -269,6 +274,7 @@ static void __exit demeter_exit(void)
 {
 	struct demeter_ctx *ctx = demeter_ctx;
 
+	demeter_ranker_exit(ctx);
 	demeter_sysfs_exit(ctx);
 	demeter_sources_exit(ctx);
 	kfree(ctx);

@@ -14,11 +14,14 @@
  *	relocate	gather.c picks the pages, relocate.c moves them by means of
  *			mm/page_exchange, which is built in.
  *
+ * ranker.c lets others use the ranking: when a node becomes smaller, and to tell what more
+ * fast memory would be worth.
+ *
  * sysfs.c and sysfs_target.c are the interface. A file calls only files below it:
  *
  *	core.c
  *	sysfs.c
- *	sysfs_target.c, classify.c
+ *	sysfs_target.c, classify.c, ranker.c
  *	relocate.c, source.c
  *	gather.c, plan.c, source_pmu.c, source_damon.c
  *	target.c, watch.c
@@ -251,6 +254,7 @@ struct demeter_sysfs {
  * @samples:	Room for DEMETER_READ_SAMPLES; like the following, NULL while stopped.
  * @rankings:	All pages that can be moved, by size.
  * @relocation:	State of relocate.c.
+ * @ranker:	Tells others which pages are hot.
  * @sysfs:	The interface.
  */
 struct demeter_ctx {
@@ -269,6 +273,7 @@ struct demeter_ctx {
 	struct demeter_sample *samples;
 	struct demeter_ranking *rankings;
 	struct demeter_relocation *relocation;
+	struct page_exchange_ranker ranker;
 	struct demeter_sysfs sysfs;
 };
 
@@ -336,6 +341,12 @@ int demeter_relocate_init(struct demeter_ctx *ctx);
 void demeter_relocate_exit(struct demeter_ctx *ctx);
 u64 demeter_relocate_room(struct demeter_ctx *ctx, enum demeter_size size);
 void demeter_relocate_epoch(struct demeter_ctx *ctx, const struct demeter_plans *plans);
+unsigned long demeter_relocate_evacuate(struct demeter_ctx *ctx, enum demeter_tier tier,
+					unsigned long pages, nodemask_t *to);
+
+/* ranker.c */
+int demeter_ranker_init(struct demeter_ctx *ctx);
+void demeter_ranker_exit(struct demeter_ctx *ctx);
 
 /* sysfs.c */
 int demeter_sysfs_init(struct demeter_ctx *ctx, const struct demeter_control *control);

@@ -250,3 +250,47 @@ void demeter_plan_epoch(struct demeter_plans *plans, const struct demeter_rankin
 			demeter_plan_split(rankings, worth, plans->sizes,
 					   batch - used - demeter_plan_pages(base, DEMETER_BASE));
 }
+
+/* Lets a plan take @n pages of @class, after all of the classes before. */
+static void demeter_plan_take(struct demeter_plan *plan, enum demeter_tier tier, unsigned int class,
+			      u64 n)
+{
+	if (tier == DEMETER_FAST) {
+		plan->cold = class;
+		plan->cold_part = n;
+		plan->exchange += n;
+	} else {
+		plan->hot = class;
+		plan->hot_part = n;
+		plan->promote += n;
+	}
+}
+
+/**
+ * demeter_plan_evacuation() - Plan which pages leave a tier that becomes smaller
+ * @plans:	Gets a plan for each size. What it is to @exchange leaves the fast tier, what it
+ *		is to @promote the slow one; nothing comes in their place.
+ * @rankings:	The rankings by size.
+ * @tier:	The tier. The fast one gives its coldest pages, the slow one its hottest.
+ * @pages:	Base pages that are wanted. All are taken if there are fewer.
+ */
+void demeter_plan_evacuation(struct demeter_plan *plans, const struct demeter_ranking *rankings,
+			     enum demeter_tier tier, u64 pages)
+{
+	for (int size = 0; size < NR_DEMETER_SIZES; size++)
+		plans[size] = (struct demeter_plan){ .hot = RANK_CLASSES };
+	for (unsigned int i = 0; pages && i < RANK_CLASSES; i++) {
+		const unsigned int class = tier == DEMETER_FAST ? i : RANK_CLASSES - 1 - i;
+
+		for (int size = 0; pages && size < NR_DEMETER_SIZES; size++) {
+			const unsigned int each = demeter_pages_of(size);
+			const u64 n = min(rankings[size].pages[tier][class],
+					  DIV_ROUND_UP_ULL(pages, each));
+
+			if (!n)
+				continue;
+			demeter_plan_take(&plans[size], tier, class, n);
+			pages -= min(pages, n * each);
+		}
+	}
+}

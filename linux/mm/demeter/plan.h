@@ -76,6 +76,8 @@ struct demeter_plan demeter_plan_size(const struct demeter_ranking *ranking,
 struct demeter_split demeter_plan_split(const struct demeter_ranking *rankings,
 					const struct demeter_worth *worth,
 					const struct demeter_plan *plans, u64 most);
+void demeter_plan_evacuation(struct demeter_plan *plans, const struct demeter_ranking *rankings,
+			     enum demeter_tier tier, u64 pages);
 void demeter_plan_epoch(struct demeter_plans *plans, const struct demeter_ranking *rankings,
 			const struct demeter_worth *worth, u64 batch, const u64 *free);
 

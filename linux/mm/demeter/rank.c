@@ -94,3 +94,63 @@ void demeter_ranking_add(struct demeter_ranking *ranking, const struct demeter_g
 		}
 	}
 }
+
+/**
+ * demeter_ranking_forget() - Count a page no more
+ * @ranking:	The ranking of pages of demeter_granule_size().
+ * @g:		The page's granule.
+ * @page:	Number of the page in it; 0 for a huge page.
+ * @tier:	Tier in which the page was counted.
+ */
+void demeter_ranking_forget(struct demeter_ranking *ranking, const struct demeter_granule *g,
+			    unsigned int page, enum demeter_tier tier)
+{
+	const u32 heat = g->huge || !g->weight ? g->mean : demeter_page_heat(g, page);
+	u64 *pages = &ranking->pages[tier][demeter_rank_class(heat)];
+
+	if (*pages)
+		--*pages;
+}
+
+/* Base pages of a class, of all sizes and tiers. */
+static u64 demeter_rank_pages(const struct demeter_ranking *rankings, unsigned int class)
+{
+	u64 pages = 0;
+
+	for (int size = 0; size < NR_DEMETER_SIZES; size++)
+		for (int tier = 0; tier < NR_DEMETER_TIERS; tier++)
+			pages += rankings[size].pages[tier][class] * demeter_pages_of(size);
+	return pages;
+}
+
+/**
+ * demeter_rank_curve() - Tell how hot how many pages are
+ * @rankings:	The rankings by size.
+ * @curve:	Gets points in which the heat is that of a page, not one per second.
+ * @n:		Room for points.
+ *
+ * The points part all pages in about @n parts of the same size; the last one has all pages.
+ *
+ * Return: how many points.
+ */
+unsigned int demeter_rank_curve(const struct demeter_ranking *rankings,
+				struct page_exchange_heat *curve, unsigned int n)
+{
+	u64 all = 0, hotter = 0;
+	unsigned int points = 0;
+
+	for (unsigned int class = 0; class < RANK_CLASSES; class ++)
+		all += demeter_rank_pages(rankings, class);
+	for (unsigned int class = RANK_CLASSES; class --&&points < n;) {
+		const u64 pages = demeter_rank_pages(rankings, class);
+
+		hotter += pages;
+		if (!pages || hotter * n < all * (points + 1))
+			continue;
+		curve[points++] = (struct page_exchange_heat){
+			.pages = hotter,
+			.heat = demeter_class_heat(class),
+		};
+	}
+	return points;
+}

@@ -9,6 +9,8 @@
 #ifndef _MM_DEMETER_RANK_H
 #define _MM_DEMETER_RANK_H
 
+#include <linux/page_exchange.h>
+
 #include "heat.h"
 
 #define RANK_STEPS   8 /* classes per power of two */
@@ -42,5 +44,9 @@ unsigned int demeter_rank_class(u32 heat);
 u32 demeter_class_heat(unsigned int class);
 unsigned int demeter_pages_of(enum demeter_size size);
 void demeter_ranking_add(struct demeter_ranking *ranking, const struct demeter_granule *g);
+void demeter_ranking_forget(struct demeter_ranking *ranking, const struct demeter_granule *g,
+			    unsigned int page, enum demeter_tier tier);
+unsigned int demeter_rank_curve(const struct demeter_ranking *rankings,
+				struct page_exchange_heat *curve, unsigned int n);
 
 #endif /* _MM_DEMETER_RANK_H */

@@ -315,3 +315,74 @@ void demeter_relocate_epoch(struct demeter_ctx *ctx, const struct demeter_plans 
 	demeter_relocate_size(ctx, DEMETER_BASE, &plans->sizes[DEMETER_BASE]);
 	demeter_split_all(ctx, plans->split);
 }
+
+/* Moves pages of one target off a node. Returns base pages moved. */
+static unsigned long demeter_evacuate(struct demeter_ctx *ctx, const struct demeter_candidate *c,
+				      unsigned int n, enum demeter_tier tier, nodemask_t *to)
+{
+	const enum demeter_size size = demeter_granule_size(c->granule);
+	struct demeter_relocation *r = ctx->relocation;
+	unsigned int moved;
+
+	if (!mmget_not_zero(c->target->mm))
+		return 0;
+	for (unsigned int i = 0; i < n; i++)
+		r->addresses[i] = c[i].addr;
+	moved = page_exchange_migrate(c->target->mm, r->addresses, r->obstacles, n, to);
+	mmput_async(c->target->mm);
+	for (unsigned int i = 0; i < n; i++) {
+		demeter_relocate_note(ctx, &c[i], r->obstacles[i]);
+		/* moved or not, the next evacuation is not to choose it again */
+		demeter_ranking_forget(&ctx->rankings[size], c[i].granule,
+				       demeter_candidate_page(&c[i]), tier);
+		if (r->obstacles[i] == PAGE_EXCHANGE_NO_OBSTACLE)
+			demeter_relocate_note_tier(&c[i], !tier);
+	}
+	if (tier == DEMETER_FAST) {
+		ctx->stats.demoted += moved;
+		c->target->demoted += moved;
+	} else {
+		ctx->stats.promoted += moved;
+		c->target->promoted += moved;
+	}
+	return moved;
+}
+
+/**
+ * demeter_relocate_evacuate() - Move pages off a tier that is to become smaller
+ * @ctx:	The context.
+ * @tier:	The tier. The fast one gives its coldest pages, the slow one its hottest.
+ * @pages:	Base pages that are wanted; of these at most a batch is moved.
+ * @to:		Nodes where they may go.
+ *
+ * Goes by the ranking of the last epoch.
+ *
+ * Return: base pages moved.
+ */
+unsigned long demeter_relocate_evacuate(struct demeter_ctx *ctx, enum demeter_tier tier,
+					unsigned long pages, nodemask_t *to)
+{
+	struct demeter_relocation *r = ctx->relocation;
+	struct demeter_plan plans[NR_DEMETER_SIZES];
+	unsigned long moved = 0;
+
+	demeter_plan_evacuation(plans, ctx->rankings, tier, pages);
+	for (int size = 0; size < NR_DEMETER_SIZES; size++) {
+		struct demeter_gathered hot = { .pages = r->hot, .max = r->batch };
+		struct demeter_gathered cold = { .pages = r->cold, .max = r->batch };
+		const struct demeter_gathered *chosen = tier == DEMETER_FAST ? &cold : &hot;
+
+		if (!plans[size].exchange && !plans[size].promote)
+			continue;
+		demeter_gather(ctx, size, &plans[size], &hot, &cold);
+		for (u64 i = 0, run; i < chosen->n; i += run) {
+			const struct demeter_candidate *c = &chosen->pages[i];
+
+			for (run = 1; run < min(chosen->n - i, demeter_relocate_chunk(c)); run++)
+				if (c[run].target != c->target)
+					break;
+			moved += demeter_evacuate(ctx, c, run, tier, to);
+		}
+	}
+	return moved;
+}

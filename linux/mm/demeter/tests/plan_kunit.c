@@ -215,6 +215,91 @@ static void plan_test_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, plans.split.n, 0ull);
 }
 
+/* The fast tier gives its coldest pages, of whichever size. */
+static void plan_test_fast_tier_gives_the_coldest(struct kunit *test)
+{
+	struct demeter_ranking *r = plan_test_rankings(test);
+	struct demeter_plan plans[NR_DEMETER_SIZES];
+
+	r[DEMETER_BASE].pages[DEMETER_FAST][3] = 100;
+	r[DEMETER_BASE].pages[DEMETER_FAST][90] = 1000;
+	r[DEMETER_HUGE].pages[DEMETER_FAST][40] = 2;
+	r[DEMETER_BASE].pages[DEMETER_SLOW][0] = 5000;
+	demeter_plan_evacuation(plans, r, DEMETER_FAST, 50);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_BASE].exchange, 50ull);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_BASE].cold, 3u);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_BASE].cold_part, 50ull);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_BASE].promote, 0ull);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_HUGE].exchange, 0ull);
+	/* one more base page takes a huge page */
+	demeter_plan_evacuation(plans, r, DEMETER_FAST, 101);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_BASE].exchange, 100ull);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_HUGE].exchange, 1ull);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_HUGE].cold, 40u);
+	/* more than there is */
+	demeter_plan_evacuation(plans, r, DEMETER_FAST, 1 << 20);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_BASE].exchange, 1100ull);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_BASE].cold, 90u);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_BASE].cold_part, 1000ull);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_HUGE].exchange, 2ull);
+}
+
+/* The slow tier gives its hottest pages. */
+static void plan_test_slow_tier_gives_the_hottest(struct kunit *test)
+{
+	struct demeter_ranking *r = plan_test_rankings(test);
+	struct demeter_plan plans[NR_DEMETER_SIZES];
+
+	r[DEMETER_BASE].pages[DEMETER_SLOW][3] = 100;
+	r[DEMETER_BASE].pages[DEMETER_SLOW][90] = 10;
+	r[DEMETER_BASE].pages[DEMETER_FAST][100] = 1000;
+	demeter_plan_evacuation(plans, r, DEMETER_SLOW, 30);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_BASE].promote, 30ull);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_BASE].hot, 3u);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_BASE].hot_part, 20ull);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_BASE].exchange, 0ull);
+	demeter_plan_evacuation(plans, r, DEMETER_SLOW, 0);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_BASE].promote, 0ull);
+}
+
+/* The next evacuation does not choose what the last one has. */
+static void plan_test_ranking_forgets(struct kunit *test)
+{
+	struct demeter_ranking *r = plan_test_rankings(test);
+	struct demeter_granule *g = kunit_kzalloc(test, sizeof(*g), GFP_KERNEL);
+	struct demeter_plan plans[NR_DEMETER_SIZES];
+
+	KUNIT_ASSERT_NOT_NULL(test, g);
+	g->mean = demeter_class_heat(20);
+	r[DEMETER_BASE].pages[DEMETER_FAST][20] = 1;
+	demeter_ranking_forget(&r[DEMETER_BASE], g, 5, DEMETER_FAST);
+	demeter_plan_evacuation(plans, r, DEMETER_FAST, 10);
+	KUNIT_EXPECT_EQ(test, plans[DEMETER_BASE].exchange, 0ull);
+	demeter_ranking_forget(&r[DEMETER_BASE], g, 5, DEMETER_FAST);
+	KUNIT_EXPECT_EQ(test, r[DEMETER_BASE].pages[DEMETER_FAST][20], 0ull);
+}
+
+static void plan_test_heat_curve(struct kunit *test)
+{
+	struct demeter_ranking *r = plan_test_rankings(test);
+	struct page_exchange_heat curve[4];
+
+	KUNIT_EXPECT_EQ(test, demeter_rank_curve(r, curve, 4), 0u);
+	r[DEMETER_HUGE].pages[DEMETER_FAST][200] = 1;
+	r[DEMETER_BASE].pages[DEMETER_SLOW][100] = 512;
+	r[DEMETER_BASE].pages[DEMETER_FAST][0] = 1024;
+	KUNIT_ASSERT_EQ(test, demeter_rank_curve(r, curve, 4), 3u);
+	KUNIT_EXPECT_EQ(test, curve[0].pages, 512ull);
+	KUNIT_EXPECT_EQ(test, curve[0].heat, (u64)demeter_class_heat(200));
+	KUNIT_EXPECT_EQ(test, curve[1].pages, 1024ull);
+	KUNIT_EXPECT_EQ(test, curve[1].heat, (u64)demeter_class_heat(100));
+	KUNIT_EXPECT_EQ(test, curve[2].pages, 2048ull);
+	KUNIT_EXPECT_EQ(test, curve[2].heat, 0ull);
+	/* a single point is the whole */
+	KUNIT_ASSERT_EQ(test, demeter_rank_curve(r, curve, 1), 1u);
+	KUNIT_EXPECT_EQ(test, curve[0].pages, 2048ull);
+}
+
 static struct kunit_case plan_test_cases[] = {
 	KUNIT_CASE(plan_test_takes_the_best),
 	KUNIT_CASE(plan_test_huge_pages_are_split_for_others),
@@ -223,6 +308,10 @@ static struct kunit_case plan_test_cases[] = {
 	KUNIT_CASE(plan_test_sizes_share_free_memory),
 	KUNIT_CASE(plan_test_splits_only_without_free_memory),
 	KUNIT_CASE(plan_test_nothing),
+	KUNIT_CASE(plan_test_fast_tier_gives_the_coldest),
+	KUNIT_CASE(plan_test_slow_tier_gives_the_hottest),
+	KUNIT_CASE(plan_test_ranking_forgets),
+	KUNIT_CASE(plan_test_heat_curve),
 	{},
 };
 
