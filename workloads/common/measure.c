@@ -23,6 +23,8 @@ static struct {
 	bool started;
 	bool stop;
 	uint64_t done; /* atomic */
+	bool timed; /* atomic: somebody calls progress_piece() */
+	uint64_t longest_ns; /* atomic */
 } progress_state;
 
 static void *progress_thread(void *unused)
@@ -46,8 +48,14 @@ static void *progress_thread(void *unused)
 			continue;
 		done = __atomic_load_n(&progress_state.done, __ATOMIC_RELAXED);
 		t = now_s();
-		printf("{\"t_s\": %.6f, \"rate\": %.1f, \"rate_unit\": \"%s\"}\n",
+		printf("{\"t_s\": %.6f, \"rate\": %.1f, \"rate_unit\": \"%s\"",
 		       t - progress_state.begin_s, (done - last) / (t - last_s), measured.unit);
+		if (__atomic_load_n(&progress_state.timed, __ATOMIC_RELAXED))
+			printf(", \"longest_s\": %.9f",
+			       __atomic_exchange_n(&progress_state.longest_ns, 0,
+						   __ATOMIC_RELAXED) *
+				       1e-9);
+		printf("}\n");
 		fflush(stdout);
 		last = done;
 		last_s = t;
@@ -75,6 +83,19 @@ static void progress_start(void)
 void progress(uint64_t done)
 {
 	__atomic_fetch_add(&progress_state.done, done, __ATOMIC_RELAXED);
+}
+
+void progress_piece(uint64_t done, double s)
+{
+	const uint64_t ns = s > 0 ? s * 1e9 : 0;
+	uint64_t longest = __atomic_load_n(&progress_state.longest_ns, __ATOMIC_RELAXED);
+
+	progress(done);
+	while (ns > longest &&
+	       !__atomic_compare_exchange_n(&progress_state.longest_ns, &longest, ns, true,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	__atomic_store_n(&progress_state.timed, true, __ATOMIC_RELAXED);
 }
 
 static void progress_end(void)

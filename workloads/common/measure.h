@@ -19,6 +19,12 @@ void measure_begin(const char *unit);
 /* Add @done units of work by the calling thread; cheap enough for every thousand. */
 void progress(uint64_t done);
 
+/*
+ * The same for a piece of work that took @s seconds. Progress lines then tell the longest
+ * time of any piece since the line before: a stall, if pieces are equal.
+ */
+void progress_piece(uint64_t done, double s);
+
 /* End the measured phase. */
 void measure_end(void);
 

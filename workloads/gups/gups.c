@@ -197,6 +197,7 @@ static uint64_t update(struct job *j, uint64_t updates)
 
 	while (updates) {
 		const uint64_t n = updates < BATCH ? updates : BATCH;
+		const double begin_s = now_s();
 
 		if (opt.mode == HOTSET)
 			sum += update_hotset(j, n);
@@ -205,7 +206,7 @@ static uint64_t update(struct job *j, uint64_t updates)
 		else
 			sum += update_random(j, n);
 		updates -= n;
-		progress(n);
+		progress_piece(n, now_s() - begin_s);
 	}
 	return sum;
 }
