@@ -5,7 +5,7 @@
 
 # What can be said (bench/demeter_bench/options.py): passed on by the environment as it was
 # given, whatever characters it has.
-bench_options := VM DESIGNS WORKLOADS COMMAND FILES ROI PLATFORM PRESET REPEAT JOBS \
+bench_options := VM DESIGNS WORKLOADS COMMAND FILES ROI PLATFORM PRESET PROVISION REPEAT JOBS \
 	FAST_RATIO VM_MEMORY FOOTPRINT NAME FROM
 bench_given := $(foreach o,$(bench_options) DESIGN,$(if $(value $(o)),$(o)))
 $(foreach o,$(bench_given),$(eval override export $(o) := $$(value $(o))))
@@ -23,7 +23,7 @@ configured: $(KCONFIG_CONFIG)
 bench:
 	@$(locked) configured
 	@$(bench) bench --dry-run $(call bench_args,$(bench_options))
-	@$(locked) bench-machines
+	@$(locked) bench-machines $(if $(filter all tiered-balloon,$(PROVISION)),cloud-hypervisor)
 	@$(bench) bench $(call bench_args,$(bench_options))
 
 run:

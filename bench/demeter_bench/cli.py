@@ -23,6 +23,7 @@ from .options import BENCH as OPTIONS
 from .options import Option, add_options, given
 from .platforms import PLATFORMS, require_usable, select
 from .platforms.platform import Platform
+from .provision import PROVISIONS
 from .settings import Settings
 from .workload import title
 from .workloads import WORKLOADS
@@ -78,6 +79,7 @@ def listing(_: argparse.Namespace) -> int:
         "Designs (DESIGNS=)": {name: d.about for name, d in DESIGNS.items()},
         "Workloads (WORKLOADS=)": {name: title(w) for name, w in WORKLOADS.items()},
         "Platforms (PLATFORM=)": {name: p.about for name, p in PLATFORMS.items()},
+        "Ways to provision (PROVISION=)": {name: p.about for name, p in PROVISIONS.items()},
     }
     for heading, entries in sections.items():
         width = min(26, max(map(len, entries)))
@@ -128,21 +130,25 @@ def bench_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     from .progress import Progress
     from .results import make_row, write_summary
     from .table import print_table
+    from .variant import Variant
 
     s = prepare(args)
     platform = PLATFORMS[s.platform](args.build)
     image = args.build / "image/initramfs.cpio"
     if not image.exists():
         raise UserError(f"{image} is missing: run 'make' first")
-    archive = Archive(BENCH, s, platform.versions())
+    versions = platform.versions()
+    for name in s.provision:
+        versions |= PROVISIONS[name].versions(platform)
+    archive = Archive(BENCH, s, versions)
     runs = make_runs(s)
-    console = Console() if sys.stdout.isatty() else Console(width=120)
+    console = Console() if sys.stdout.isatty() else Console(width=140)
     print(f"{len(runs)} VMs, {s.jobs} at a time, on the {s.platform} platform; {archive.folder}")
     try:
         with Progress(runs, console) as show:
             asyncio.run(execute(s, platform, image, archive, runs, show))
         rows = [make_row(s, run) for run in runs]
-        write_summary(archive.folder, rows)
+        write_summary(archive.folder, rows, runs)
         draw(s, rows, runs, archive.folder / "chart.svg")
     except KeyboardInterrupt:
         archive.status("incomplete", "interrupted")
@@ -159,7 +165,8 @@ def bench_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     print_table(s, rows, console)
     for row in rows:
         if not row["verified"]:
-            print(f"failed: {row['workload']} {row['design']} vm{row['vm']}: {row['error']}")
+            variant = Variant(row["design"], row["provision"])
+            print(f"failed: {row['workload']} {variant} vm{row['vm']}: {row['error']}")
     print(f"results: {archive.folder}: summary.csv, summary.json, chart.svg")
     return rows
 
@@ -172,7 +179,7 @@ def show_output(runs: list[Run]) -> None:
     for run in runs:
         if run.folder is None or run.repeat or run.vm:
             continue
-        print(f"--- {run.workload} under {run.design}: end of its output; all: {run.guest}")
+        print(f"--- {run.workload} under {run.variant}: end of its output; all: {run.guest}")
         for name in ("stdout", "stderr"):
             lines = read_text(run.guest / name).splitlines()
             own = [line for line in lines if "verified" not in parse_line(line)]

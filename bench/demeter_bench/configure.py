@@ -23,11 +23,15 @@ from .platforms import PLATFORMS
 from .platforms.machine import forms_two_tiers
 from .platforms.platform import Platform
 from .program import check_program, program_name, with_files
+from .provision import PROVISIONS
+from .provision.provision import shares
 from .settings import FORMAT, MEDIA, MIB, PRESETS, Program, Settings, Tier, check_integers
 from .workloads import ALL, WORKLOADS
 
 # What the guest kernel, its page tables and the image take beside a workload.
 GUEST_RESERVE = 56 * MIB
+# The kernel describes each page of a node by 64 bytes, also those that it does not get.
+PAGES_TO_DESCRIPTIONS = 64
 BOOT_MEMORY = 64 * MIB
 SLOW_MEMORY = 16 * MIB
 FOOTPRINT_SHARE = 0.85
@@ -106,9 +110,15 @@ def usual_designs(kconfig: dict[str, str]) -> tuple[str, ...]:
     )
 
 
-def usual_footprint(memory: int) -> int:
+def reserve(memory: int, provision: tuple[str, ...]) -> int:
+    """What the guest takes beside a workload: nodes that are as large as the VM cost more."""
+    shrinks = any(PROVISIONS[name].shrinks for name in provision)
+    return GUEST_RESERVE + shrinks * memory // PAGES_TO_DESCRIPTIONS
+
+
+def usual_footprint(memory: int, provision: tuple[str, ...]) -> int:
     """What a workload may use of a VM's memory, in whole MiB."""
-    share = min(int(memory * FOOTPRINT_SHARE), memory - GUEST_RESERVE)
+    share = min(int(memory * FOOTPRINT_SHARE), memory - reserve(memory, provision))
     return max(share // MIB * MIB, MIB)
 
 
@@ -172,23 +182,16 @@ def check(s: Settings) -> Settings:
     platform.check(s)
     for one in s.designs:
         check_design(s, one, platform)
-    need = (BOOT_MEMORY if s.program else s.footprint) + GUEST_RESERVE
+    need = (BOOT_MEMORY if s.program else s.footprint) + reserve(s.vm_memory, s.provision)
     if s.vm_memory < need:
         what = "a program" if s.program else f"the footprint of {s.footprint // MIB} MiB"
         raise UserError(
             f"VM_MEMORY: {s.vm_memory // MIB} MiB are too small for {what}: at least "
             f"{-(-need // MIB)} MiB are needed"
         )
-    if s.fast_memory < BOOT_MEMORY:
-        raise UserError(
-            f"FAST_RATIO={s.fast_ratio}: a fast tier of {s.fast_memory // MIB} MiB is too small: "
-            f"the guest boots in it and needs {BOOT_MEMORY // MIB} MiB"
-        )
-    if 0 < s.vm_memory - s.fast_memory < SLOW_MEMORY:
-        raise UserError(
-            f"FAST_RATIO={s.fast_ratio:g}: leaves the slow tier less than "
-            f"{SLOW_MEMORY // MIB} MiB: give it more, or none by FAST_RATIO=1"
-        )
+    check_fast_share(s, s.fast_ratio, f"FAST_RATIO={s.fast_ratio:g}")
+    for one in () if s.program else s.workloads:
+        check_resizes(s, one)
     together = min(s.jobs, max(s.vms) * len(s.designs) * len(s.workloads) * s.repeat)
     host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if together * s.vm_memory > host:
@@ -201,6 +204,43 @@ def check(s: Settings) -> Settings:
     if s.program:
         check_program(s.program, s.vm_memory - need)
     return s
+
+
+def check_fast_share(s: Settings, share: float, what: str) -> None:
+    """Refuse a share of the fast tier with which a guest cannot live."""
+    fast = s.fast_share(share)
+    if fast < BOOT_MEMORY:
+        raise UserError(
+            f"{what}: a fast tier of {fast // MIB} MiB is too small: "
+            f"the guest boots in it and needs {BOOT_MEMORY // MIB} MiB"
+        )
+    if 0 < s.vm_memory - fast < SLOW_MEMORY:
+        raise UserError(
+            f"{what}: leaves the slow tier less than "
+            f"{SLOW_MEMORY // MIB} MiB: give it more, or none by FAST_RATIO=1"
+        )
+
+
+def check_resizes(s: Settings, workload: str) -> None:
+    """Refuse a workload whose nodes are resized where they cannot be."""
+    resizes = WORKLOADS[workload].resizes
+    if not resizes:
+        return
+    able = " ".join(name for name, provision in PROVISIONS.items() if provision.resizes)
+    for name in s.provision:
+        if not PROVISIONS[name].resizes:
+            raise UserError(
+                f"WORKLOADS: {workload} gives nodes other sizes while it runs, which "
+                f"{name} cannot: choose PROVISION={able}"
+            )
+    for design in s.designs:
+        if DESIGNS[design].profiled or len(shares(s, DESIGNS[design])) < 2:
+            raise UserError(
+                f"WORKLOADS: {workload} gives nodes other sizes while it runs: leave out "
+                f"{design} of DESIGNS, for which there are not two"
+            )
+    for _, share in resizes:
+        check_fast_share(s, share, f"WORKLOADS: {workload}: share {share:g} of VM_MEMORY")
 
 
 def check_design(s: Settings, name: str, platform: type[Platform]) -> None:
@@ -243,6 +283,8 @@ def check_selected(s: Settings, kconfig: dict[str, str]) -> Settings:
                 f"DESIGNS: {one} needs the guest kernel {guest}, which is not selected: "
                 "see 'make menuconfig'"
             )
+    for one in s.provision:
+        PROVISIONS[one].check_selected(kconfig)
     PLATFORMS[s.platform].check_selected(kconfig)
     return s
 
@@ -277,6 +319,9 @@ def from_kconfig(
     vms = tuple(dict.fromkeys(integer("VM", count, 1, 1024) for count in counts))
     if not vms:
         raise UserError("VM is empty: give a number of VMs, e.g. VM=9")
+    provision = names(
+        "PROVISION", "static" if args.provision is None else args.provision, PROVISIONS
+    )
     made = Settings(
         platform=platform.name,
         preset=preset,
@@ -285,7 +330,9 @@ def from_kconfig(
         vm_memory=memory,
         fast_ratio=ratio("FAST_RATIO", args.fast_ratio) if args.fast_ratio else percent,
         vcpus=value("VM_VCPUS", 1),
-        footprint=size("FOOTPRINT", args.footprint) if args.footprint else usual_footprint(memory),
+        footprint=size("FOOTPRINT", args.footprint)
+        if args.footprint
+        else usual_footprint(memory, provision),
         vms=vms,
         designs=usual_designs(kconfig)
         if args.designs is None
@@ -297,9 +344,12 @@ def from_kconfig(
         name=args.name or "-".join(chosen[:3])[:64],
         options=platform.options(kconfig),
         program=program,
+        provision=provision,
     )
     if args.designs is None:
         able = (d for d in made.designs if not DESIGNS[d].needs_two_tiers or forms_two_tiers(made))
+        if not program and any(WORKLOADS[w].resizes for w in chosen):
+            able = (d for d in able if len(shares(made, DESIGNS[d])) == 2)
         made = dataclasses.replace(made, designs=tuple(able))
     return check_selected(check(made), kconfig)
 
@@ -338,6 +388,7 @@ def from_json(path: Path, kconfig: dict[str, str]) -> Settings:
     else:
         require_known("WORKLOADS", settings.workloads, WORKLOADS)
     require_known("DESIGNS", settings.designs, DESIGNS)
+    require_known("PROVISION", settings.provision, PROVISIONS)
     return check_selected(check(settings), kconfig)
 
 

@@ -15,6 +15,7 @@ from .designs import DESIGNS
 from .errors import UserError
 from .options import BENCH as OPTIONS
 from .platforms import PLATFORMS
+from .provision import PROVISIONS
 from .workload import title
 from .workloads import WORKLOADS
 
@@ -34,11 +35,13 @@ def tables() -> dict[str, str]:
     options = {f"`{o.name}`\0{o.about}": o.default for o in OPTIONS}
     designs = {f"`{name}`": d.about for name, d in DESIGNS.items()}
     workloads = {f"`{name}`": title(w) for name, w in WORKLOADS.items()}
+    provisions = {f"`{name}`": p.about for name, p in PROVISIONS.items()}
     platforms = {f"`{name}`": p.about for name, p in PLATFORMS.items()}
     return {
         "options": rows(options, "variable", "meaning", "default"),
         "designs": rows(designs, "name", "what it is"),
         "workloads": rows(workloads, "name", "what it is"),
+        "provisions": rows(provisions, "name", "what it is"),
         "platforms": rows(platforms, "name", "what it is"),
     }
 

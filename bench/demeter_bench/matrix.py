@@ -22,11 +22,12 @@ def make_runs(s: Settings) -> list[Run]:
     share the machine exactly they run at once.
     """
     return [
-        Run(workload, design, vms, repeat, vm)
+        Run(workload, design, vms, repeat, vm, provision)
         for repeat in range(s.repeat)
         for vms in s.vms
         for workload in s.workloads
         for design in s.designs
+        for provision in s.provision
         for vm in range(vms)
     ]
 
@@ -39,8 +40,8 @@ async def execute(
 
     async def one(run: Run) -> None:
         async with slots:
-            parts = [run.workload, run.design, f"{run.vms}vms", f"r{run.repeat}", f"vm{run.vm}"]
-            folder = archive.vm_folder(*parts)
+            parts = [str(run.variant), f"{run.vms}vms", f"r{run.repeat}", f"vm{run.vm}"]
+            folder = archive.vm_folder(run.workload, *parts)
             machine = Oracle if DESIGNS[run.design].profiled else Vm
             await machine(s, platform, image, run, job_files(s, run)).execute(folder, show.update)
             save_run(run)

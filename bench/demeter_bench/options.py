@@ -41,6 +41,8 @@ BENCH = (
            "its whole life"),
     Option("PLATFORM", "emulated", "one of the platforms below", "as configured"),
     Option("PRESET", "dram_cxl", "tiers: dram_pmem, dram_cxl, custom", "as configured"),
+    Option("PROVISION", '"static tiered-balloon"',
+           "how VMs get their memory: all, or some of the ways below", "static"),
     Option("REPEAT", "3", "repetitions of everything", "1"),
     Option("JOBS", "2", "machines emulated at the same time", "one per core"),
     Option("FAST_RATIO", "0.2", "share of the fast tier in a VM's memory", "as configured"),

@@ -27,7 +27,7 @@ RECORD = struct.Struct("=QQ")
 PROFILE = "profile"
 KEEP = 4 * MIB
 LIST = "placement"
-# the fast tier's node comes first: see machine.node_memory()
+# the fast tier's node comes first: see provision.shares()
 ENVIRONMENT = f"PLACEMENT=/job/{LIST}\nPLACEMENT_NODES='0 1'\n"
 
 
@@ -66,7 +66,7 @@ class Oracle(Vm):
     async def _profile(self, job: Job, folder: Path, changed: Callable[[], None]) -> bytes:
         """Run the job in slow memory, nothing placed; the pages that it should have in fast."""
         run = self.run
-        first = Run(run.workload, SLOW, run.vms, run.repeat, run.vm)
+        first = Run(run.workload, SLOW, run.vms, run.repeat, run.vm, run.provision)
 
         def progressed() -> None:
             run.simulated_s = first.simulated_s

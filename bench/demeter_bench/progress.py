@@ -25,7 +25,7 @@ def human(rate: float) -> str:
 
 
 def label(run: Run) -> str:
-    return f"{run.workload} {run.design} r{run.repeat} vm{run.vm}/{run.vms}"
+    return f"{run.workload} {run.variant} r{run.repeat} vm{run.vm}/{run.vms}"
 
 
 class Progress:
@@ -55,7 +55,7 @@ class Progress:
             return
         for i, run in enumerate(self.runs):
             if self._states.get(i, "waiting") != run.state and (
-                run.finished or run.state in ("profiling", "running")
+                run.finished or run.state in ("profiling", "provisioning", "running")
             ):
                 print(f"{self._clock()}  {label(run)}: {run.state}{self._details(run)}", flush=True)
             self._states[i] = run.state

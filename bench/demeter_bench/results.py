@@ -14,15 +14,18 @@ from . import design as kernel
 from .archive import write_json
 from .designs import DESIGNS
 from .platforms import PLATFORMS
+from .provision import PROVISIONS
 from .settings import Settings
 from .stream import parse_line, printable
+from .variant import Variant
 from .vm import Run, read_text
 from .workload import check_result
 
 COLUMNS = (
-    "workload", "design", "vms", "vm", "repeat", "platform", "preset", "elapsed_s",
+    "workload", "design", "provision", "vms", "vm", "repeat", "platform", "preset", "elapsed_s",
     "rate", "rate_unit", "promotions", "demotions", "tmm_cpu_s", "tmm_share", "job_sys_s",
-    "fast_hit_ratio", "converged_s", "verified", "init_s", "wall_s", "simulated_s", "error",
+    "fast_hit_ratio", "converged_s", "longest_s", "provision_s", "provision_wall_s",
+    "provision_pages", "verified", "init_s", "wall_s", "simulated_s", "error",
 )  # fmt: skip
 
 TICKS_PER_S = 100
@@ -30,6 +33,16 @@ TICKS_PER_S = 100
 WINDOW_S = 1.0
 TOLERANCE = 0.05
 FINAL_SHARE = 4  # the last quarter of the progress lines is final
+SETTLING_S = 5.0  # after a resize, until the rate is what it will be
+# What a guest does that has too little memory, in pages; beside "stolen", which counts
+# demotions as well, is what of it they were.
+PRESSURE = {
+    "swapped": ("pswpin", "pswpout"),
+    "stolen": ("pgsteal_kswapd", "pgsteal_direct", "pgsteal_khugepaged"),
+    "demoted": kernel.DEMOTIONS,
+    "allocations_stalled": ("allocstall_dma32", "allocstall_normal", "allocstall_movable"),
+    "oom_kills": ("oom_kill",),
+}
 
 
 def vmstat_delta(folder: Path, keys: tuple[str, ...]) -> int | None:
@@ -89,15 +102,21 @@ def hit_ratio(report: dict) -> float | None:
     return misses["fast"] / total if total else None
 
 
+def progress(folder: Path) -> list[dict]:
+    """The progress lines that a workload printed (workloads/common/RESULT.md)."""
+    lines = map(parse_line, read_text(folder / "stdout").splitlines())
+    return [line for line in lines if "t_s" in line and "rate" in line]
+
+
+def longest_s(lines: list[dict]) -> float | None:
+    """The longest time that a piece of work took, of workloads that tell."""
+    return max((line["longest_s"] for line in lines if "longest_s" in line), default=None)
+
+
 def rate_over_time(folder: Path) -> tuple[list[float], list[float]]:
     """The progress lines that a workload printed: seconds, rates."""
-    seconds, rates = [], []
-    for line in read_text(folder / "stdout").splitlines():
-        point = parse_line(line)
-        if "t_s" in point and "rate" in point:
-            seconds.append(point["t_s"])
-            rates.append(point["rate"])
-    return seconds, rates
+    lines = progress(folder)
+    return [line["t_s"] for line in lines], [line["rate"] for line in lines]
 
 
 def converged_s(seconds: list[float], rates: list[float]) -> float | None:
@@ -135,8 +154,8 @@ def make_row(s: Settings, run: Run) -> dict:
     """One row of the summary; what is unknown is None."""
     row = dict.fromkeys(COLUMNS)
     row.update(
-        workload=run.workload, design=run.design, vms=run.vms, vm=run.vm, repeat=run.repeat,
-        platform=s.platform, preset=PLATFORMS[s.platform].preset(s),
+        workload=run.workload, design=run.design, provision=run.provision, vms=run.vms,
+        vm=run.vm, repeat=run.repeat, platform=s.platform, preset=PLATFORMS[s.platform].preset(s),
         wall_s=round(run.wall_s, 2), error=run.error, verified=False,
     )  # fmt: skip
     if run.folder is None:
@@ -158,9 +177,14 @@ def make_row(s: Settings, run: Run) -> dict:
         job_sys_s=job.get("sys_s"),
         fast_hit_ratio=None if ratio is None else round(ratio, 4),
         converged_s=converged_s(*rate_over_time(run.guest)),
+        longest_s=longest_s(progress(run.guest)),
+        provision_s=run.provision_s,
         verified=run.state == "done" and not problems and job["verified"],
         simulated_s=plugin.get("simulated_s"),
     )
+    if PROVISIONS[run.provision].shrinks and run.resizes:
+        first = run.resizes[0]
+        row.update(provision_wall_s=first["wall_s"], provision_pages=first["pages"])
     if run.state == "done" and problems:
         row["error"] = f"the workload left no good result: {problems[0]}"
     elif run.state == "done" and not row["verified"]:
@@ -168,34 +192,86 @@ def make_row(s: Settings, run: Run) -> dict:
     return row
 
 
-def write_summary(folder: Path, rows: list[dict]) -> None:
+def phases(run: Run) -> list[dict]:
+    """What the job did between resizes of its nodes, a member per resize; see docs.
+
+    Empty for a run whose nodes have kept their sizes.
+    """
+    lines = progress(run.guest) if run.folder else []
+    shrinks = PROVISIONS[run.provision].shrinks
+    if len(run.resizes) <= shrinks or not lines:
+        return []
+    begins = [resize["at_s"] for resize in run.resizes]
+    ends = [*begins[1:], lines[-1]["t_s"]]
+    found = []
+    for resize, begin, end in zip(run.resizes, begins, ends, strict=True):
+        mine = [line for line in lines if begin < line["t_s"] <= end]
+        settled = [line["rate"] for line in mine if line["t_s"] > begin + SETTLING_S]
+        found.append(
+            {
+                **resize,
+                "end_s": end,
+                "rate": fmean(line["rate"] for line in mine) if mine else None,
+                "settled_rate": fmean(settled) if settled else None,
+                "longest_s": longest_s(mine),
+                "t_s": [line["t_s"] for line in mine],
+                "rates": [line["rate"] for line in mine],
+            }
+        )
+    return found
+
+
+def resized(runs: list[Run]) -> list[dict]:
+    """What came of every run whose nodes were resized while its job ran."""
+    return [
+        {
+            "workload": run.workload, "design": run.design, "provision": run.provision,
+            "vms": run.vms, "vm": run.vm, "repeat": run.repeat, "phases": found,
+            **{name: vmstat_delta(run.guest, keys) for name, keys in PRESSURE.items()},
+        }
+        for run in runs
+        if (found := phases(run))
+    ]  # fmt: skip
+
+
+def write_summary(folder: Path, rows: list[dict], runs: list[Run]) -> None:
     with (folder / "summary.csv").open("w", newline="") as f:
         writer = csv.DictWriter(f, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     relative = [
-        {"vms": vms, "workload": workload, "time_to_best": by}
+        {"vms": vms, "workload": workload, "time_to_best": named(by)}
         for (vms, workload), by in ratios(rows).items()
     ]
     write_json(
         folder / "summary.json",
-        {"rows": rows, "ratios": relative, "geometric_means": geometric_means(rows)},
+        {
+            "rows": rows,
+            "ratios": relative,
+            "geometric_means": {vms: named(by) for vms, by in geometric_means(rows).items()},
+            "resized": resized(runs),
+        },
     )
 
 
 Group = tuple[int, str]  # number of VMs, workload
 
 
-def mean_times(rows: list[dict]) -> dict[Group, dict[str, float]]:
-    """(VMs, workload) -> design -> mean elapsed seconds.
+def named(by: dict[Variant, float]) -> dict[str, float]:
+    return {str(variant): value for variant, value in by.items()}
 
-    A design of which a run failed there is left out: a mean over the others
+
+def mean_times(rows: list[dict]) -> dict[Group, dict[Variant, float]]:
+    """(VMs, workload) -> variant -> mean elapsed seconds.
+
+    A variant of which a run failed there is left out: a mean over the others
     would compare it on less than was asked of it.
     """
-    times: dict[Group, dict[str, list[float | None]]] = defaultdict(lambda: defaultdict(list))
+    times: dict[Group, dict[Variant, list[float | None]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         elapsed = row["elapsed_s"] if row["verified"] else None
-        times[row["vms"], row["workload"]][row["design"]].append(elapsed)
+        variant = Variant(row["design"], row["provision"])
+        times[row["vms"], row["workload"]][variant].append(elapsed)
     return {
         group: means
         for group, by in times.items()
@@ -203,8 +279,8 @@ def mean_times(rows: list[dict]) -> dict[Group, dict[str, float]]:
     }
 
 
-def ratios(rows: list[dict]) -> dict[Group, dict[str, float]]:
-    """(VMs, workload) -> design -> time relative to the best design there."""
+def ratios(rows: list[dict]) -> dict[Group, dict[Variant, float]]:
+    """(VMs, workload) -> variant -> time relative to the best there."""
     found = {}
     for group, by in mean_times(rows).items():
         best = min(by.values())
@@ -212,10 +288,10 @@ def ratios(rows: list[dict]) -> dict[Group, dict[str, float]]:
     return found
 
 
-def geometric_means(rows: list[dict]) -> dict[int, dict[str, float]]:
-    """VMs -> design -> geometric mean of its ratios over all workloads.
+def geometric_means(rows: list[dict]) -> dict[int, dict[Variant, float]]:
+    """VMs -> variant -> geometric mean of its ratios over all workloads.
 
-    Covers the designs that completed every workload at that number of VMs.
+    Covers the variants that completed every workload at that number of VMs.
     """
     relative = ratios(rows)
     means = {}

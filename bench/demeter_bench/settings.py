@@ -94,6 +94,7 @@ class Settings:
     name: str
     options: Any  # the platform's own: an instance of its Options
     program: Program | None = None
+    provision: tuple[str, ...] = ("static",)  # how the VMs get their memory
     format: int = field(default=FORMAT)
 
     def to_json(self) -> dict[str, Any]:
@@ -102,7 +103,11 @@ class Settings:
     @property
     def fast_memory(self) -> int:
         """Bytes of the fast tier, in whole MiB."""
-        return round(self.vm_memory * self.fast_ratio / MIB) * MIB
+        return self.fast_share(self.fast_ratio)
+
+    def fast_share(self, share: float) -> int:
+        """Bytes of a fast tier that has this share of the VM's memory, in whole MiB."""
+        return round(self.vm_memory * share / MIB) * MIB
 
     @property
     def tiers(self) -> int:

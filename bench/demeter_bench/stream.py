@@ -23,6 +23,7 @@ MAX_TOTAL = 1 << 30
 
 HEADER = re.compile(
     rb"(?:L (?P<line>.*)"
+    rb"|P (?P<uptime>\d{1,9}\.\d{1,3})"
     rb"|F (?P<name>[a-z][a-z0-9_.-]{0,63}) (?P<size>\d{1,12})"
     rb"|E (?P<status>\d{1,3}))\n"
 )
@@ -49,7 +50,7 @@ def parse_line(text: str) -> dict[str, Any]:
         return {}
     if not isinstance(found, dict):
         return {}
-    for key in ("t_s", "rate", "seconds", "init_s", "sys_s"):
+    for key in ("t_s", "rate", "longest_s", "seconds", "init_s", "sys_s"):
         if key in found and not is_number(found[key]):
             del found[key]
     return found
@@ -65,6 +66,8 @@ class JobStream:
 
     folder: Path
     status: int | None = None  # of the job, once it ended
+    # the guest's uptime when it began to wait for its memory, and when it went on
+    waited: list[float] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     _buffer: bytearray = field(default_factory=bytearray)
     _files: int = 0
@@ -102,6 +105,11 @@ class JobStream:
             raise StreamError(f"no record: {header[:40]!r}")
         if match["line"] is not None:
             self.lines.append(match["line"].decode(errors="replace"))
+            return end + 1
+        if match["uptime"] is not None:
+            if len(self.waited) == 2:
+                raise StreamError("the guest waits more than once")
+            self.waited.append(float(match["uptime"]))
             return end + 1
         if match["status"] is not None:
             self.status = int(match["status"])

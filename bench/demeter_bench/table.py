@@ -8,10 +8,11 @@ from statistics import fmean
 from rich.console import Console
 from rich.table import Table
 
-from .designs import DESIGNS
 from .platforms import PLATFORMS
+from .provision import PROVISIONS
 from .results import geometric_means, mean_times, ratios
 from .settings import Settings
+from .variant import variants
 
 
 def mean_of(rows: list[dict], key: str) -> str:
@@ -33,35 +34,45 @@ def print_table(s: Settings, rows: list[dict], console: Console) -> None:
     times, relative = mean_times(rows), ratios(rows)
     platform = PLATFORMS[s.platform].label(s)
     table = Table(title=f"Means over VMs and repetitions ({platform})")
-    for column in (
+    shrinks = any(PROVISIONS[name].shrinks for name in s.provision)
+    columns = [
         "VMs", "workload", "design", "elapsed s", "time/best", "promoted", "demoted",
-        "TMM CPU s", "fast hits", "verified",
-    ):  # fmt: skip
+        "TMM CPU s", "fast hits", *(["resize s", "pages"] if shrinks else []), "verified",
+    ]  # fmt: skip
+    for column in columns:
         text = column in ("workload", "design")
         table.add_column(column, justify="left" if text else "right", no_wrap=True)
     for vms in s.vms:
         for workload in s.workloads:
-            for design in s.designs:
-                key = (vms, workload, design)
-                mine = [r for r in rows if (r["vms"], r["workload"], r["design"]) == key]
-                time = times.get((vms, workload), {}).get(design)
+            for variant in variants(s):
+                key = (vms, workload, *variant)
+                mine = [
+                    r for r in rows
+                    if (r["vms"], r["workload"], r["design"], r["provision"]) == key
+                ]  # fmt: skip
+                time = times.get((vms, workload), {}).get(variant)
                 table.add_row(
                     str(vms),
                     workload,
-                    DESIGNS[design].title,
+                    variant.title,
                     seconds(time),
-                    f"{relative[vms, workload][design]:.2f}" if time is not None else "-",
+                    f"{relative[vms, workload][variant]:.2f}" if time is not None else "-",
                     mean_of(mine, "promotions"),
                     mean_of(mine, "demotions"),
                     mean_of(mine, "tmm_cpu_s"),
                     mean_of(mine, "fast_hit_ratio"),
+                    *(
+                        [mean_of(mine, "provision_wall_s"), mean_of(mine, "provision_pages")]
+                        if shrinks
+                        else []
+                    ),
                     f"{sum(r['verified'] for r in mine)}/{len(mine)}",
                 )
             table.add_section()
     # of one workload it would repeat the rows above
     means_by_vms = geometric_means(rows) if len(s.workloads) > 1 else {}
     for vms, means in means_by_vms.items():
-        for design, value in means.items():
-            title = DESIGNS[design].title
-            table.add_row(str(vms), "geometric mean", title, "", f"{value:.2f}", *[""] * 5)
+        for variant, value in means.items():
+            rest = [""] * (len(columns) - 5)
+            table.add_row(str(vms), "geometric mean", variant.title, "", f"{value:.2f}", *rest)
     console.print(table)

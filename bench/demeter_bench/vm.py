@@ -16,29 +16,36 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from . import processes
 from .archive import write_json
+from .design import Design
 from .designs import DESIGNS
 from .platforms import PLATFORMS
 from .platforms.platform import Platform
 from .program import job as program_job
+from .provision import PROVISIONS
+from .provision.provision import ProvisionError, shares
+from .provision.session import Session
 from .settings import Settings
+from .sockets import address
 from .stream import JobStream, StreamError, parse_line, printable
+from .variant import Variant
 from .workload import Size
 from .workloads import WORKLOADS
 
 POLL_S = 0.5
-GRACE_S = 5.0
 CHUNK = 1 << 20
 MAX_OUTPUT = 1 << 30
+WAITS = "provision"  # with this file in its job, the guest waits for its memory
 NOT_FOUND = 127  # the shell's status for a command that is not there
 # Files of a job by their places in the guest, below /job or from its root if they begin
 # with a slash: the content, or the path of what is copied, mode and all; of a folder,
@@ -56,18 +63,29 @@ class Run:
     vms: int  # at once, of which this is number vm
     repeat: int
     vm: int
-    state: str = "waiting"  # waiting, profiling, booting, running, ending, done, failed
+    provision: str = "static"
+    # waiting, profiling, booting, provisioning, running, ending, done, failed
+    state: str = "waiting"
     error: str = ""
     simulated_s: float = 0.0
+    measured_s: float = 0.0  # of the measured phase so far
     rate: float = 0.0
     rate_unit: str = ""
     wall_s: float = 0.0
+    # what happened to its memory (session.py), and what of its own time the guest waited for
+    # that before the job
+    resizes: list[dict[str, Any]] = field(default_factory=list)
+    provision_s: float | None = None
     folder: Path | None = None
 
     @property
     def seed(self) -> int:
         """Differs between VMs and repetitions, not between designs."""
         return 1 + 1024 * self.repeat + self.vm
+
+    @property
+    def variant(self) -> Variant:
+        return Variant(self.design, self.provision)
 
     @property
     def guest(self) -> Path:
@@ -84,12 +102,24 @@ def job_files(s: Settings, run: Run) -> Job:
     """The job of a run: a workload, or the user's program."""
     environment = {"OMP_NUM_THREADS": s.vcpus, "JOB_VM": run.vm, "JOB_DESIGN": run.design}
     env = "".join(f"{key}={shlex.quote(str(v))}\n" for key, v in environment.items())
-    setup = DESIGNS[run.design].setup
+    job: dict[str, str | bytes | Path] = {"env": env, "setup": DESIGNS[run.design].setup}
+    if PROVISIONS[run.provision].shrinks:
+        job[WAITS] = ""
     if s.program:
-        return {"env": env, "setup": setup, **program_job(s.program, run.workload)}
+        return {**job, **program_job(s.program, run.workload)}
     size = Size(s.footprint, s.vcpus, PLATFORMS[s.platform].scale)
     command = WORKLOADS[run.workload].command(size, run.seed)
-    return {"env": env, "setup": setup, "run": f"exec /usr/bin/{command}\n"}
+    return {**job, "run": f"exec /usr/bin/{command}\n"}
+
+
+def resize_plan(s: Settings, design: Design, workload: str) -> list[tuple[float, list[int]]]:
+    """(second of the measured phase, bytes of each node) as the workload wants them."""
+    if s.program:
+        return []
+    return [
+        (moment, [size for _, size in shares(s, design, s.fast_share(share))])
+        for moment, share in WORKLOADS[workload].resizes
+    ]
 
 
 def write_initrd(image: Path, files: Job, folder: Path) -> None:
@@ -129,20 +159,16 @@ def write_initrd(image: Path, files: Job, folder: Path) -> None:
 
 def ask_plugin(folder: Path) -> dict | None:
     """The emulator's report as of now, None when it does not answer."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with socket.socket(socket.AF_UNIX) as s:
+        with socket.socket(socket.AF_UNIX) as s, address(folder / "tmem.sock") as short:
             s.settimeout(0.5)
-            # a path of any length, within the limit of a socket address
-            s.connect(f"/proc/self/fd/{fd}/tmem.sock")
+            s.connect(short)
             text = b""
             while data := s.recv(1 << 16):
                 text += data
         return json.loads(text)
     except (OSError, ValueError):
         return None
-    finally:
-        os.close(fd)
 
 
 class Vm:
@@ -153,20 +179,24 @@ class Vm:
 
     async def execute(self, folder: Path, changed: Callable[[], None]) -> None:
         """Run the job; the run's state says what came of it."""
-        run = self.run
+        run, design = self.run, DESIGNS[self.run.design]
         run.folder = folder
         started = time.monotonic()
+        kind = PROVISIONS[run.provision]
+        provision = kind(self.platform.build, folder, kind.layout(self.s, design))
+        session = Session(provision, folder, resize_plan(self.s, design, run.workload))
         try:
             run.guest.mkdir()
             write_initrd(self.image, self.job, folder)
-            command = self.platform.job_command(self.s, DESIGNS[run.design], run.vms, run.seed)
+            command = self.platform.job_command(self.s, design, run.vms, run.seed, kind)
             (folder / "command").write_text(shlex.join(command) + "\n")
             run.state = "booting"
             changed()
-            error = await self._supervise(command, folder, started, changed)
+            error = await self._supervise(command, session, folder, started, changed)
         except (OSError, subprocess.SubprocessError) as problem:
             error = f"cannot run: {problem}"
         finally:
+            run.resizes = session.to_json()
             for leftover in ("initrd", "stream"):
                 (folder / leftover).unlink(missing_ok=True)
         run.wall_s = time.monotonic() - started
@@ -174,28 +204,41 @@ class Vm:
         changed()
 
     async def _supervise(
-        self, command: list[str], folder: Path, started: float, changed: Callable[[], None]
+        self,
+        command: list[str],
+        session: Session,
+        folder: Path,
+        started: float,
+        changed: Callable[[], None],
     ) -> str:
         """Run the hypervisor until it exits; returns what failed, "" if nothing."""
         stream = JobStream(self.run.guest)
-        with (folder / "hypervisor.log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                # whatever the guest prints, no file of the VM grows without end
-                "prlimit", f"--fsize={self.s.vm_memory + MAX_OUTPUT}",
-                "setpriv", "--pdeathsig", "KILL", *command,
-                cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
+        # whatever the guest prints, no file of the VM grows without end
+        limit = ["prlimit", f"--fsize={self.s.vm_memory + MAX_OUTPUT}"]
         try:
-            return await self._follow(process, stream, folder, started, changed)
+            await session.start()
+            process = await processes.start([*limit, *command], folder, folder / "hypervisor.log")
+            provisioning = asyncio.ensure_future(session.run())
+            try:
+                return await self._follow(
+                    process, session, provisioning, stream, folder, started, changed
+                )
+            finally:
+                provisioning.cancel()
+                await asyncio.gather(provisioning, return_exceptions=True)
+                await processes.stop(process)
         except StreamError as problem:
             return f"the guest's results are broken: {problem}"
+        except ProvisionError as problem:
+            return str(problem)
         finally:
-            await stop(process)
+            await session.stop()
 
     async def _follow(
         self,
         process: asyncio.subprocess.Process,
+        session: Session,
+        provisioning: asyncio.Future[None],
         stream: JobStream,
         folder: Path,
         started: float,
@@ -213,14 +256,32 @@ class Vm:
                 await asyncio.sleep(0)
                 if time.monotonic() - started > self.s.timeout_s:
                     return f"timed out after {self.s.timeout_s} s"
-            if stream.status is not None and self.run.state == "running":
-                self.run.state = "ending"
+            self._progress(stream)
+            session.tell(len(stream.waited) > 0, self.run.measured_s)
             report = await asyncio.to_thread(ask_plugin, folder)
             if report:
                 self.run.simulated_s = report["simulated_s"]
             changed()
             if ended:
-                return self._verdict(process.returncode or 0, stream, folder)
+                error = self._verdict(process.returncode or 0, stream, folder)
+                return error or session.unfinished()
+            if session.provision.fault():
+                return session.provision.fault()
+            # what fails at the guest's end is its job, not its memory
+            if provisioning.done() and stream.status is None:
+                provisioning.result()
+
+    def _progress(self, stream: JobStream) -> None:
+        """Note how far the guest is."""
+        run = self.run
+        if len(stream.waited) == 1:
+            run.state = "provisioning"
+        elif stream.waited:
+            run.provision_s = round(stream.waited[1] - stream.waited[0], 3)
+            if run.state == "provisioning":
+                run.state = "running"
+        if stream.status is not None and run.state == "running":
+            run.state = "ending"
 
     def _read(self, stream: JobStream, folder: Path, position: int) -> tuple[int, bool]:
         """Feed a chunk of what the guest sent; the new position, and if it was a full one."""
@@ -233,6 +294,8 @@ class Vm:
             if self.run.state == "booting":
                 self.run.state = "running"
             parsed = parse_line(line)
+            if "t_s" in parsed:
+                self.run.measured_s = parsed["t_s"]
             if "rate" in parsed:
                 self.run.rate = parsed["rate"]
                 self.run.rate_unit = printable(str(parsed.get("rate_unit", "")), 20)
@@ -270,20 +333,6 @@ def read_text(path: Path) -> str:
         return ""
 
 
-async def stop(process: asyncio.subprocess.Process) -> None:
-    """End the hypervisor, also while being cancelled ourselves."""
-    if process.returncode is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(signal.SIGTERM)
-    try:
-        await asyncio.wait_for(asyncio.shield(process.wait()), GRACE_S)
-    except (TimeoutError, asyncio.CancelledError):
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
 def save_run(run: Run) -> None:
     """Leave the outcome beside the run's files."""
     assert run.folder is not None
@@ -292,11 +341,14 @@ def save_run(run: Run) -> None:
         {
             "workload": run.workload,
             "design": run.design,
+            "provision": run.provision,
             "vms": run.vms,
             "repeat": run.repeat,
             "vm": run.vm,
             "state": run.state,
             "error": run.error,
             "wall_s": round(run.wall_s, 3),
+            "provision_s": run.provision_s,
+            "resizes": run.resizes,
         },
     )

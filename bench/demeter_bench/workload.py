@@ -38,6 +38,9 @@ class Workload:
     timeline: bool = False
     # the workload that it is another form of; not meant by "all"
     form_of: str | None = None
+    # (second of the measured phase, share of the fast tier in the VM's memory from then on),
+    # in ascending order
+    resizes: tuple[tuple[float, float], ...] = ()
     # whether it takes --threads
     threads: bool = True
     # arguments that the sanitizers manage in seconds; another form needs none

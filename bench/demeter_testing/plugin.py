@@ -21,8 +21,9 @@ from demeter_bench import designs
 from demeter_bench.designs import DESIGNS
 from demeter_bench.oracle import Oracle
 from demeter_bench.platforms.emulated import Emulated
+from demeter_bench.provision import PROVISIONS
 from demeter_bench.settings import MIB, PRESETS, Settings
-from demeter_bench.vm import Job, Run, Vm
+from demeter_bench.vm import WAITS, Job, Run, Vm
 
 from . import BUILD, missing
 
@@ -127,7 +128,7 @@ def compiled(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def boot(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
-    """boot(command, design="first-touch", setup="", ..., **changes) -> Run.
+    """boot(command, design="first-touch", provision="static", setup="", ..., **changes) -> Run.
 
     Runs the shell command as a job in a freshly booted emulated VM with the
     settings changed as asked; the files are in run.folder. With perf, the guest
@@ -140,6 +141,7 @@ def boot(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     def run_job(
         command: str | None,
         design: str = "first-touch",
+        provision: str = "static",
         setup: str = "",
         perf: bool = False,
         files: Sequence[Path] = (),
@@ -157,11 +159,12 @@ def boot(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         if guest:
             chosen = dataclasses.replace(DESIGNS[design], guest=guest)
             monkeypatch.setitem(designs.DESIGNS, design, chosen)
-        run = Run("gups", design, vms=s.vms[0], repeat=0, vm=0)
+        run = Run("gups", design, vms=s.vms[0], repeat=0, vm=0, provision=provision)
         folder = tmp_path / f"vm{count}"
         folder.mkdir()
         count += 1
-        own: Job = {"env": "OMP_NUM_THREADS=1\n", "run": f"{command}\n"}
+        waits = {WAITS: ""} if PROVISIONS[provision].shrinks else {}
+        own: Job = {"env": "OMP_NUM_THREADS=1\n", **waits, "run": f"{command}\n"}
         files_of_job = {**own, "setup": setup, **(job or {}), **{p.name: p for p in files}}
         driver = Oracle if DESIGNS[design].profiled else Vm
         vm = driver(s, Emulated(BUILD, **machine), BUILD / image, run, files_of_job)

@@ -12,10 +12,12 @@ from demeter_bench.designs import DESIGNS
 from demeter_bench.errors import UserError
 from demeter_bench.matrix import make_runs
 from demeter_bench.platforms import PLATFORMS, detect, require_usable, select
-from demeter_bench.platforms.emulated import Emulated, physical_ranges, plugin_args
+from demeter_bench.platforms.emulated import Emulated, plugin_args
 from demeter_bench.platforms.kvm import Kvm
-from demeter_bench.platforms.machine import forms_two_tiers, node_memory
+from demeter_bench.platforms.machine import forms_two_tiers, physical_ranges
 from demeter_bench.platforms.platform import Platform
+from demeter_bench.provision.provision import shares
+from demeter_bench.provision.static import Static
 from demeter_bench.settings import MIB, PRESETS, Settings
 from demeter_bench.vm import job_files
 
@@ -23,11 +25,11 @@ GIB = 1 << 30
 
 
 def test_nodes(settings: Settings):
-    assert node_memory(settings, DESIGNS["tpp"]) == [("fast", 256 * MIB), ("slow", 256 * MIB)]
-    assert node_memory(settings, DESIGNS["all-fast"]) == [("fast", 512 * MIB)]
-    assert node_memory(settings, DESIGNS["all-slow"]) == [("slow", 512 * MIB)]
+    assert shares(settings, DESIGNS["tpp"]) == [("fast", 256 * MIB), ("slow", 256 * MIB)]
+    assert shares(settings, DESIGNS["all-fast"]) == [("fast", 512 * MIB)]
+    assert shares(settings, DESIGNS["all-slow"]) == [("slow", 512 * MIB)]
     full = dataclasses.replace(settings, fast_ratio=1.0)
-    assert node_memory(full, DESIGNS["tpp"]) == [("fast", 512 * MIB)]
+    assert shares(full, DESIGNS["tpp"]) == [("fast", 512 * MIB)]
 
 
 def test_physical_ranges_below_the_hole():
@@ -41,7 +43,7 @@ def test_physical_ranges_around_the_hole():
 
 
 def test_plugin_gets_a_share_of_the_bandwidth(settings: Settings):
-    one, nine = (plugin_args(settings, DESIGNS["tpp"], n) for n in (1, 9))
+    one, nine = (plugin_args(settings, Static.layout(settings, DESIGNS["tpp"]), n) for n in (1, 9))
     assert "tier=fast:68.7:68.7:88157:88157:dram" in one
     assert "tier=slow:176.6:176.6:2379:2379:pmem" in nine
     assert "map=0:0x0:0x10000000" in one and "map=1:0x10000000:0x10000000" in one

@@ -25,10 +25,12 @@ from demeter_bench.results import (
 )
 from demeter_bench.settings import Settings
 from demeter_bench.table import seconds
+from demeter_bench.variant import Variant
 from demeter_bench.vm import Run
 
 FINAL = {"workload": "gups", "parameters": {}, "seconds": 2.5, "rate": 4e6, "init_s": 0.5,
          "rate_unit": "updates/s", "sys_s": 0.25, "verified": True}  # fmt: skip
+TPP, ALL_FAST = Variant("tpp"), Variant("all-fast")
 TIER = {"read_misses": 0, "write_misses": 0}
 
 
@@ -147,7 +149,7 @@ def test_row_of_nothing(settings: Settings, tmp_path: Path):
 
 def row(design: str, elapsed: float, workload: str = "gups", verified: bool = True) -> dict:
     return {**dict.fromkeys(COLUMNS), "vms": 1, "workload": workload, "design": design,
-            "elapsed_s": elapsed, "verified": verified}  # fmt: skip
+            "provision": "static", "elapsed_s": elapsed, "verified": verified}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -162,14 +164,15 @@ def row(design: str, elapsed: float, workload: str = "gups", verified: bool = Tr
 )
 def test_lies_are_not_verified(settings: Settings, folder: Path, final: str):
     (folder / "guest/stdout").write_text(final + "\n")
-    row = make_row(settings, Run("gups", "tpp", 1, 0, 0, state="done", folder=folder))
+    run = Run("gups", "tpp", 1, 0, 0, state="done", folder=folder)
+    row = make_row(settings, run)
     assert row["verified"] is False and "no good result" in row["error"]
-    write_summary(folder, [row])
+    write_summary(folder, [row], [run])
 
 
 def test_a_design_with_a_failed_run_has_no_mean():
     rows = [row("tpp", 2.0), row("tpp", 4.0, verified=False), row("all-fast", 1.0)]
-    assert mean_times(rows) == {(1, "gups"): {"all-fast": 1.0}}
+    assert mean_times(rows) == {(1, "gups"): {ALL_FAST: 1.0}}
 
 
 def test_times_in_the_table():
@@ -183,14 +186,14 @@ def test_ratios():
         row("all-fast", 1.5),
         row("all-slow", 9, verified=False),
     ]
-    assert mean_times(rows) == {(1, "gups"): {"tpp": 3.0, "all-fast": 1.5}}
-    assert ratios(rows) == {(1, "gups"): {"tpp": 2.0, "all-fast": 1.0}}
+    assert mean_times(rows) == {(1, "gups"): {TPP: 3.0, ALL_FAST: 1.5}}
+    assert ratios(rows) == {(1, "gups"): {TPP: 2.0, ALL_FAST: 1.0}}
 
 
 def test_geometric_means():
     rows = [row("tpp", 2.0), row("all-fast", 1.0), row("tpp", 8.0, "memlat"),
             row("all-fast", 1.0, "memlat"), row("all-slow", 3.0)]  # fmt: skip
-    assert geometric_means(rows) == {1: {"tpp": pytest.approx(4.0), "all-fast": 1.0}}
+    assert geometric_means(rows) == {1: {TPP: pytest.approx(4.0), ALL_FAST: 1.0}}
 
 
 def test_summary_and_chart(settings: Settings, folder: Path, tmp_path: Path):
@@ -201,7 +204,7 @@ def test_summary_and_chart(settings: Settings, folder: Path, tmp_path: Path):
         run.state, run.folder = "done", folder
     rows = [make_row(s, run) for run in runs]
     rows[0].update(verified=False)
-    write_summary(tmp_path, rows)
+    write_summary(tmp_path, rows, runs)
     with (tmp_path / "summary.csv").open() as f:
         read = list(csv.DictReader(f))
     assert len(read) == 6 and read[1]["design"] == "tpp" and read[1]["rate"] == "4000000.0"

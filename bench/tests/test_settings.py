@@ -19,7 +19,7 @@ from demeter_bench.workloads import ALL, WORKLOADS, symbol
 
 KCONFIG: dict[str, str] = {
     "PRESET_DRAM_PMEM": "y", "VM_MEMORY_MB": "512", "VM_FAST_PERCENT": "20",
-    "QEMU_EMULATED": "y", **{symbol(name): "y" for name in WORKLOADS},
+    "QEMU_EMULATED": "y", "TIERED_BALLOON": "y", **{symbol(name): "y" for name in WORKLOADS},
     **{name: "y" for name in map(design_symbol, DESIGNS) if name},
 }  # fmt: skip
 
@@ -99,11 +99,53 @@ def test_given():
         (["--vm-memory", "lots"], "VM_MEMORY=lots: not a size"),
         (["--vm-memory", "600000K"], "VM_MEMORY=600000K: must be whole MiB"),
         (["--vm-memory", "0"], "VM_MEMORY=0: must be whole MiB"),
-        (["--vm-memory", "4000G"], "more than an emulated VM can have"),
+        (["--vm-memory", "4000G"], "more than an emulated VM can have with PROVISION=static"),
         (["--vm-memory", "120G", "--jobs", "64", "--repeat", "64"], "exceed this machine's"),
         (["--footprint", "0"], "FOOTPRINT=0: must be whole MiB"),
         (["--repeat", "0"], "REPEAT=0: must be"),
         (["--jobs", "0"], "JOBS=0: must be"),
+        (["--provision", "moon"], "PROVISION: unknown: moon; there are: static tiered-balloon"),
+        (["--provision", ""], "PROVISION is empty"),
+        (["--provision", "static virtio-balloon", "--footprint", "456M"], "at least 520 MiB"),
+        (
+            ["--vm-memory", "70G", "--jobs", "1", "--provision", "virtio-balloon"],
+            "more than an emulated VM can have with PROVISION=virtio-balloon",
+        ),
+        (["--workloads", "gups-resize"], "which static cannot: choose PROVISION=tiered-balloon"),
+        (
+            ["--workloads", "gups-resize", "--provision", "tiered-balloon virtio-mem"],
+            "which virtio-mem cannot",
+        ),
+        (
+            ["--workloads", "gups-resize", "--provision", "tiered-balloon"],
+            "share 0.1 of VM_MEMORY: a fast tier of 51 MiB is too small",
+        ),
+        (
+            [
+                "--workloads",
+                "gups-resize",
+                "--provision",
+                "tiered-balloon",
+                "--vm-memory",
+                "1G",
+                "--designs",
+                "tpp all-fast",
+            ],
+            "leave out all-fast of DESIGNS",
+        ),
+        (
+            [
+                "--workloads",
+                "gups-resize",
+                "--provision",
+                "tiered-balloon",
+                "--vm-memory",
+                "1G",
+                "--designs",
+                "oracle",
+            ],
+            "leave out oracle of DESIGNS",
+        ),
         (["--name", "../x"], "NAME=../x: at most 64 letters"),
     ],
 )
@@ -184,7 +226,38 @@ def test_share():
     assert ninth.read_mbps == fast.read_mbps // 9 and ninth.read_ps == fast.read_ps
 
 
-@pytest.mark.parametrize("more", [(), ("--command", "/job/sh -c true", "--files", "/bin/sh")])
+def test_ways_to_provision():
+    assert make().provision == ("static",)
+    s = make("--provision", "tiered-balloon static")
+    assert s.provision == ("tiered-balloon", "static")
+    # the same for all, so that they compare
+    small = ("--vm-memory", "256M", "--fast-ratio", "0.5")
+    assert make(*small).footprint == 200 * MIB
+    assert make(*small, "--provision", "static virtio-balloon").footprint == 196 * MIB
+
+
+def test_what_resizes_nodes_runs_under_the_designs_that_have_two():
+    args = ("--workloads", "gups-resize", "--provision", "tiered-balloon", "--vm-memory", "1G")
+    assert make(*args).designs == ("demeter", "first-touch", "tpp")
+
+
+def test_the_tiered_balloon_is_selected():
+    without = {k: v for k, v in KCONFIG.items() if k != "TIERED_BALLOON"}
+    with pytest.raises(UserError, match="tiered-balloon needs CONFIG_TIERED_BALLOON"):
+        make("--provision", "tiered-balloon", kconfig=without)
+    assert make(kconfig=without).provision == ("static",)
+
+
+def test_an_archive_from_before_there_were_ways_to_provision(tmp_path: Path):
+    settings = make().to_json()
+    del settings["provision"]
+    (tmp_path / "config.json").write_text(json.dumps({"settings": settings}))
+    assert from_json(tmp_path, KCONFIG) == make()
+
+
+@pytest.mark.parametrize(
+    "more", [(), ("--provision", "all"), ("--command", "/job/sh -c true", "--files", "/bin/sh")]
+)
 def test_json_round_trip(tmp_path: Path, more: tuple[str, ...]):
     s = make("--vm", "1 9", "--designs", "tpp demeter", *more)
     path = tmp_path / "config.json"
@@ -245,6 +318,9 @@ def test_json_refused(tmp_path: Path, text: str):
         ),
         ("program", {"surprise": 1}),
         ("platform", "moon"),
+        ("provision", []),
+        ("provision", ["moon"]),
+        ("provision", "static"),
         ("name", "../x"),
         ("surprise", 1),
     ],

@@ -26,6 +26,14 @@ def test_records(tmp_path: Path, step: int):
     assert stream.status == 3
 
 
+def test_a_guest_that_waits_for_its_memory(tmp_path: Path):
+    stream = JobStream(tmp_path)
+    stream.feed(b"L x\nP 0.25\n")
+    assert stream.waited == [0.25] and stream.status is None
+    stream.feed(b"P 12.50\nE 0\n")
+    assert stream.waited == [0.25, 12.5] and stream.status == 0
+
+
 def test_after_the_end(tmp_path: Path):
     stream = JobStream(tmp_path)
     stream.feed(GOOD + b"F late 1\nx\n")
@@ -45,6 +53,9 @@ def test_after_the_end(tmp_path: Path):
         b"F name 1\nxy\n",
         b"E x\n",
         b"E 1000\n",
+        b"P -1.0\n",
+        b"P 1e9\n",
+        b"P 1.0\nP 2.0\nP 3.0\n",
         b"L " + b"x" * 70000,
         b"\n",
     ],

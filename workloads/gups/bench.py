@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""gups in the benchmark: sizes, command lines of its four forms, what its tests run."""
+"""gups in the benchmark: sizes, command lines of its five forms, what its tests run."""
 
 from demeter_bench.workload import REPORT_MS, Size, Workload
 
@@ -22,6 +22,11 @@ def phase(size: Size, seed: int) -> str:
     return command(size, seed, "--hot-weight 0.9 --reverse --phase 0.5", times=2)
 
 
+def resize(size: Size, seed: int) -> str:
+    """Give each size of the fast tier fifteen seconds or more."""
+    return command(size, seed, times=4)
+
+
 def uniform(size: Size, seed: int) -> str:
     """Make nothing hot, so that there is nothing to move."""
     return command(size, seed, "--mode random")
@@ -42,6 +47,13 @@ WORKLOADS = {
     ),
     "gups-phase": Workload(
         phase, about="the hot set moves half-way", timeline=True, form_of="gups"
+    ),
+    "gups-resize": Workload(
+        resize,
+        about="the fast tier is doubled, then quartered, on the way",
+        timeline=True,
+        form_of="gups",
+        resizes=((15, 0.4), (30, 0.1)),
     ),
     "gups-uniform": Workload(uniform, about="nothing is hot", form_of="gups"),
     "gups-zipf": Workload(zipf, about="popularity by Zipf's law", timeline=True, form_of="gups"),

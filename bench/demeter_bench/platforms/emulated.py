@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..design import Design
+from ..designs import DESIGNS
 from ..errors import UserError
+from ..provision import PROVISIONS
+from ..provision.provision import Node, Provision
+from ..provision.static import Static
 from ..settings import MIB, Settings, Tier, check_integers
 from . import machine
 from .platform import Platform
 
-# The memory model addresses 128 GiB, among them the hole below 4 GiB.
-MAX_MEMORY = 124 << 30
+# What the memory model addresses, among it the hole below 4 GiB.
+MAX_ADDRESS = 128 << 30
 LINE = 64
-
-# q35 puts what does not fit below 4 GiB above it (QEMU, hw/i386/pc_q35.c).
-LOW_LIMIT = 0xB000_0000
-LOW_SPLIT = 0x8000_0000
-HIGH_BASE = 1 << 32
 TIERS = ("fast", "slow")
 
 # An Ice Lake server, as far as TCG goes. QEMU's model 134 is not a server's.
@@ -35,19 +34,7 @@ CPU_ABSENT = (
 CPU = ",".join(["Icelake-Server", "model=106", "stepping=6", *(f"-{x}" for x in CPU_ABSENT)])
 
 
-def physical_ranges(begin: int, size: int, total: int) -> list[tuple[int, int]]:
-    """Guest physical (base, size) of RAM offsets [begin, begin + size)."""
-    low = total if total < LOW_LIMIT else LOW_SPLIT
-    ranges = []
-    if begin < low:
-        ranges.append((begin, min(size, low - begin)))
-    if begin + size > low:
-        start = max(begin, low)
-        ranges.append((HIGH_BASE + start - low, begin + size - start))
-    return ranges
-
-
-def plugin_args(s: Settings, design: Design, vms: int) -> list[str]:
+def plugin_args(s: Settings, nodes: list[Node], vms: int) -> list[str]:
     """The tmem plugin's options for one machine out of vms."""
 
     def tier(name: str) -> str:
@@ -56,11 +43,8 @@ def plugin_args(s: Settings, design: Design, vms: int) -> list[str]:
         return f"tier={name}:{latencies}:{t.read_mbps}:{t.write_mbps}:{t.media}"
 
     args = [tier(name) for name in TIERS]
-    begin = 0
-    for name, size in machine.node_memory(s, design):
-        for base, length in physical_ranges(begin, size, s.vm_memory):
-            args.append(f"map={TIERS.index(name)}:{base:#x}:{length:#x}")
-        begin += size
+    for name, base, length in machine.node_ranges(nodes):
+        args.append(f"map={TIERS.index(name)}:{base:#x}:{length:#x}")
     o: Emulated.Options = s.options
     return [
         *args,
@@ -150,11 +134,14 @@ class Emulated(Platform):
             )
         if o.streams and not is_pow2(o.streams):
             raise UserError(f"EMU_STREAMS={o.streams}: must be 0 or a power of two")
-        if s.vm_memory > MAX_MEMORY:
-            raise UserError(
-                f"VM_MEMORY: {s.vm_memory // MIB} MiB are more than an emulated VM can have, "
-                f"{MAX_MEMORY // MIB} MiB"
-            )
+        for name in s.provision:
+            for design in s.designs:
+                nodes = PROVISIONS[name].layout(s, DESIGNS[design])
+                if max(base + size for _, base, size in machine.node_ranges(nodes)) > MAX_ADDRESS:
+                    raise UserError(
+                        f"VM_MEMORY: {s.vm_memory // MIB} MiB are more than an emulated VM can "
+                        f"have with PROVISION={name}: it addresses {MAX_ADDRESS // MIB} MiB"
+                    )
 
     @classmethod
     def check_selected(cls, kconfig: dict[str, str]) -> None:
@@ -182,9 +169,16 @@ class Emulated(Platform):
             **machine.kernel_versions(self.build),
         }
 
-    def _common(self, s: Settings, design: Design, idle: str, seed: int) -> list[str]:
+    @classmethod
+    def generic_device(cls, s: Settings) -> str:
+        return "vhost-user-device-pci"
+
+    def _common(
+        self, s: Settings, design: Design, provision: type[Provision], idle: str, seed: int
+    ) -> list[str]:
         o: Emulated.Options = s.options
-        nodes = machine.node_memory(s, design)
+        nodes = provision.layout(s, design)
+        backend = [""] * len(nodes)
         time = ["-icount", f"insn-ps={o.insn_ps},sleep={idle}"]
         return [
             str(self.qemu),
@@ -197,32 +191,41 @@ class Emulated(Platform):
             "-rtc", "base=2025-01-01,clock=vm",
             "-L", str(self.firmware.parent),
             "-bios", str(self.firmware),
-            *machine.numa_args(s, design, [""] * len(nodes)),
+            *machine.numa_args(s, nodes, backend),
+            *machine.plug_args(nodes, backend),
+            *provision.hypervisor_args(self, s),
             # the same addresses in every run
-            *machine.kernel_args(self.build, design, "norandmaps"),
+            *machine.kernel_args(self.build, design, "norandmaps", provision.boot_args),
         ]  # fmt: skip
 
-    def _plugin(self, s: Settings, design: Design, vms: int, outputs: list[str]) -> list[str]:
+    def _plugin(self, s: Settings, nodes: list[Node], vms: int, outputs: list[str]) -> list[str]:
         if not self.model:
             return []
-        options = [str(self.plugin), *plugin_args(s, design, vms), *outputs]
+        options = [str(self.plugin), *plugin_args(s, nodes, vms), *outputs]
         return ["-plugin", ",".join(options)]
 
-    def job_command(self, s: Settings, design: Design, vms: int, seed: int) -> list[str]:
+    def job_command(
+        self,
+        s: Settings,
+        design: Design,
+        vms: int,
+        seed: int,
+        provision: type[Provision] = Static,
+    ) -> list[str]:
         outputs = ["report=tmem.json", "series=tmem.csv", "control=tmem.sock", *self.outputs]
         return [
-            *self._common(s, design, "off", seed),
-            *machine.device_args(),
+            *self._common(s, design, provision, "off", seed),
+            *machine.device_args(provision),
             "-initrd", "initrd",
-            *self._plugin(s, design, vms, outputs),
+            *self._plugin(s, provision.layout(s, design), vms, outputs),
         ]  # fmt: skip
 
     def shell_command(self, s: Settings, design: Design, initrd: Path) -> list[str]:
         return [
-            *self._common(s, design, "on", 1),
+            *self._common(s, design, Static, "on", 1),
             *machine.shell_device_args(),
             "-initrd", str(initrd),
-            *self._plugin(s, design, 1, []),
+            *self._plugin(s, Static.layout(s, design), 1, []),
         ]  # fmt: skip
 
     def profiling(self, profile: str) -> Emulated:

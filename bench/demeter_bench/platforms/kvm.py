@@ -7,11 +7,14 @@ Not run on hardware yet; see docs/hardware.md.
 from __future__ import annotations
 
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..design import Design
 from ..errors import UserError
+from ..provision.provision import Provision
+from ..provision.static import Static
 from ..settings import Settings
 from . import machine
 from .detect import why_not_kvm
@@ -47,30 +50,63 @@ class Kvm(Platform):
     def versions(self) -> dict[str, str]:
         return machine.kernel_versions(self.build)
 
-    def _common(self, s: Settings, design: Design) -> list[str]:
+    @classmethod
+    def binary(cls, s: Settings) -> str:
+        """The hypervisor's path."""
         options: Kvm.Options = s.options
         binary = shutil.which(options.binary)
         if binary is None:
             raise UserError(f"QEMU_KVM_BINARY: no such program: {options.binary}")
+        return binary
+
+    @classmethod
+    def generic_device(cls, s: Settings) -> str:
+        binary = cls.binary(s)
+        done = subprocess.run([binary, "-device", "help"], capture_output=True, text=True)
+        for name in ("vhost-user-test-device-pci", "vhost-user-device-pci"):
+            if f'"{name}"' in done.stdout:
+                return name
+        raise UserError(
+            f"QEMU_KVM_BINARY: {binary} has no generic vhost-user device: QEMU 10.2 or later "
+            "has one, and the one that is built here for the emulated platform"
+        )
+
+    def _common(self, s: Settings, design: Design, provision: type[Provision]) -> list[str]:
+        options: Kvm.Options = s.options
         host = {"fast": options.fast_node, "slow": options.slow_node}
-        backend = [
-            f",host-nodes={host[tier]},policy=bind,prealloc=on"
-            for tier, _ in machine.node_memory(s, design)
-        ]
+        nodes = provision.layout(s, design)
+        bound = [f",host-nodes={host[node.tier]},policy=bind" for node in nodes]
+        # what is to be given back is not taken first
+        kept = [",prealloc=on" if node.memory == node.share else "" for node in nodes]
         return [
-            binary,
+            self.binary(s),
             "-machine", "q35,hmat=on,usb=off",
             "-accel", "kvm",
             "-cpu", "host",
-            *machine.numa_args(s, design, backend),
-            *machine.kernel_args(self.build, design),
+            *machine.numa_args(s, nodes, [a + b for a, b in zip(bound, kept, strict=True)]),
+            *machine.plug_args(nodes, bound),
+            *provision.hypervisor_args(self, s),
+            *machine.kernel_args(self.build, design, provision.boot_args),
         ]  # fmt: skip
 
-    def job_command(self, s: Settings, design: Design, vms: int, seed: int) -> list[str]:
-        return [*self._common(s, design), *machine.device_args(), "-initrd", "initrd"]
+    def job_command(
+        self,
+        s: Settings,
+        design: Design,
+        vms: int,
+        seed: int,
+        provision: type[Provision] = Static,
+    ) -> list[str]:
+        common = self._common(s, design, provision)
+        return [*common, *machine.device_args(provision), "-initrd", "initrd"]
 
     def shell_command(self, s: Settings, design: Design, initrd: Path) -> list[str]:
-        return [*self._common(s, design), *machine.shell_device_args(), "-initrd", str(initrd)]
+        return [
+            *self._common(s, design, Static),
+            *machine.shell_device_args(),
+            "-initrd",
+            str(initrd),
+        ]
 
 
 PLATFORM = Kvm

@@ -6,7 +6,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ..design import Design, Memory
+from ..design import Design
+from ..provision.provision import CONTROL, Node, Provision, device_id
 from ..settings import MIB, Settings
 
 # The guest must end on any fault instead of waiting for somebody.
@@ -17,13 +18,47 @@ TIER_CHUNK = 128
 DRAM_DISTANCE = 4 * TIER_CHUNK + TIER_CHUNK // 2
 
 
-def node_memory(s: Settings, design: Design) -> list[tuple[str, int]]:
-    """(tier, bytes) of every guest node, node 0 first."""
-    if design.memory is Memory.ALL_SLOW:
-        return [("slow", s.vm_memory)]
-    if design.memory is Memory.ALL_FAST or s.tiers < 2:
-        return [("fast", s.vm_memory)]
-    return [("fast", s.fast_memory), ("slow", s.vm_memory - s.fast_memory)]
+# q35 puts what does not fit below 4 GiB above it (QEMU, hw/i386/pc_q35.c), and memory that
+# can be plugged in behind that (hw/i386/pc.c).
+LOW_LIMIT = 0xB000_0000
+LOW_SPLIT = 0x8000_0000
+HIGH_BASE = 1 << 32
+DEVICE_ALIGN = 1 << 30
+
+
+def physical_ranges(begin: int, size: int, total: int) -> list[tuple[int, int]]:
+    """Guest physical (base, size) of RAM offsets [begin, begin + size)."""
+    low = total if total < LOW_LIMIT else LOW_SPLIT
+    ranges = []
+    if begin < low:
+        ranges.append((begin, min(size, low - begin)))
+    if begin + size > low:
+        start = max(begin, low)
+        ranges.append((HIGH_BASE + start - low, begin + size - start))
+    return ranges
+
+
+def device_bases(nodes: list[Node]) -> list[int]:
+    """Guest physical address of what can be plugged into each node."""
+    total = sum(node.memory for node in nodes)
+    top = max(HIGH_BASE, sum(physical_ranges(0, total, total)[-1]))
+    bases = [-(-top // DEVICE_ALIGN) * DEVICE_ALIGN]
+    for node in nodes:
+        bases.append(bases[-1] + node.pluggable)
+    return bases[:-1]
+
+
+def node_ranges(nodes: list[Node]) -> list[tuple[str, int, int]]:
+    """(tier, base, size) of all guest physical memory, also what is not plugged in yet."""
+    total = sum(node.memory for node in nodes)
+    found = []
+    begin = 0
+    for node, base in zip(nodes, device_bases(nodes), strict=True):
+        found += [(node.tier, *r) for r in physical_ranges(begin, node.memory, total)]
+        if node.pluggable:
+            found.append((node.tier, base, node.pluggable))
+        begin += node.memory
+    return found
 
 
 def hmat(s: Settings, tier: str) -> tuple[int, int]:
@@ -47,34 +82,55 @@ def forms_two_tiers(s: Settings) -> bool:
     return distance // TIER_CHUNK != DRAM_DISTANCE // TIER_CHUNK
 
 
-def numa_args(s: Settings, design: Design, backend: list[str]) -> list[str]:
+def memory_size(nodes: list[Node]) -> str:
+    """What the machine boots with, and what it can have if that is more."""
+    size, most = sum(node.memory for node in nodes), sum(node.most for node in nodes)
+    return f"{size // MIB}M" + (f",maxmem={most // MIB}M" if most > size else "")
+
+
+def numa_args(s: Settings, nodes: list[Node], backend: list[str]) -> list[str]:
     """Memory, nodes and their HMAT; backend[i] are node i's backend options.
 
     The firmware tables tell the guest which node is faster: the kernel forms
     its memory tiers from them.
     """
-    nodes = node_memory(s, design)
-    args = ["-m", f"{s.vm_memory // MIB}M", "-smp", str(s.vcpus)]
-    for i, (_, size) in enumerate(nodes):
-        args += ["-object", f"memory-backend-memfd,id=mem{i},size={size}{backend[i]}"]
+    args = ["-m", memory_size(nodes), "-smp", str(s.vcpus)]
+    for i, node in enumerate(nodes):
+        args += ["-object", f"memory-backend-memfd,id=mem{i},size={node.memory}{backend[i]}"]
         cpus = f",cpus=0-{s.vcpus - 1}" if i == 0 else ",initiator=0"
         args += ["-numa", f"node,nodeid={i},memdev=mem{i}{cpus}"]
     if len(nodes) > 1:
         args += ["-numa", "dist,src=0,dst=1,val=20"]
-    for i, (tier, _) in enumerate(nodes):
-        latency, bandwidth = hmat(s, tier)
+    for i, node in enumerate(nodes):
+        latency, bandwidth = hmat(s, node.tier)
         lb = f"hmat-lb,initiator=0,target={i},hierarchy=memory"
         args += ["-numa", f"{lb},data-type=access-latency,latency={latency}"]
         args += ["-numa", f"{lb},data-type=access-bandwidth,bandwidth={bandwidth}G"]
     return args
 
 
-def device_args() -> list[str]:
-    """A virtio console for the job's results, and nothing else."""
+def plug_args(nodes: list[Node], backend: list[str]) -> list[str]:
+    """Devices whose memory can be plugged into the nodes; at the start, all of it is."""
+    args = []
+    for i, (node, base) in enumerate(zip(nodes, device_bases(nodes), strict=True)):
+        if node.pluggable:
+            memory = f"memory-backend-memfd,id=plug{i},size={node.pluggable}{backend[i]}"
+            device = f"virtio-mem-pci,id={device_id(i)},memdev=plug{i},node={i},memaddr={base:#x}"
+            args += ["-object", memory, "-device", f"{device},requested-size={node.pluggable}"]
+    return args
+
+
+def device_args(provision: type[Provision]) -> list[str]:
+    """A virtio console for the job's results, and nothing else.
+
+    From there, a guest that waits for its memory learns that it may go on.
+    """
+    control = f",input-path={CONTROL}" if provision.shrinks else ""
     return [
         "-nodefaults", "-display", "none", "-no-reboot", "-no-user-config",
         "-device", "virtio-serial-pci,id=serial,ioeventfd=off",
-        "-chardev", "file,id=stream,path=stream", "-device", "virtconsole,chardev=stream",
+        "-chardev", f"file,id=stream,path=stream{control}",
+        "-device", "virtconsole,chardev=stream",
         "-serial", "file:console.log",
     ]  # fmt: skip
 

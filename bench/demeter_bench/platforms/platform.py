@@ -16,6 +16,8 @@ from typing import Any, ClassVar
 
 from ..design import Design
 from ..errors import UserError
+from ..provision.provision import Provision
+from ..provision.static import Static
 from ..settings import Settings
 
 
@@ -76,8 +78,23 @@ class Platform(ABC):
     def versions(self) -> dict[str, str]:
         """Versions of what results depend on, for the archive."""
 
+    @classmethod
+    def generic_device(cls, s: Settings) -> str:
+        """QEMU's name of the vhost-user device to which a backend of any kind is attached.
+
+        Raises UserError when the hypervisor has none.
+        """
+        raise UserError(f"the {cls.name} platform has no generic vhost-user device")
+
     @abstractmethod
-    def job_command(self, s: Settings, design: Design, vms: int, seed: int) -> list[str]:
+    def job_command(
+        self,
+        s: Settings,
+        design: Design,
+        vms: int,
+        seed: int,
+        provision: type[Provision] = Static,
+    ) -> list[str]:
         """Run the job in ./initrd on one of vms machines.
 
         The seed is for what the machine gives the guest as random.
