@@ -126,7 +126,7 @@ def test_a_machine_with_the_tiered_balloon(settings: Settings):
     ]
     assert "socket,id=balloon,path=balloon.sock,reconnect-ms=100" in after(args, "-chardev")
     assert after(args, "-device")[0] == (
-        "vhost-user-device-pci,chardev=balloon,virtio-id=63,num_vqs=3,vq_size=256,config_size=256"
+        "vhost-user-device-pci,chardev=balloon,virtio-id=13,num_vqs=3,vq_size=256,config_size=256"
     )
 
 

@@ -24,7 +24,7 @@ DAEMON = "cloud-hypervisor/tiered-balloon"  # in the build folder
 SYMBOL = "TIERED_BALLOON"
 SOCKET, API, LOG = "balloon.sock", "balloon-api.sock", "balloon.log"
 # linux/include/uapi/linux/virtio_tiered_balloon.h
-VIRTIO_ID, QUEUES, CONFIG_BYTES = 63, 3, 256
+VIRTIO_ID, QUEUES, CONFIG_BYTES = 13, 3, 256
 QUEUE_SIZE = 256
 START_S = 30.0
 ANSWER_S = 30.0
