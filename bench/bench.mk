@@ -13,7 +13,7 @@ $(foreach o,$(bench_given),$(eval override export $(o) := $$(value $(o))))
 bench_args = $(foreach o,$(filter $(1),$(bench_given)),--$(call lower,$(o))="$$$(o)")
 bench := PYTHONPATH=$(TOP)/bench $(PYTHON) -m demeter_bench --build $(BUILD)
 
-commands += bench bench-emulator run new-design new-workload docs
+commands += bench bench-emulator bench-balloon run new-design new-workload docs
 targets += configured
 
 # also what was edited by hand is checked
@@ -35,6 +35,10 @@ run:
 bench-emulator:
 	@$(locked) all guest-tests
 	@$(bench) emulator $(call bench_args,REPEAT)
+
+bench-balloon:
+	@$(locked) all cloud-hypervisor
+	@$(bench) balloon $(call bench_args,REPEAT)
 
 # A folder that builds, runs and passes its tests as it is; see docs/extending.md.
 skeleton := PYTHONPATH=$(TOP)/bench /usr/bin/python3 -m demeter_bench --build $(BUILD)

@@ -59,6 +59,9 @@ def parser() -> argparse.ArgumentParser:
     e = commands.add_parser("emulator", help="measure the speed of the emulator itself")
     e.add_argument("--repeat", default="3", help="repetitions")
 
+    b = commands.add_parser("balloon", help="measure the speed of balloons")
+    b.add_argument("--repeat", default="3", help="repetitions")
+
     commands.add_parser("list", help="print designs, workloads and platforms")
     commands.add_parser("docs", help="write tables of the manual that follow from what is there")
     n = commands.add_parser("new", help="write a skeleton of a design or workload")
@@ -254,6 +257,17 @@ def emulator(args: argparse.Namespace) -> int:
     return 0
 
 
+def balloon(args: argparse.Namespace) -> int:
+    """Speed of balloons, with the default kernel."""
+    from .balloon import DESIGN, measure, report
+    from .platforms.emulated import Emulated
+
+    kconfig = read_kconfig(args.build / ".config")
+    s = default_settings(kconfig, args.build, DESIGN, Emulated)
+    report(measure(s, args.build, integer("REPEAT", args.repeat, 1, 100)))
+    return 0
+
+
 def default_settings(
     kconfig: dict[str, str], build: Path, design: str, platform: type[Platform]
 ) -> Settings:
@@ -269,8 +283,8 @@ def main() -> int:
     # a make that is told to end passes it on: treat it like Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     actions = {
-        "bench": bench, "run": run, "emulator": emulator, "list": listing, "new": new,
-        "docs": docs,
+        "bench": bench, "run": run, "emulator": emulator, "balloon": balloon, "list": listing,
+        "new": new, "docs": docs,
     }  # fmt: skip
     try:
         return actions[args.action](args)
