@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, Parser, ValueEnum};
 use log::LevelFilter;
 use thiserror::Error;
 use tiered_balloon_api::{NodeTarget, PxmSize};
@@ -37,7 +37,9 @@ pub struct Args {
     #[arg(long = "node", value_name = "PXM=SIZE", required = true)]
     pub nodes: Vec<PxmSize>,
 
-    /// What the guest shall have of a node at the start [default: all of it]
+    /// What the guest shall have of a node at the start [default: what it has]
+    ///
+    /// That is all of it, or what was left to it by a daemon before this one.
     #[arg(long = "target", value_name = "PXM=SIZE")]
     pub targets: Vec<PxmSize>,
 
@@ -210,6 +212,11 @@ impl Args {
         let bits = refused.iter().filter(|(refused, _)| *refused);
         bits.fold(capability::ALL, |all, (_, bit)| all & !bit)
     }
+}
+
+/// The command line as clap sees it, for the manual page.
+pub fn command() -> clap::Command {
+    Args::command()
 }
 
 fn target(given: PxmSize) -> NodeTarget {

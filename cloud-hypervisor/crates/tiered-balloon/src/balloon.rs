@@ -41,6 +41,8 @@ struct Node {
     size: NodeSize,
     /// Pages that the guest shall have of it.
     target: u64,
+    /// Whether somebody has said so.
+    is_said: bool,
 }
 
 /// Nodes and their balloons.
@@ -61,6 +63,7 @@ impl Balloon {
                 .map(|&size| Node {
                     size,
                     target: size.pages,
+                    is_said: false,
                 })
                 .collect(),
             memory: Memory::new(sizes),
@@ -99,8 +102,20 @@ impl Balloon {
         }
         for (&place, target) in places.iter().zip(targets) {
             self.nodes[place].target = target.bytes / PAGE_SIZE;
+            self.nodes[place].is_said = true;
         }
         Ok(places)
+    }
+
+    /// Takes for the target of a node what the guest has of it, unless another was said: a
+    /// daemon that was started again must not fill the guest's balloon or empty it.
+    pub fn adopt(&mut self, node: usize, ballooned: u64) {
+        let node = &mut self.nodes[node];
+        if let Some(target) = node.size.pages.checked_sub(ballooned)
+            && !node.is_said
+        {
+            node.target = target;
+        }
     }
 
     /// Returns the place of the node of a proximity domain.

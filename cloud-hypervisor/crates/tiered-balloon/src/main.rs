@@ -13,8 +13,6 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
-use clap::error::ErrorKind;
 use log::{LevelFilter, warn};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -22,38 +20,24 @@ use tiered_balloon::api::{self, About};
 use tiered_balloon::args::Args;
 use tiered_balloon::backend::{self, Message, Shared};
 use tiered_balloon::{sandbox, socket};
+use tiered_balloon_cli::{BAD_INPUT, complain, parse};
 use tiny_http::Server;
 
+/// Name of the program.
+const NAME: &str = "tiered-balloon";
+
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args: Args = match parse(NAME) {
         Ok(args) => args,
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            ) =>
-        {
-            error.exit()
-        }
-        Err(error) => return complain(&one_line(&error.to_string())),
+        Err(code) => return code,
     };
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(&error.to_string()),
+        Err(error) => {
+            complain(NAME, &error.to_string());
+            ExitCode::from(BAD_INPUT)
+        }
     }
-}
-
-/// Says in one line why the daemon ends.
-fn complain(why: &str) -> ExitCode {
-    let _ = writeln!(io::stderr(), "tiered-balloon: {why}");
-    ExitCode::from(2)
-}
-
-/// Returns what clap says without its hints, in one line.
-fn one_line(error: &str) -> String {
-    let said = error.split("\n\n").next().unwrap_or(error);
-    let words: Vec<_> = said.split_whitespace().collect();
-    words.join(" ").trim_start_matches("error: ").to_string()
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
@@ -152,7 +136,7 @@ fn log_to_stderr(level: LevelFilter) {
         .filter_module("virtio_queue", LevelFilter::Off)
         .format(|out, record| {
             let level = record.level().as_str().to_lowercase();
-            writeln!(out, "tiered-balloon: {level}: {}", record.args())
+            writeln!(out, "{NAME}: {level}: {}", record.args())
         })
         .init();
 }

@@ -203,7 +203,7 @@ impl Memory {
 
     /// Gives the memory of frames that a node holds back to the host, as far as they are whole
     /// pages of their file.
-    pub fn discard(&mut self, frames: Range<u64>) -> io::Result<()> {
+    pub fn discard(&self, frames: Range<u64>) -> io::Result<()> {
         for (file, pages) in self.parts(frames) {
             let file = &self.files[file];
             file.punch(&whole_granules(&pages, file.granule))?;
@@ -413,4 +413,82 @@ fn granule(file: &File) -> io::Result<usize> {
     } else {
         1
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{FileExt, MetadataExt};
+
+    use rustix::fs::{MemfdFlags, memfd_create};
+
+    use super::*;
+
+    const HUGE: usize = 8;
+    const PAGES: usize = 4 * HUGE;
+
+    /// Memory of a node whose file says that its pages are huge.
+    fn memory() -> (Arc<File>, Memory) {
+        let file = File::from(memfd_create("huge", MemfdFlags::CLOEXEC).unwrap());
+        let bytes = PAGES as u64 * PAGE_SIZE;
+        let bytes_of = vec![1; usize::try_from(bytes).unwrap()];
+        file.write_all_at(&bytes_of, 0).unwrap();
+        let file = Arc::new(file);
+        let pages = PAGES as u64;
+        let mut memory = Memory::new(vec![NodeSize { pxm: 0, pages }]);
+        let region = Region {
+            address: 0,
+            bytes,
+            file: file.clone(),
+            offset: 0,
+        };
+        memory.map(&[region]).unwrap();
+        memory.files[0].granule = HUGE;
+        (file, memory)
+    }
+
+    fn resident(file: &File) -> usize {
+        let bytes = file.metadata().unwrap().blocks() * 512;
+        usize::try_from(bytes / PAGE_SIZE).unwrap()
+    }
+
+    #[test]
+    fn a_huge_page_goes_when_all_of_it_is_in() {
+        let (file, mut memory) = memory();
+        let steps: [(Range<u64>, usize); 7] = [
+            (0..7, 0),
+            (9..15, 0),
+            // the last of the first, and the first of the second
+            (7..9, HUGE),
+            (15..16, 2 * HUGE),
+            (17..31, 2 * HUGE),
+            (31..32, 3 * HUGE),
+            (16..17, 4 * HUGE),
+        ];
+        for (frames, punched) in steps {
+            memory.inflate(frames.clone()).unwrap();
+            assert_eq!(resident(&file), PAGES - punched, "{frames:?}");
+        }
+        assert_eq!(memory.ballooned(0), PAGES as u64);
+    }
+
+    #[test]
+    fn of_reported_pages_whole_huge_ones_go() {
+        let (file, memory) = memory();
+        memory.discard(1..8).unwrap();
+        assert_eq!(resident(&file), PAGES);
+        memory.discard(1..23).unwrap();
+        assert_eq!(resident(&file), PAGES - HUGE);
+    }
+
+    #[test]
+    fn a_balloon_is_what_it_was_when_the_host_fails() {
+        let (_file, mut memory) = memory();
+        memory.inflate(0..8).unwrap();
+        // a hole cannot be punched into what is read alone
+        let closed = File::open("/dev/null").unwrap();
+        memory.files[0].file = Some(Arc::new(closed));
+        assert!(memory.inflate(4..16).is_err());
+        assert_eq!(memory.ballooned(0), 8);
+        assert_eq!(memory.files[0].ballooned.count_ones(..), 8);
+    }
 }

@@ -128,6 +128,9 @@ impl Tiered {
         });
         self.untold.hello = false;
         self.untold.targets.fill(!self.leaving);
+        for (node, pages) in hello.ballooned().enumerate() {
+            self.balloon.adopt(node, pages);
+        }
         let memory = &mut self.balloon.memory;
         let mut held = hello.ballooned().enumerate();
         if held.all(|(node, pages)| memory.ballooned(node) == pages) {

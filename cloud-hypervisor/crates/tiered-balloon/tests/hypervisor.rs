@@ -115,12 +115,14 @@ fn the_configuration_is_read_by_pieces_and_cannot_be_written() {
     let capabilities = capability::FREE_REPORTING | capability::DEFLATE_ON_OOM;
     let mut wanted = encode_config(capabilities, &[node(3), node(7)]).to_vec();
     wanted.resize(0x1000, 0);
-    for size in [1, 2, 4, 8, 256] {
+    for size in [1u16, 2, 4, 8, 256] {
         let ends = [0x1000 - size, 0x1000 - size - 1];
-        for offset in (0..CONFIG_SIZE + 16).chain(ends) {
-            front_end.write_config(offset as u32, &vec![0xff; size]);
-            let read = front_end.config(offset as u32, size as u32);
-            assert_eq!(read, wanted[offset..offset + size], "{size} at {offset}");
+        let beyond = u16::try_from(CONFIG_SIZE).unwrap() + 16;
+        for offset in (0..beyond).chain(ends) {
+            front_end.write_config(offset.into(), &vec![0xff; size.into()]);
+            let read = front_end.config(offset.into(), size.into());
+            let place = usize::from(offset)..usize::from(offset + size);
+            assert_eq!(read, wanted[place], "{size} at {offset}");
         }
     }
 }
@@ -323,7 +325,7 @@ fn chains_that_cannot_be_are_used_and_counted() {
         [(buffer, 8, NEXT, 60000), (buffer, 64, WRITE, 0)],
         // indirect: a table of itself, and one that is too long
         [(buffer, 16, INDIRECT, 0), (0, 0, 0, 0)],
-        [(buffer, u32::MAX & !15, INDIRECT, 0), (0, 0, 0, 0)],
+        [(buffer, !15, INDIRECT, 0), (0, 0, 0, 0)],
     ];
     for (number, chain) in chains.into_iter().enumerate() {
         let requests = &mut vm.driver.rings[queue::REQUESTS];
@@ -487,6 +489,10 @@ fn a_daemon_that_died_is_told_all_again() {
         while vm.driver.event() != Event::Hello {}
         let holds = 513 + u64::from(round);
         assert_eq!(vm.driver.hello(0, &[0, holds]), Status::Resync);
+        // what the guest has is what it shall have, since nobody has said anything else
+        let target = |node, pages| Event::Target { node, pages };
+        assert_eq!(vm.driver.event(), target(0, 0));
+        assert_eq!(vm.driver.event(), target(1, holds));
         assert_eq!(ballooned(&daemon), [0, 0]);
         let answer = vm
             .driver
@@ -494,6 +500,21 @@ fn a_daemon_that_died_is_told_all_again() {
         assert_eq!((answer.status, answer.ballooned), (Status::Ok, 0));
     }
     assert_eq!(vm.guest.resident(1), NODE_BYTES - (513 + 5) * PAGE);
+}
+
+#[test]
+fn a_target_that_was_said_is_kept() {
+    let daemon = daemon(&["--target", "3=60M"]);
+    daemon.client().set_target(7, NODE_BYTES).unwrap();
+    let mut vm = Vm::start(&daemon, Memory::Table);
+    assert_eq!(vm.driver.event(), Event::Hello);
+    // more than the node has is no target, either
+    for held in [[0, 5], [9, 0], [NODE_PAGES + 1, u64::MAX]] {
+        assert_eq!(vm.driver.hello(0, &held), Status::Resync);
+        let target = |node, pages| Event::Target { node, pages };
+        assert_eq!(vm.driver.event(), target(0, 1024));
+        assert_eq!(vm.driver.event(), target(1, 0));
+    }
 }
 
 #[test]
