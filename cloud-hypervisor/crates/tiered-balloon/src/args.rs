@@ -92,12 +92,12 @@ shared. QEMU:
   -object memory-backend-memfd,id=m0,size=1G,share=on -numa node,nodeid=0,memdev=m0
   -object memory-backend-memfd,id=m1,size=5G,share=on -numa node,nodeid=1,memdev=m1
   -chardev socket,id=balloon,path=vm.sock,reconnect-ms=1000
-  -device vhost-user-test-device-pci,chardev=balloon,virtio-id=63,num_vqs=3,vq_size=128,
+  -device vhost-user-test-device-pci,chardev=balloon,virtio-id=13,num_vqs=3,vq_size=256,
           config_size=256
 Cloud Hypervisor:
   --memory size=0 --memory-zone id=m0,size=1G,shared=on id=m1,size=5G,shared=on
   --numa guest_numa_id=0,memory_zones=m0 guest_numa_id=1,memory_zones=m1
-  --generic-vhost-user socket=vm.sock,device_type=63,queue_sizes=[128,128,128]
+  --generic-vhost-user socket=vm.sock,device_type=13,queue_sizes=[256,256,256]
 
 It ends with status 0 on SIGTERM, after the guest has its memory back, and with 2 if the command
 line is wrong; the nodes are compared with the guest's memory when its driver starts.";

@@ -28,8 +28,8 @@ pub use statistics::{
     HEAT_SIZE, Heat, NODE_STATISTICS_SIZE, NodeStatistics, STATISTICS_SIZE, Statistics,
 };
 
-/// Virtio ID of the device; the last that PCI can express.
-pub const VIRTIO_ID: u32 = 63;
+/// Virtio ID of the device: one that is reserved and used by no other.
+pub const VIRTIO_ID: u32 = 13;
 /// First word of the configuration, "DTBL".
 pub const MAGIC: u32 = 0x4c42_5444;
 /// Version of the format that this crate speaks.
