@@ -166,9 +166,11 @@ pub fn stats(stats: &Stats) -> String {
     ];
     let requests = requests.map(|(name, n)| (name, n.to_string()));
     parts.push(figures("REQUESTS", &requests));
-    if !stats.bad.is_empty() {
-        let bad = stats.bad.iter();
-        let bad = bad.map(|(class, n)| vec![printable(class), n.to_string()]);
+    let bad = stats.bad.iter().filter(|(_, n)| **n > 0);
+    let bad: Vec<_> = bad
+        .map(|(class, n)| vec![printable(class), n.to_string()])
+        .collect();
+    if !bad.is_empty() {
         parts.push(table(&["BAD REQUESTS", "COUNT"], bad));
     }
     parts.join("\n")

@@ -184,6 +184,7 @@ fn stats_show_the_guest_and_the_daemon() {
         ..Default::default()
     });
     state.stats.bad.insert("bad \x1b range".into(), 9);
+    state.stats.bad.insert("node".into(), 0);
     drop(state);
     let ran = run(&[&mock.api()], &["stats"]);
     for line in [
@@ -198,6 +199,7 @@ fn stats_show_the_guest_and_the_daemon() {
         let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(lines.any(|l| words(l) == line), "{line}: {}", ran.out);
     }
+    assert!(!ran.out.contains("node"), "{}", ran.out);
     let list: Vec<Value> = json(&run(&[&mock.api()], &["stats", "--json"]).out);
     assert_eq!(list[0]["statistics"]["promoted"], 4711);
 }
