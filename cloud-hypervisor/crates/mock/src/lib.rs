@@ -27,6 +27,8 @@ pub struct State {
     pub speed: u64,
     /// Whether the daemon leaves requests unanswered.
     pub mute: bool,
+    /// Whether it falls mute when it has set targets, before it answers.
+    pub mute_after_set: bool,
     /// All targets that were set, in order.
     pub log: Vec<Vec<NodeTarget>>,
 }
@@ -73,6 +75,7 @@ impl Mock {
             used: 0,
             speed: u64::MAX,
             mute: false,
+            mute_after_set: false,
             log: Vec::new(),
         };
         let mut mock = Self {
@@ -187,12 +190,13 @@ fn serve(server: &Server, state: &Mutex<State>) {
         if lock(state).mute {
             silenced.push(request);
         } else {
-            answer(request, state);
+            silenced.extend(answer(request, state));
         }
     }
 }
 
-fn answer(mut request: Request, state: &Mutex<State>) {
+/// Does what a request asks for and answers it. Returns it if it gets no answer.
+fn answer(mut request: Request, state: &Mutex<State>) -> Option<Request> {
     let mut body = Vec::new();
     let read = request.as_reader().read_to_end(&mut body);
     read.expect("clients of tests send all");
@@ -226,7 +230,12 @@ fn answer(mut request: Request, state: &Mutex<State>) {
             (404, to_vec(&Failure { error }).expect(text))
         }
     };
+    if state.mute_after_set && !matches!(request.method(), Method::Get) {
+        state.mute = true;
+        return Some(request);
+    }
     drop(state);
     // A client that is gone misses nothing.
     let _ = request.respond(Response::from_data(body).with_status_code(status));
+    None
 }

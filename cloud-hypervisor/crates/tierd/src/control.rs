@@ -462,3 +462,97 @@ fn ask_all<T: Sync, R: Send>(all: &[T], ask: impl Fn(&T) -> R + Sync) -> Vec<R> 
             .collect()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tiered_balloon_api::{Heat, Statistics};
+
+    fn member() -> Member {
+        Member::new(VmConfig {
+            name: "a".into(),
+            api: "/nonexistent".into(),
+            memory: 100,
+            weight: 1.0,
+            pxm: Tiers { fast: 0, slow: 1 },
+            floor: 10,
+            ceiling: 100,
+            size: None,
+        })
+    }
+
+    /// Statistics of some age with a curve; without one if the heat is 0.
+    fn stats(age_ms: u64, heat: u64) -> Option<Stats> {
+        let points = (heat > 0).then_some(Heat { pages: 5120, heat });
+        Some(Stats {
+            age_ms: Some(age_ms),
+            statistics: Some(Statistics {
+                heat: points.into_iter().collect(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        })
+    }
+
+    const AGE: Duration = Duration::from_secs(5);
+
+    #[test]
+    fn a_curve_holds_for_a_while() {
+        for nothing in [stats(0, 0), stats(5001, 1024), None] {
+            let mut member = member();
+            member.told(stats(5000, 1024), AGE);
+            for _ in 1..CURVE_ROUNDS {
+                member.told(nothing.clone(), AGE);
+                assert!(member.curve.is_some());
+            }
+            member.told(nothing, AGE);
+            assert!(member.curve.is_none());
+        }
+    }
+
+    #[test]
+    fn a_lie_ends_trust_at_once() {
+        let mut member = member();
+        member.told(stats(0, 1024), AGE);
+        member.told(stats(0, u64::MAX), AGE);
+        assert!(member.curve.is_none());
+        member.told(stats(0, 1024), AGE);
+        assert!(member.curve.is_some());
+    }
+
+    #[test]
+    fn curves_are_smoothed() {
+        let mut member = member();
+        member.told(stats(0, 1024), AGE);
+        let before = member.curve.as_ref().unwrap().worth(100);
+        member.told(stats(0, 2048), AGE);
+        let after = member.curve.as_ref().unwrap().worth(100);
+        assert!((after / before - (1.0 + NEWER)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn short_is_who_has_not_moved_since() {
+        let mut member = member();
+        let mut look = |claim: u64| {
+            member.known = Some(Known {
+                target: Tiers {
+                    fast: 10 * CHUNK,
+                    slow: 90 * CHUNK,
+                },
+                claim: Tiers {
+                    fast: claim * CHUNK,
+                    slow: 90 * CHUNK,
+                },
+                range: 10..=100,
+            });
+            member.find_short();
+            member.short.fast / CHUNK
+        };
+        assert_eq!(look(50), 0, "it has just been told");
+        assert_eq!(look(49), 0, "it moves");
+        assert_eq!(look(49), 39);
+        assert_eq!(look(30), 0);
+        assert_eq!(look(10), 0);
+        assert_eq!(look(10), 0);
+    }
+}

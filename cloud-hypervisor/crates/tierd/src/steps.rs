@@ -131,6 +131,15 @@ mod tests {
     }
 
     #[test]
+    fn who_has_not_given_back_yet_may_keep_it() {
+        let mut vms = [vm(512, 512, 400), vm(128, 896, 128)];
+        vms[0].target = tiers(128, 896);
+        vms[0].claim = tiers(512, 896);
+        // There is no room at all, and it needs none.
+        assert_eq!(next(tiers(640, 1792), &vms)[0].fast, 400 * M);
+    }
+
+    #[test]
     fn a_vm_that_was_given_all_shrinks_at_once() {
         let mut all = vm(1024, 1024, 256);
         all.memory = 1024 * M;

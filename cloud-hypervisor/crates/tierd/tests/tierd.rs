@@ -281,17 +281,52 @@ fn a_vm_that_is_not_started_has_its_floor() {
 #[test]
 fn a_vm_that_cannot_shrink_is_noticed_and_left_out() {
     let tiers = [192, 1024];
-    let host = Host::new(&[128, 32, 32]);
+    let host = Host::new(&[128, 16, 48]);
     host.configure("proportional", tiers, &["", "", ""]);
     // What this guest uses cannot be moved.
     host.vms[0].state().speed = 0;
     assert_eq!(host.run(&["--once"]).code, Some(1));
     let tierd = host.start();
     tierd.says("a: cannot give back 64M of fast memory");
-    host.check(tiers);
-    assert_eq!(host.fast(), [128, 32, 32]);
+    host.wait_for(tiers, &[128, 32, 32]);
     host.vms[0].state().speed = M;
     host.wait_for(tiers, &[64, 64, 64]);
+    tierd.end();
+}
+
+#[test]
+fn a_target_whose_answer_is_lost_counts() {
+    let tiers = [192, 1024];
+    let host = Host::new(&[16, 64, 64]);
+    // There are 48 MiB left for the first to grow, at once.
+    host.configure("proportional", tiers, &["weight = 1000", "", ""]);
+    host.vms[0].state().mute_after_set = true;
+    let tierd = host.start();
+    tierd.says("a: keeps what it has: the daemon at ");
+    host.wait_for(tiers, &[64, 64, 64]);
+    // The others must not have what it may have taken.
+    thread::sleep(Duration::from_secs(1));
+    host.check(tiers);
+    assert_eq!(host.fast(), [64, 64, 64]);
+    tierd.end();
+}
+
+#[test]
+fn without_slow_memory_nothing_is_divided() {
+    let tiers = [256, 576];
+    let host = Host::new(&[16, 96, 96]);
+    host.configure("proportional", tiers, &["", "", ""]);
+    // The first has more than its memory, and does not give it back.
+    let mut state = host.vms[0].state();
+    state.set(&[16 * M, 256 * M]);
+    state.speed = 0;
+    drop(state);
+    let tierd = host.start();
+    tierd.says("of slow memory, 320M is left");
+    host.check(tiers);
+    host.vms[0].state().speed = M;
+    host.wait_for(tiers, &[86, 86, 84]);
+    tierd.says("memory is divided again");
     tierd.end();
 }
 
