@@ -105,7 +105,7 @@ def measure(s: Settings, build: Path, repeat: int) -> dict[str, list[dict[str, f
     s = dataclasses.replace(s, vm_memory=MEMORY, fast_ratio=0.5, vcpus=2, timeout_s=1800)
     found: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
     for kind in KINDS:
-        PROVISIONS[kind].versions(Emulated(build))
+        PROVISIONS[kind].versions(Emulated(build), s)
     for i in range(repeat):
         for kind in KINDS:
             found[kind].append(once(s, build, kind))

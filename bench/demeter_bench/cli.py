@@ -142,7 +142,7 @@ def bench_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
         raise UserError(f"{image} is missing: run 'make' first")
     versions = platform.versions()
     for name in s.provision:
-        versions |= PROVISIONS[name].versions(platform)
+        versions |= PROVISIONS[name].versions(platform, s)
     archive = Archive(BENCH, s, versions)
     runs = make_runs(s)
     console = Console() if sys.stdout.isatty() else Console(width=140)

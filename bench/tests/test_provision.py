@@ -180,7 +180,7 @@ def test_kvm_takes_the_device_by_the_name_that_its_qemu_has(settings: Settings, 
         settings, options=Kvm.Options(binary=qemu(tmp_path, 'name "vhost-user-blk-pci"'))
     )
     with pytest.raises(UserError, match="has no generic vhost-user device: QEMU 10.2 or later"):
-        Kvm(tmp_path).job_command(s, TPP, 1, 1, TieredBalloon)
+        TieredBalloon.versions(Kvm(tmp_path), s)
 
 
 def test_kvm_takes_no_memory_that_is_given_back(settings: Settings, tmp_path: Path):
@@ -191,13 +191,13 @@ def test_kvm_takes_no_memory_that_is_given_back(settings: Settings, tmp_path: Pa
         assert all("policy=bind" in a and ("prealloc=on" in a) == prealloc for a in objects)
 
 
-def test_versions(tmp_path: Path):
+def test_versions(settings: Settings, tmp_path: Path):
     platform = Emulated(tmp_path)
     with pytest.raises(UserError, match="tiered-balloon is missing: run 'make cloud-hypervisor'"):
-        TieredBalloon.versions(platform)
+        TieredBalloon.versions(platform, settings)
     daemon(tmp_path)
-    assert TieredBalloon.versions(platform) == {"tiered_balloon": "fake 1"}
-    assert PROVISIONS["static"].versions(platform) == {}
+    assert TieredBalloon.versions(platform, settings) == {"tiered_balloon": "fake 1"}
+    assert PROVISIONS["static"].versions(platform, settings) == {}
 
 
 def test_runs_of_every_way_to_provision(settings: Settings):
@@ -459,7 +459,7 @@ def test_the_stock_balloon_takes_the_vms_sum_from_whichever_node(boot):
     assert float((run.guest / "uptime").read_text().split()[0]) < 30
 
 
-@pytest.mark.needs("cloud-hypervisor/tiered-balloon", "CONFIG_TIERED_BALLOON")
+@pytest.mark.needs("cloud-hypervisor/.built", "CONFIG_CLOUD_HYPERVISOR_TOOLS")
 def test_the_tiered_balloon_leaves_each_node_its_share(boot):
     run = boot(
         "gups --mem 300M --updates 100000 --reverse", design="tpp",
@@ -473,7 +473,7 @@ def test_the_tiered_balloon_leaves_each_node_its_share(boot):
     assert run.resizes[0]["pages"] == 512 * MIB // 4096 and run.provision_s < 10
 
 
-@pytest.mark.needs("cloud-hypervisor/tiered-balloon", "CONFIG_TIERED_BALLOON")
+@pytest.mark.needs("cloud-hypervisor/.built", "CONFIG_CLOUD_HYPERVISOR_TOOLS")
 def test_the_tiered_balloon_resizes_nodes_in_mid_run(boot, monkeypatch: pytest.MonkeyPatch):
     resizes = ((0.5, 0.4), (1.5, 0.2))
     gups = dataclasses.replace(WORKLOADS["gups"], resizes=resizes)

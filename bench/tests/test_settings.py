@@ -19,7 +19,8 @@ from demeter_bench.workloads import ALL, WORKLOADS, symbol
 
 KCONFIG: dict[str, str] = {
     "PRESET_DRAM_PMEM": "y", "VM_MEMORY_MB": "512", "VM_FAST_PERCENT": "20",
-    "QEMU_EMULATED": "y", "TIERED_BALLOON": "y", **{symbol(name): "y" for name in WORKLOADS},
+    "QEMU_EMULATED": "y", "CLOUD_HYPERVISOR_TOOLS": "y",
+    **{symbol(name): "y" for name in WORKLOADS},
     **{name: "y" for name in map(design_symbol, DESIGNS) if name},
 }  # fmt: skip
 
@@ -242,8 +243,8 @@ def test_what_resizes_nodes_runs_under_the_designs_that_have_two():
 
 
 def test_the_tiered_balloon_is_selected():
-    without = {k: v for k, v in KCONFIG.items() if k != "TIERED_BALLOON"}
-    with pytest.raises(UserError, match="tiered-balloon needs CONFIG_TIERED_BALLOON"):
+    without = {k: v for k, v in KCONFIG.items() if k != "CLOUD_HYPERVISOR_TOOLS"}
+    with pytest.raises(UserError, match="tiered-balloon needs CONFIG_CLOUD_HYPERVISOR_TOOLS"):
         make("--provision", "tiered-balloon", kconfig=without)
     assert make(kconfig=without).provision == ("static",)
 

@@ -101,7 +101,7 @@ class Provision(ABC):
         return
 
     @classmethod
-    def versions(cls, platform: Platform) -> dict[str, str]:
+    def versions(cls, platform: Platform, s: Settings) -> dict[str, str]:
         """Versions of what it needs, for the archive; UserError when that is not there."""
         return {}
 

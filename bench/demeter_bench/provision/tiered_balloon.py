@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..platforms.platform import Platform
 
 DAEMON = "cloud-hypervisor/tiered-balloon"  # in the build folder
-SYMBOL = "TIERED_BALLOON"
+SYMBOL = "CLOUD_HYPERVISOR_TOOLS"
 SOCKET, API, LOG = "balloon.sock", "balloon-api.sock", "balloon.log"
 # linux/include/uapi/linux/virtio_tiered_balloon.h
 VIRTIO_ID, QUEUES, CONFIG_BYTES = 13, 3, 256
@@ -83,7 +83,8 @@ class TieredBalloon(Provision):
             raise UserError(f"PROVISION: {cls.name} needs CONFIG_{SYMBOL}: see 'make menuconfig'")
 
     @classmethod
-    def versions(cls, platform: Platform) -> dict[str, str]:
+    def versions(cls, platform: Platform, s: Settings) -> dict[str, str]:
+        platform.generic_device(s)
         daemon = platform.build / DAEMON
         if not daemon.exists():
             raise UserError(f"{daemon} is missing: run 'make cloud-hypervisor' first")
