@@ -46,6 +46,7 @@ include qemu/qemu.mk
 include workloads/workloads.mk
 include linux/tools.mk
 include image/image.mk
+include cloud-hypervisor/cloud-hypervisor.mk
 
 unknown := $(filter-out $(commands) $(targets) $(BUILD)/%,$(goals))
 ifneq ($(unknown),)
@@ -57,7 +58,7 @@ $(need_build)
 endif
 
 .PHONY: $(commands) $(targets)
-all: linux qemu workloads image
+all: linux qemu workloads image cloud-hypervisor
 	@:
 
 help:

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SAY(name) printf("%s %llu\n", #name, (unsigned long long)(VIRTIO_TB_##name))
-#define SIZE(name) printf("sizeof_%s %zu\n", #name, sizeof(struct virtio_tb_##name))
-#define FIELD(pointer, field) printf("%s %llu\n", #field, (unsigned long long)(pointer)->field)
+#define SAY(name)	      printf("%s %llu\n", #name, (unsigned long long)(VIRTIO_TB_##name))
+#define SIZE(name)	      printf("sizeof_%s %zu\n", #name, sizeof(struct virtio_tb_##name))
+#define FIELD(pointer, field) printf("%s %llu\n", #field, (unsigned long long)((pointer)->field))
 
 static int constants(void)
 {
