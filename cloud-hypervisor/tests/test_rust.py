@@ -39,7 +39,7 @@ def tests(program: Program) -> list[str]:
     """Return the names of a program's tests: none when it is gone."""
     if not program.path.exists():
         return []
-    listing = [program.path, "--list", "--format", "terse"]
+    listing = [str(program.path), "--list", "--format", "terse"]
     done = subprocess.run(listing, capture_output=True, text=True, check=True)
     lines = (line.removesuffix(": test") for line in done.stdout.splitlines())
     return [line for line in lines if line]

@@ -139,9 +139,10 @@ unsigned int demeter_rank_curve(const struct demeter_ranking *rankings,
 	u64 all = 0, hotter = 0;
 	unsigned int points = 0;
 
-	for (unsigned int class = 0; class < RANK_CLASSES; class ++)
-		all += demeter_rank_pages(rankings, class);
-	for (unsigned int class = RANK_CLASSES; class --&&points < n;) {
+	for (unsigned int i = 0; i < RANK_CLASSES; i++)
+		all += demeter_rank_pages(rankings, i);
+	for (unsigned int i = 0; i < RANK_CLASSES && points < n; i++) {
+		const unsigned int class = RANK_CLASSES - 1 - i;
 		const u64 pages = demeter_rank_pages(rankings, class);
 
 		hotter += pages;

@@ -35,7 +35,7 @@
 
 /* A chunk is as large as a block of pages of one mobility: it stands in nobody's way. */
 #define TB_CHUNK_ORDER pageblock_order
-#define TB_CHUNK_PAGES (1UL << TB_CHUNK_ORDER)
+#define TB_CHUNK_PAGES BIT(TB_CHUNK_ORDER)
 
 /**
  * struct tb_call - A request and its answer

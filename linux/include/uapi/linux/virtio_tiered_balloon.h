@@ -31,9 +31,9 @@
 #define VIRTIO_TB_PAGE_SHIFT 12
 
 /* Capabilities: those of the device in its configuration, those taken in hello. */
-#define VIRTIO_TB_CAP_STATISTICS     (1U << 0) /* the device asks for statistics */
-#define VIRTIO_TB_CAP_FREE_REPORTING (1U << 1) /* free pages may be reported */
-#define VIRTIO_TB_CAP_DEFLATE_ON_OOM (1U << 2) /* the driver may deflate before it is asked */
+#define VIRTIO_TB_CAP_STATISTICS     0x1 /* the device asks for statistics */
+#define VIRTIO_TB_CAP_FREE_REPORTING 0x2 /* free pages may be reported */
+#define VIRTIO_TB_CAP_DEFLATE_ON_OOM 0x4 /* the driver may deflate before it is asked */
 
 /**
  * struct virtio_tb_config_node - A guest node that the device provisions
