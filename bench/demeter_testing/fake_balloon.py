@@ -103,6 +103,7 @@ def main() -> int:
     p.add_argument("--socket", required=True)
     p.add_argument("--api", required=True)
     p.add_argument("--node", action="append", required=True)
+    p.add_argument("--grace", required=True)
     p.add_argument("--version", action="version", version="fake 1")
     args = p.parse_args()
     if FAILURE == "refuse":

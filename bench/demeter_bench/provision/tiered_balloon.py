@@ -103,8 +103,10 @@ class TieredBalloon(Provision):
     async def start(self) -> None:
         """Start the daemon and wait until it listens."""
         nodes = [f"--node={i}={node.memory}" for i, node in enumerate(self.nodes)]
+        # when it is ended, there is no guest any more that could take its memory back
+        options = ["--socket", SOCKET, "--api", API, "--grace", "0s", *nodes]
         self._daemon = await processes.start(
-            [str(self.build / DAEMON), "--socket", SOCKET, "--api", API, *nodes],
+            [str(self.build / DAEMON), *options],
             self.folder, self.folder / LOG, stdout=subprocess.PIPE,
         )  # fmt: skip
         assert self._daemon.stdout is not None
