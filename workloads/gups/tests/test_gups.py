@@ -31,6 +31,7 @@ def test_reports_its_progress(program):
     args = ["--mem", "8M", "--updates", "60000000", "--report-ms", "20", "--threads", "1"]
     lines = [json.loads(line) for line in program.run(*args).stdout.splitlines()]
     assert len(lines) > 1 and all(line["t_s"] > 0 and line["rate"] >= 0 for line in lines[:-1])
+    assert all(line["longest_s"] > 0 for line in lines[:-1] if line["rate"])
 
 
 def test_fewer_threads_than_asked_for_are_refused(program):
