@@ -117,6 +117,20 @@ impl Host {
         self.check(tiers);
     }
 
+    /// Waits until the VMs have of slow memory what they do not have of fast.
+    fn wait_for_slow(&self) {
+        let start = Instant::now();
+        let whole = |vm: &Mock| {
+            let state = vm.state();
+            let targets = state.vm.nodes.iter().map(|node| node.target);
+            state.given(0) + state.given(1) == 256 * M && targets.sum::<u64>() == 256 * M
+        };
+        while !self.vms.iter().all(whole) {
+            assert!(start.elapsed() < LATER, "{:?}", self.fast());
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     fn check(&self, tiers: [u64; 2]) {
         let states: Vec<_> = self.vms.iter().map(Mock::state).collect();
         for (pxm, tier) in tiers.iter().enumerate() {
@@ -210,6 +224,7 @@ fn memory_follows_heat_and_is_never_given_twice() {
     host.wait_for(tiers, &[128, 48, 16]);
     host.heat(0, 32, 900_000);
     host.wait_for(tiers, &[32, 48, 112]);
+    host.wait_for_slow();
     let set = |host: &Host| {
         host.vms
             .iter()
