@@ -198,8 +198,15 @@ fn memory_follows_heat() {
         );
     }
     fs::write(&path, text).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tierd"));
-    let tierd = Tierd(command.arg("--config").arg(&path).spawn().unwrap());
+    // It must not outlive a test that is killed.
+    let mut command = Command::new("setpriv");
+    let program = [
+        "--pdeathsig",
+        "KILL",
+        env!("CARGO_BIN_EXE_tierd"),
+        "--config",
+    ];
+    let tierd = Tierd(command.args(program).arg(&path).spawn().unwrap());
     // Both tiers are given away to the last byte, and what is hot changes sides.
     for (hot, fast) in [([40, 0], [40, 24]), ([0, 60], [16, 48])] {
         for (vm, hot) in vms.iter().zip(hot) {

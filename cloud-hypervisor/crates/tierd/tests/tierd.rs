@@ -83,8 +83,15 @@ impl Host {
     }
 
     fn start(&self) -> Running {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tierd"));
-        let command = command.arg("--config").arg(self.path());
+        // It must not outlive a test that is killed.
+        let mut command = Command::new("setpriv");
+        let tierd = [
+            "--pdeathsig",
+            "KILL",
+            env!("CARGO_BIN_EXE_tierd"),
+            "--config",
+        ];
+        let command = command.args(tierd).arg(self.path());
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = channel();
