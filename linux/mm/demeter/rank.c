@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Ranks pages by heat; see rank.h. */
 #include <linux/bitops.h>
+#include <linux/math64.h>
 
 #include "rank.h"
 
@@ -129,24 +130,37 @@ static u64 demeter_rank_pages(const struct demeter_ranking *rankings, unsigned i
  * @curve:	Gets points in which the heat is that of a page, not one per second.
  * @n:		Room for points.
  *
- * The points part all pages in about @n parts of the same size; the last one has all pages.
+ * The points part the pages in about @n parts that weigh the same, half by how many pages they
+ * have, half by how much these are accessed: a small hot set has points of its own. The last
+ * point has all pages.
  *
  * Return: how many points.
  */
 unsigned int demeter_rank_curve(const struct demeter_ranking *rankings,
 				struct page_exchange_heat *curve, unsigned int n)
 {
-	u64 all = 0, hotter = 0;
+	u64 all = 0, hotter = 0, accesses = 0, served = 0;
 	unsigned int points = 0;
 
-	for (unsigned int i = 0; i < RANK_CLASSES; i++)
-		all += demeter_rank_pages(rankings, i);
+	for (unsigned int i = 0; i < RANK_CLASSES; i++) {
+		const u64 pages = demeter_rank_pages(rankings, i);
+
+		all += pages;
+		accesses += pages * demeter_class_heat(i);
+	}
 	for (unsigned int i = 0; i < RANK_CLASSES && points < n; i++) {
 		const unsigned int class = RANK_CLASSES - 1 - i;
 		const u64 pages = demeter_rank_pages(rankings, class);
+		u64 part;
 
+		if (!pages)
+			continue;
 		hotter += pages;
-		if (!pages || hotter * n < all * (points + 1))
+		served += pages * demeter_class_heat(class);
+		/* in 1/1024 of the whole */
+		part = div64_u64(hotter << 9, all);
+		part += accesses ? mul_u64_u64_div_u64(served, 512, accesses) : part;
+		if (part * n < (points + 1) << 10)
 			continue;
 		curve[points++] = (struct page_exchange_heat){
 			.pages = hotter,

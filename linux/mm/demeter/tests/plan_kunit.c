@@ -298,6 +298,10 @@ static void plan_test_heat_curve(struct kunit *test)
 	/* a single point is the whole */
 	KUNIT_ASSERT_EQ(test, demeter_rank_curve(r, curve, 1), 1u);
 	KUNIT_EXPECT_EQ(test, curve[0].pages, 2048ull);
+	/* few hot pages do not hide behind many cold ones */
+	r[DEMETER_BASE].pages[DEMETER_FAST][0] = 1 << 20;
+	KUNIT_ASSERT_GE(test, demeter_rank_curve(r, curve, 4), 2u);
+	KUNIT_EXPECT_EQ(test, curve[0].pages, 512ull);
 }
 
 static struct kunit_case plan_test_cases[] = {
