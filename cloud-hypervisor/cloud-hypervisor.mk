@@ -35,4 +35,4 @@ $(ch_fuzzers): $(ch_sources) cloud-hypervisor/fuzz/build cloud-hypervisor/cargo 
 FUZZ_SECONDS ?= 1800
 fuzz:
 	@$(locked) $(ch_fuzzers)
-	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/check run test_fuzz -s
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/check run test_fuzz -n 0 -s

@@ -29,7 +29,7 @@ def test_fuzz(fuzzer: str, tmp_path: Path):
     done = subprocess.run(
         [
             BUILD / f"tests/fuzz/fuzz-{fuzzer}", corpus, f"-max_total_time={SECONDS}",
-            "-timeout=10", f"-rss_limit_mb={MOST_MB}", "-max_len=4096",
+            "-timeout=10", f"-rss_limit_mb={MOST_MB}", "-max_len=4096", "-len_control=0",
             f"-artifact_prefix={found}/", "-print_final_stats=1",
         ],
         capture_output=True, text=True, timeout=SECONDS + 120,

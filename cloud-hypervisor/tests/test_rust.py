@@ -35,12 +35,13 @@ def programs() -> list[Program]:
     return found
 
 
-def tests(program: Program) -> list[str]:
+def names(program: Program) -> list[str]:
     """Return the names of a program's tests: none when it is gone."""
     if not program.path.exists():
         return []
-    listing = [str(program.path), "--list", "--format", "terse"]
-    done = subprocess.run(listing, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [program.path, "--list", "--format", "terse"], capture_output=True, text=True, check=True
+    )
     lines = (line.removesuffix(": test") for line in done.stdout.splitlines())
     return [line for line in lines if line]
 
@@ -48,7 +49,7 @@ def tests(program: Program) -> list[str]:
 CASES = [
     pytest.param(program, name, id=f"{program.name}-{name}")
     for program in programs()
-    for name in tests(program)
+    for name in names(program)
 ]
 
 
