@@ -257,10 +257,10 @@ class Vm:
                 if time.monotonic() - started > self.s.timeout_s:
                     return f"timed out after {self.s.timeout_s} s"
             self._progress(stream)
-            session.tell(len(stream.waited) > 0, self.run.measured_s)
             report = await asyncio.to_thread(ask_plugin, folder)
             if report:
                 self.run.simulated_s = report["simulated_s"]
+            session.tell(len(stream.waited) > 0, self.run.measured_s, self.run.simulated_s or None)
             changed()
             if ended:
                 error = self._verdict(process.returncode or 0, stream, folder)

@@ -18,8 +18,10 @@ from typing import Any
 from .provision import CONTROL, Provision, ProvisionError
 
 LOOK_S = 0.02
-# of wall time; a guest that cannot give more tries again every few seconds of its own time
+# A guest that cannot give more tries again every few seconds of its own time, of which little
+# may pass on a busy host: without progress, it has so much of both times.
 STALL_S = 60.0
+STALL_SIMULATED_S = 10.0
 PAGE = 4096
 
 
@@ -46,6 +48,7 @@ class Session:
         self._control: int | None = None
         self._waits = False
         self._t_s = 0.0
+        self._simulated_s: float | None = None
         self._news = asyncio.Event()
 
     async def start(self) -> None:
@@ -56,9 +59,9 @@ class Session:
             self._control = os.open(self.folder / CONTROL, os.O_RDWR | os.O_NONBLOCK)
         await self.provision.start()
 
-    def tell(self, waits: bool, t_s: float) -> None:
-        """Tell whether the guest waits, and how far its job is."""
-        self._waits, self._t_s = waits, t_s
+    def tell(self, waits: bool, t_s: float, simulated_s: float | None) -> None:
+        """Tell whether the guest waits, how far its job is, and its time if that is simulated."""
+        self._waits, self._t_s, self._simulated_s = waits, t_s, simulated_s
         self._news.set()
 
     async def run(self) -> None:
@@ -103,6 +106,7 @@ class Session:
         resize = Resize(self._t_s, shares)
         self.resizes.append(resize)
         began = progressed = time.monotonic()
+        simulated_s = self._simulated_s
         before = last = await self.provision.taken(shares)
         resize.pages = sum(abs(t.wanted - t.taken) for t in before) // PAGE
         await self.provision.resize(shares)
@@ -110,8 +114,12 @@ class Session:
             await asyncio.sleep(LOOK_S)
             now, found = time.monotonic(), await self.provision.taken(shares)
             if found != last:
-                last, progressed = found, now
-            elif now - progressed > STALL_S:
+                last, progressed, simulated_s = found, now, self._simulated_s
+            elif now - progressed > STALL_S and (
+                simulated_s is None
+                or self._simulated_s is None
+                or self._simulated_s - simulated_s > STALL_SIMULATED_S
+            ):
                 short = [str(t) for t in found if t.taken != t.wanted]
                 hint = self.provision.hint()
                 raise ProvisionError(

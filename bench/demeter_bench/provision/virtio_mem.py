@@ -30,9 +30,8 @@ class VirtioMem(Provision):
     title = "virtio-mem"
     color = "#9467bd"
     line = "-."
-    # Else the kernel puts there what cannot be moved away again, and takes 64 MiB for devices
-    # that do not reach memory beyond 4 GiB, which there may be.
-    boot_args = "memhp_default_state=online_movable swiotlb=noforce"
+    # or the kernel puts there what cannot be moved away again
+    boot_args = "memhp_default_state=online_movable"
 
     def __init__(self, build: Path, folder: Path, nodes: list[Node]) -> None:
         super().__init__(build, folder, nodes)
