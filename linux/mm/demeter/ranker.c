@@ -8,7 +8,10 @@
 
 #include "demeter.h"
 
-/* The fast tier gives its coldest pages. The slow one its hottest, which gain by that. */
+/*
+ * The fast tier gives its coldest pages. The slow one its hottest, which gain by that. The
+ * ranking knows tiers, not nodes: of a tier of several nodes nobody is told anything.
+ */
 static unsigned long demeter_ranker_evacuate(struct page_exchange_ranker *ranker, int nid,
 					     unsigned long pages, nodemask_t *to)
 {
@@ -17,9 +20,9 @@ static unsigned long demeter_ranker_evacuate(struct page_exchange_ranker *ranker
 
 	mutex_lock(&ctx->lock);
 	if (demeter_is_running(ctx)) {
-		if (node_isset(nid, ctx->fast_nodes))
+		if (node_isset(nid, ctx->fast_nodes) && nodes_weight(ctx->fast_nodes) == 1)
 			moved = demeter_relocate_evacuate(ctx, DEMETER_FAST, pages, to);
-		else if (node_isset(nid, ctx->slow_nodes))
+		else if (node_isset(nid, ctx->slow_nodes) && nodes_weight(ctx->slow_nodes) == 1)
 			moved = demeter_relocate_evacuate(ctx, DEMETER_SLOW, pages, to);
 	}
 	mutex_unlock(&ctx->lock);

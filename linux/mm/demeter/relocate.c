@@ -130,7 +130,6 @@ static void demeter_relocate_note(struct demeter_ctx *ctx, const struct demeter_
 		break;
 	case PAGE_EXCHANGE_NO_ROOM:
 		ctx->stats.no_room++;
-		ctx->relocation->no_room[demeter_granule_size(c->granule)] = true;
 		break;
 	}
 }
@@ -230,8 +229,11 @@ static void demeter_promote(struct demeter_ctx *ctx, const struct demeter_candid
 		r->addresses[i] = hot[i].addr;
 	moved = page_exchange_migrate(t->mm, r->addresses, r->obstacles, n, &ctx->fast_nodes);
 	mmput_async(t->mm);
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n; i++) {
 		demeter_relocate_note(ctx, &hot[i], r->obstacles[i]);
+		if (r->obstacles[i] == PAGE_EXCHANGE_NO_ROOM)
+			r->no_room[demeter_granule_size(hot[i].granule)] = true;
+	}
 	ctx->stats.promoted += moved;
 	t->promoted += moved;
 }
@@ -368,11 +370,12 @@ unsigned long demeter_relocate_evacuate(struct demeter_ctx *ctx, enum demeter_ti
 
 	demeter_plan_evacuation(plans, ctx->rankings, tier, pages);
 	for (int size = 0; size < NR_DEMETER_SIZES; size++) {
-		struct demeter_gathered hot = { .pages = r->hot, .max = r->batch };
-		struct demeter_gathered cold = { .pages = r->cold, .max = r->batch };
+		const u64 most = min(r->batch, plans[size].exchange + plans[size].promote);
+		struct demeter_gathered hot = { .pages = r->hot, .max = most };
+		struct demeter_gathered cold = { .pages = r->cold, .max = most };
 		const struct demeter_gathered *chosen = tier == DEMETER_FAST ? &cold : &hot;
 
-		if (!plans[size].exchange && !plans[size].promote)
+		if (!most)
 			continue;
 		demeter_gather(ctx, size, &plans[size], &hot, &cold);
 		for (u64 i = 0, run; i < chosen->n; i += run) {

@@ -75,6 +75,19 @@ static bool page_exchange_gen_list(struct lruvec *lruvec, unsigned int i,
 }
 #endif
 
+/* Base pages in a list of @lruvec itself; statistics would count those of its children, too. */
+static unsigned long page_exchange_lru_size(struct lruvec *lruvec, enum lru_list lru)
+{
+	struct pglist_data *pgdat = lruvec_pgdat(lruvec);
+	unsigned long n = 0;
+
+	for (int i = 0; i < MAX_NR_ZONES; i++)
+		n += mem_cgroup_disabled()
+			     ? zone_page_state(&pgdat->node_zones[i], NR_ZONE_LRU_BASE + lru)
+			     : mem_cgroup_get_zone_lru_size(lruvec, lru, i);
+	return n;
+}
+
 /* Finds the list number @i of @lruvec, the oldest first. Returns false behind the last. */
 static bool page_exchange_lru_list(struct lruvec *lruvec, unsigned int i,
 				   struct page_exchange_lru *lru)
@@ -87,7 +100,7 @@ static bool page_exchange_lru_list(struct lruvec *lruvec, unsigned int i,
 	if (i >= ARRAY_SIZE(order))
 		return false;
 	lru->head = &lruvec->lists[order[i]];
-	lru->pages = lruvec_page_state(lruvec, NR_LRU_BASE + order[i]);
+	lru->pages = page_exchange_lru_size(lruvec, order[i]);
 	return true;
 }
 
@@ -119,7 +132,7 @@ static bool page_exchange_was_accessed(struct folio *folio)
 	return true;
 }
 
-/* Moves some of the oldest folios of a list. Returns base pages that were looked at. */
+/* Moves some of the oldest folios of a list. Returns base pages looked at; 0: it is empty. */
 static unsigned long page_exchange_evacuate_batch(struct page_exchange_evacuation *e,
 						  struct lruvec *lruvec, struct list_head *head)
 {
@@ -142,13 +155,13 @@ static unsigned long page_exchange_evacuate_batch(struct page_exchange_evacuatio
 	}
 	if (!list_empty(&list)) {
 		migrate_pages(&list, page_exchange_alloc, NULL, (unsigned long)e->to,
-			      e->all ? MIGRATE_SYNC_LIGHT : MIGRATE_ASYNC, MR_DEMOTION, &moved);
+			      e->all ? MIGRATE_SYNC_LIGHT : MIGRATE_ASYNC, MR_NUMA_MISPLACED,
+			      &moved);
 		putback_movable_pages(&list);
 	}
 	e->moved += moved;
 	e->wanted -= min(e->wanted, moved);
-	/* a list whose folios are all being freed has been looked at, too */
-	return max(seen, 1UL);
+	return seen;
 }
 
 /* Moves up to @most base pages of @lruvec. */
@@ -159,10 +172,11 @@ static void page_exchange_evacuate_lruvec(struct page_exchange_evacuation *e, st
 	struct page_exchange_lru lru;
 
 	for (unsigned int i = 0; page_exchange_lru_list(lruvec, i, &lru); i++) {
-		unsigned long seen = 0;
+		unsigned long seen = 0, n = 1;
 
-		while (seen < lru.pages && e->wanted && e->moved - begin < most) {
-			seen += page_exchange_evacuate_batch(e, lruvec, lru.head);
+		while (n && seen < lru.pages && e->wanted && e->moved - begin < most) {
+			n = page_exchange_evacuate_batch(e, lruvec, lru.head);
+			seen += n;
 			cond_resched();
 		}
 	}
@@ -184,7 +198,7 @@ static void page_exchange_evacuate_memcgs(struct page_exchange_evacuation *e)
 		unsigned long has = 0;
 
 		for (enum lru_list lru = 0; lru < LRU_UNEVICTABLE; lru++)
-			has += lruvec_page_state(lruvec, NR_LRU_BASE + lru);
+			has += page_exchange_lru_size(lruvec, lru);
 		page_exchange_evacuate_lruvec(e, lruvec, mult_frac(wanted, has, all) + 1);
 		if (!e->wanted) {
 			mem_cgroup_iter_break(NULL, memcg);

@@ -67,12 +67,12 @@ struct tb_call {
  * @call:	Its requests.
  * @ranges:	Pages of the request that is being made.
  * @backoff:	How long to wait when there was nothing to take.
- * @changed:	Pages taken or given back since the zones' watermarks were set.
  * @lock:	Protects what follows, but @singles, which have a lock of their own that is
  *		taken inside of this one.
  * @target:	Pages that the balloon is to hold.
  * @held:	Pages that it holds, wherever they are.
  * @evacuated:	Pages moved away to make room for it.
+ * @changed:	Pages taken or given back since the zones' watermarks were set.
  * @resync:	Whether the device is to be told of all pages that are held.
  * @chunks:	Chunks that are held, by struct page.lru of their first page.
  * @singles:	Single pages that are held, and can be moved by compaction.
@@ -81,7 +81,8 @@ struct tb_call {
  * @late:	Pages of which the device is to be told that they are in use again.
  * @told:	Those of which it is being told. This one is the work's.
  * @oom_backoff: How long to wait after the guest was out of memory.
- * @not_before:	Not to be inflated before this time, in jiffies; valid if @oom_backoff is not 0.
+ * @waits:	Whether it is not to be inflated before @not_before.
+ * @not_before:	Time, in jiffies.
  */
 struct tb_node {
 	struct tiered_balloon *tb;
@@ -92,11 +93,11 @@ struct tb_node {
 	struct tb_call *call;
 	struct tb_ranges *ranges;
 	struct tb_backoff backoff;
-	u64 changed;
 	spinlock_t lock; /* see above */
 	u64 target;
 	u64 held;
 	u64 evacuated;
+	u64 changed;
 	bool resync;
 	struct list_head chunks;
 	struct balloon_dev_info singles;
@@ -104,6 +105,7 @@ struct tb_node {
 	struct tb_ranges *late;
 	struct tb_ranges *told;
 	struct tb_backoff oom_backoff;
+	bool waits;
 	unsigned long not_before;
 };
 
@@ -171,6 +173,7 @@ void tb_pages_free(struct tb_node *node, struct list_head *list, unsigned int or
 u64 tb_pages_take(struct tb_node *node, struct list_head *list, unsigned int order, u64 pages);
 u64 tb_pages_take_moved(struct tb_node *node, struct list_head *list);
 const struct tb_ranges *tb_pages_take_late(struct tb_node *node);
+bool tb_pages_keep_late(struct tb_node *node, const struct tb_ranges *told);
 bool tb_pages_break_chunk(struct tb_node *node);
 int tb_pages_out_of_memory(struct notifier_block *nb, unsigned long unused, void *freed);
 int tb_pages_going_offline(struct notifier_block *nb, unsigned long action, void *arg);

@@ -5,6 +5,9 @@
 
 #include "balloon.h"
 
+/* How long to wait when all of the queue is in use */
+#define TB_QUEUE_FULL (HZ / 50)
+
 /* Puts a request in the queue. Returns -ENODEV if the device is going away. */
 static int tb_call_send(struct tiered_balloon *tb, struct tb_call *call, size_t payload,
 			unsigned int statuses)
@@ -38,8 +41,8 @@ static int tb_call_send(struct tiered_balloon *tb, struct tb_call *call, size_t 
  * Waits for the answer as long as the device is there: what was asked for cannot be taken
  * back. Holds no lock and must be called without one.
  *
- * Return: 0 if @call has an answer, whatever that is; -ENODEV if the device was reset;
- * -ENOSPC if it offers too small a queue.
+ * Return: 0 if @call has an answer, whatever that is; -ENODEV if the device was reset; or what
+ * the queue returns when it is broken.
  */
 int tb_call(struct tiered_balloon *tb, struct tb_call *call, unsigned int type, unsigned int node,
 	    unsigned int count, size_t payload)
@@ -54,7 +57,10 @@ int tb_call(struct tiered_balloon *tb, struct tb_call *call, unsigned int type, 
 	};
 	call->answered = false;
 	init_completion(&call->done);
-	ret = tb_call_send(tb, call, payload, type == VIRTIO_TB_HELLO ? 0 : count);
+	/* others may have filled a small queue; tb_start() has seen that it holds one request */
+	while ((ret = tb_call_send(tb, call, payload, type == VIRTIO_TB_HELLO ? 0 : count)) ==
+	       -ENOSPC)
+		schedule_timeout_idle(TB_QUEUE_FULL);
 	if (ret)
 		return ret;
 	wait_for_completion_state(&call->done, TASK_IDLE);

@@ -32,10 +32,14 @@ static void tb_node_work(struct work_struct *work)
 
 static void tb_set_target(struct tb_node *node, u64 target)
 {
+	target = min(target, node->pages);
 	spin_lock(&node->lock);
-	node->target = min(target, node->pages);
-	/* a new wish is a new beginning */
-	tb_backoff_reset(&node->oom_backoff);
+	if (target != node->target) {
+		/* a new wish is a new beginning */
+		node->target = target;
+		node->waits = false;
+		tb_backoff_reset(&node->oom_backoff);
+	}
 	spin_unlock(&node->lock);
 	tb_wake(node);
 }
@@ -170,6 +174,8 @@ static void tb_event_work(struct work_struct *work)
 			return;
 		if (len >= sizeof(event))
 			tb_handle_event(tb, &event);
+		/* a device may have no end of them */
+		cond_resched();
 	}
 }
 
@@ -194,6 +200,12 @@ static int tb_start(struct tiered_balloon *tb)
 	ret = virtio_find_vqs(tb->vdev, VIRTIO_TB_NR_QUEUES, tb->queues, infos, NULL);
 	if (ret)
 		return ret;
+	/* a request is two buffers */
+	if (virtqueue_get_vring_size(tb->queues[VIRTIO_TB_REQUESTS]) < 2) {
+		dev_err(&tb->vdev->dev, "its queue of requests holds less than one\n");
+		tb->vdev->config->del_vqs(tb->vdev);
+		return -EINVAL;
+	}
 	virtio_device_ready(tb->vdev);
 	spin_lock_irq(&tb->queue_lock);
 	tb->gone = false;
@@ -365,6 +377,8 @@ static void tb_remove(struct virtio_device *vdev)
 	tb_stop(tb);
 	unregister_memory_notifier(&tb->memory);
 	unregister_oom_notifier(&tb->oom);
+	/* compaction may be about to leave tb_pages_migrate() */
+	synchronize_rcu();
 	tb_free(tb);
 }
 

@@ -21,8 +21,11 @@
 #define TB_MAKE_ROOM 4096UL
 /* Room that others have taken first is made no more often than this in vain. */
 #define TB_ATTEMPTS 4
-/* Base pages after which the watermarks are set anew, 64 MiB. */
-#define TB_REFRESH 16384
+/*
+ * Base pages that are taken at a time at most, 64 MiB: until the device has answered, neither
+ * the guest nor the balloon has them. The watermarks are set anew after as many.
+ */
+#define TB_AT_ONCE 16384UL
 
 /* Takes up to @want base pages from the allocator, in pieces of @order. */
 static void tb_alloc(struct tb_node *node, unsigned int order, u64 want, struct list_head *list)
@@ -40,6 +43,7 @@ static void tb_alloc(struct tb_node *node, unsigned int order, u64 want, struct 
 			return;
 		}
 		list_add_tail(&page->lru, list);
+		cond_resched();
 	}
 }
 
@@ -47,8 +51,16 @@ static void tb_alloc(struct tb_node *node, unsigned int order, u64 want, struct 
 static int tb_tell_late(struct tb_node *node)
 {
 	const struct tb_ranges *late = tb_pages_take_late(node);
+	int ret;
 
-	return late->nr ? tb_call_ranges(node, VIRTIO_TB_DEFLATE, late) : 0;
+	if (!late->nr)
+		return 0;
+	ret = tb_call_ranges(node, VIRTIO_TB_DEFLATE, late);
+	if (ret && !tb_pages_keep_late(node, late))
+		dev_warn_ratelimited(&node->tb->vdev->dev,
+				     "node %d: the device counts pages that are in use\n",
+				     node->nid);
+	return ret;
 }
 
 static void tb_ranges_of(struct tb_ranges *ranges, const struct list_head *list, unsigned int order)
@@ -150,8 +162,9 @@ static int tb_resync_pages(struct tb_node *node, struct list_head *all, unsigned
 		while (n++ < VIRTIO_TB_MAX_RANGES && !list_empty(all))
 			list_move(all->next, &list);
 		tb_ranges_of(node->ranges, &list, order);
-		if (!ret)
-			ret = tb_call_ranges(node, VIRTIO_TB_INFLATE, node->ranges);
+		/* one that is refused does not keep the others from being told */
+		if (ret != -ENODEV)
+			ret = tb_call_ranges(node, VIRTIO_TB_INFLATE, node->ranges) ?: ret;
 		tb_pages_hold(node, &list, order);
 		cond_resched();
 	}
@@ -175,7 +188,13 @@ static int tb_resync(struct tb_node *node)
 	tb_pages_take(node, &chunks, TB_CHUNK_ORDER, U64_MAX / 2);
 	tb_pages_take(node, &singles, 0, U64_MAX / 2);
 	ret = tb_resync_pages(node, &chunks, TB_CHUNK_ORDER);
-	return tb_resync_pages(node, &singles, 0) ?: ret;
+	ret = tb_resync_pages(node, &singles, 0) ?: ret;
+	if (ret) {
+		spin_lock(&node->lock);
+		node->resync = true;
+		spin_unlock(&node->lock);
+	}
+	return ret;
 }
 
 /* Moves pages away until @want base pages could be taken. Returns whether some were moved. */
@@ -194,20 +213,39 @@ static bool tb_make_room(struct tb_node *node, u64 want)
 
 static void tb_refresh_limits(struct tb_node *node, u64 least)
 {
-	if (node->changed < least)
-		return;
-	node->changed = 0;
-	refresh_zone_limits();
+	bool much;
+
+	spin_lock(&node->lock);
+	much = node->changed >= least;
+	if (much)
+		node->changed = 0;
+	spin_unlock(&node->lock);
+	if (much)
+		refresh_zone_limits();
 }
 
-/* Returns in how many ms the balloon may be inflated again after memory was out; 0: now. */
-static unsigned int tb_wait_after_oom(struct tb_node *node)
+/* Returns in how many ms the balloon may be inflated again after it could not be; 0: now. */
+static unsigned int tb_wait_to_inflate(struct tb_node *node)
 {
 	unsigned int ms = 0;
 
 	spin_lock(&node->lock);
-	if (node->oom_backoff.ms && time_before(jiffies, node->not_before))
+	if (node->waits && time_before(jiffies, node->not_before))
 		ms = jiffies_to_msecs(node->not_before - jiffies) + 1;
+	else
+		node->waits = false;
+	spin_unlock(&node->lock);
+	return ms;
+}
+
+/* Keeps the balloon from being inflated for a while, whoever wakes its work. Returns the ms. */
+static unsigned int tb_inflate_later(struct tb_node *node)
+{
+	const unsigned int ms = tb_backoff_next(&node->backoff);
+
+	spin_lock(&node->lock);
+	node->waits = true;
+	node->not_before = jiffies + msecs_to_jiffies(ms);
 	spin_unlock(&node->lock);
 	return ms;
 }
@@ -218,7 +256,7 @@ static long tb_step(struct tb_node *node, u64 held, u64 target)
 	if (held > target)
 		return tb_deflate(node, held - target);
 	for (int attempt = 0; attempt < TB_ATTEMPTS; attempt++) {
-		const long done = tb_inflate(node, target - held);
+		const long done = tb_inflate(node, min(target - held, TB_AT_ONCE));
 
 		if (done || !tb_make_room(node, target - held))
 			return done;
@@ -252,18 +290,20 @@ unsigned int tb_resize(struct tb_node *node)
 			tb_backoff_reset(&node->backoff);
 			break;
 		}
-		again = held < target ? tb_wait_after_oom(node) : 0;
+		again = held < target ? tb_wait_to_inflate(node) : 0;
 		if (again)
 			break;
 		page_exchange_reserve(node->nid, target > held ? target - held : 0);
 		done = tb_step(node, held, target);
 		if (done <= 0) {
-			again = tb_backoff_next(&node->backoff);
+			again = tb_inflate_later(node);
 			break;
 		}
 		tb_backoff_reset(&node->backoff);
+		spin_lock(&node->lock);
 		node->changed += done;
-		tb_refresh_limits(node, TB_REFRESH);
+		spin_unlock(&node->lock);
+		tb_refresh_limits(node, TB_AT_ONCE);
 		cond_resched();
 	}
 	page_exchange_reserve(node->nid, 0);

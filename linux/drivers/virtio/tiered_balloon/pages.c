@@ -7,6 +7,7 @@
 #include <linux/mm.h>
 #include <linux/oom.h>
 #include <linux/pagemap.h>
+#include <linux/rcupdate.h>
 #include <linux/vmstat.h>
 
 #include "balloon.h"
@@ -184,6 +185,25 @@ u64 tb_pages_take_moved(struct tb_node *node, struct list_head *list)
 }
 
 /**
+ * tb_pages_keep_late() - Keep what the device could not be told
+ * @node:	The node, whose work this is.
+ * @told:	What tb_pages_take_late() has returned.
+ *
+ * Return: false if there is no room to note it.
+ */
+bool tb_pages_keep_late(struct tb_node *node, const struct tb_ranges *told)
+{
+	bool kept = true;
+
+	spin_lock(&node->lock);
+	for (unsigned int i = 0; kept && i < told->nr; i++)
+		kept = tb_ranges_add(node->late, le64_to_cpu(told->range[i].frame),
+				     le32_to_cpu(told->range[i].pages));
+	spin_unlock(&node->lock);
+	return kept;
+}
+
+/**
  * tb_pages_take_late() - Take what the device is to be told that it is in use again
  * @node:	The node, whose work this is.
  *
@@ -223,30 +243,36 @@ bool tb_pages_break_chunk(struct tb_node *node)
 
 /*
  * Lets @newpage take the place of @page, which compaction wants. @newpage stays where nobody
- * finds it until the device knows of it.
+ * finds it until the device knows of it. If @newpage is of another node, since memory goes
+ * offline, the balloon becomes smaller instead.
  */
 static int tb_pages_migrate(struct balloon_dev_info *singles, struct page *newpage,
 			    struct page *page, enum migrate_mode mode)
 {
 	struct tb_node *node = container_of(singles, struct tb_node, singles);
+	const bool leaves = page_to_nid(newpage) != node->nid;
 	unsigned long flags;
 	bool noted;
 
-	if (page_to_nid(newpage) != node->nid)
-		return -EAGAIN;
+	/* once it is noted, only this keeps the node from being freed: see tb_remove() */
+	rcu_read_lock();
 	spin_lock(&node->lock);
 	noted = tb_ranges_add(node->late, tb_frame(page), 1);
-	if (noted) {
+	if (noted && leaves) {
+		node->held--;
+	} else if (noted) {
 		get_page(newpage);
 		list_add_tail(&newpage->lru, &node->moved);
 	}
 	spin_unlock(&node->lock);
-	if (!noted)
+	if (!noted) {
+		rcu_read_unlock();
 		return -EAGAIN;
-	if (page_zone(newpage) != page_zone(page)) {
-		adjust_managed_page_count(page, 1);
-		adjust_managed_page_count(newpage, -1);
 	}
+	if (leaves || page_zone(newpage) != page_zone(page))
+		adjust_managed_page_count(page, 1);
+	if (!leaves && page_zone(newpage) != page_zone(page))
+		adjust_managed_page_count(newpage, -1);
 	spin_lock_irqsave(&singles->pages_lock, flags);
 	singles->isolated_pages--;
 	spin_unlock_irqrestore(&singles->pages_lock, flags);
@@ -254,6 +280,7 @@ static int tb_pages_migrate(struct balloon_dev_info *singles, struct page *newpa
 	balloon_page_finalize(page);
 	put_page(page);
 	tb_wake(node);
+	rcu_read_unlock();
 	return MIGRATEPAGE_SUCCESS;
 }
 
@@ -311,7 +338,9 @@ static u64 tb_pages_relieve(struct tb_node *node)
 	tb_pages_free(node, &chunks, TB_CHUNK_ORDER);
 	tb_pages_free(node, &singles, 0);
 	spin_lock(&node->lock);
+	node->waits = true;
 	node->not_before = jiffies + msecs_to_jiffies(tb_backoff_next(&node->oom_backoff));
+	node->changed += given;
 	spin_unlock(&node->lock);
 	tb_wake(node);
 	return given;
@@ -335,8 +364,9 @@ int tb_pages_out_of_memory(struct notifier_block *nb, unsigned long unused, void
 
 	if (!(READ_ONCE(tb->capabilities) & VIRTIO_TB_CAP_DEFLATE_ON_OOM))
 		return NOTIFY_OK;
-	for (unsigned int i = 0; !given && i < tb->nr_nodes; i++)
-		given = tb_pages_relieve(&tb->nodes[i]);
+	/* the task that is out of memory may be bound to one of them */
+	for (unsigned int i = 0; i < tb->nr_nodes; i++)
+		given += tb_pages_relieve(&tb->nodes[i]);
 	*(unsigned long *)freed += given;
 	return NOTIFY_OK;
 }
@@ -371,6 +401,7 @@ int tb_pages_going_offline(struct notifier_block *nb, unsigned long action, void
 				continue;
 			if (!tb_ranges_add(node->late, tb_frame(page), TB_CHUNK_PAGES))
 				break;
+			node->changed += TB_CHUNK_PAGES;
 			tb_pages_clear_offline(page, TB_CHUNK_ORDER);
 			list_move(&page->lru, &list);
 		}
