@@ -90,6 +90,7 @@ enum virtio_tb_request_type {
 	 * These pages are not used any more; their content is lost. Payload: ranges. It is no
 	 * error if some are in the balloon already; they are not counted twice, but their
 	 * memory is given back once more, since they may have been used meanwhile.
+	 * The device discards only what this request names.
 	 */
 	VIRTIO_TB_INFLATE = 2,
 	/*
