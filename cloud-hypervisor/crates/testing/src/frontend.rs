@@ -95,7 +95,7 @@ impl FrontEnd {
         rings: &[Ring],
         memory: Memory,
     ) -> vhost::Result<()> {
-        self.frontend.set_features(self.features)?;
+        self.take_features()?;
         match memory {
             Memory::Table => self.set_memory(guest, &guest.parts),
             Memory::Slots => guest.parts.iter().for_each(|part| self.add(guest, part)),
@@ -107,6 +107,11 @@ impl FrontEnd {
             self.frontend.set_vring_enable(queue, true)?;
         }
         Ok(())
+    }
+
+    /// Takes the features that both sides have.
+    pub fn take_features(&mut self) -> vhost::Result<()> {
+        self.frontend.set_features(self.features)
     }
 
     /// Gives a ring, which is not enabled yet.

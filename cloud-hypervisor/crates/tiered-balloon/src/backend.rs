@@ -184,13 +184,16 @@ impl Connection {
         *lock(&self.shared.wake) = None;
     }
 
-    /// Whether the memory is that of the nodes. If it never was, the daemon ends: its command
-    /// line is wrong. If it was, the hypervisor is about to change it, and requests wait.
-    fn has_memory(&self) -> bool {
+    /// Whether the memory is that of the nodes. If it never was when a ring is enabled, the
+    /// daemon ends: its command line is wrong. Before that the hypervisor may not have given all
+    /// regions yet. If it was once, the hypervisor is about to change it, and requests wait.
+    fn has_memory(&self, vrings: &[Vring]) -> bool {
         if self.shared.device().balloon().memory.is_mapped() {
             return true;
         }
-        if let Some(fault) = lock(&self.fault).take() {
+        if vrings.iter().any(|vring| vring.get_ref().is_enabled())
+            && let Some(fault) = lock(&self.fault).take()
+        {
             let _ = self.shared.messages.send(Message::Fatal(fault));
         }
         false
@@ -198,7 +201,7 @@ impl Connection {
 
     /// Gives each ring that is ready a turn, or only ring `only`, and events after it.
     fn serve(&self, vrings: &[Vring], only: Option<usize>) {
-        if !self.has_memory() {
+        if !self.has_memory(vrings) {
             return;
         }
         let event_queue = self.shared.device().event_queue();

@@ -584,6 +584,29 @@ fn other_nodes_than_the_guests_end_the_daemon() {
 }
 
 #[test]
+fn memory_that_is_not_complete_yet_ends_nothing() {
+    let mut daemon = daemon(&[]);
+    let guest = Guest::new();
+    let mut driver = Driver::new(&guest.memory);
+    let mut front_end = FrontEnd::connect(&daemon.socket(), queue::COUNT);
+    front_end.take_features().unwrap();
+    // a client that sets targets wakes the rings' thread after each region
+    for part in &guest.parts {
+        front_end.add(&guest, part);
+        for _ in 0..10 {
+            daemon.client().set_target(3, NODE_BYTES).unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(daemon.runs());
+    }
+    for queue in 0..queue::COUNT {
+        front_end.start_ring(&guest, &driver.rings, queue, 0);
+        front_end.enable_ring(queue);
+    }
+    assert_eq!(driver.hello(0, &[0, 0]), Status::Ok);
+}
+
+#[test]
 fn requests_wait_while_memory_is_changed() {
     let daemon = daemon(&[]);
     let mut vm = Vm::greeted(&daemon);
