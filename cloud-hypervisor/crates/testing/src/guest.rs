@@ -53,6 +53,11 @@ pub struct Guest {
 impl Guest {
     /// Makes memory of which nothing is allocated.
     pub fn new() -> Guest {
+        Guest::at(HIGH + HALF)
+    }
+
+    /// Makes the same, whose second node is at another guest address.
+    pub fn at(second: u64) -> Guest {
         let part = |address, bytes, file, offset| Part {
             address,
             bytes,
@@ -62,7 +67,7 @@ impl Guest {
         let parts = vec![
             part(0, HALF, 0, 0),
             part(HIGH, HALF, 0, HALF),
-            part(HIGH + HALF, NODE_BYTES, 1, 0),
+            part(second, NODE_BYTES, 1, 0),
         ];
         let files: Vec<_> = (0..2).map(|_| Arc::new(memory_file())).collect();
         let ranges = parts.iter().map(|part| {

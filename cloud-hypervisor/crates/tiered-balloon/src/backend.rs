@@ -12,13 +12,14 @@
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use log::{debug, info, warn};
+use tiered_balloon_api::Size;
 use vhost::vhost_user::message::{VhostUserProtocolFeatures, VhostUserVirtioFeatures};
 use vhost::vhost_user::{Error as VhostUserError, Listener};
 use vhost_user_backend::{
@@ -151,6 +152,8 @@ pub struct Connection {
     closing: AtomicBool,
     /// Whether the memory was that of our nodes once.
     had_memory: AtomicBool,
+    /// Bytes of regions that belong to no node.
+    others: AtomicU64,
     /// Why it never was.
     fault: Mutex<Option<String>>,
 }
@@ -168,6 +171,7 @@ impl Connection {
             wake,
             closing: AtomicBool::new(false),
             had_memory: AtomicBool::new(false),
+            others: AtomicU64::new(0),
             fault: Mutex::new(None),
         }))
     }
@@ -430,15 +434,25 @@ impl VhostUserBackend for Connection {
             })
             .collect();
         let mut device = self.shared.device();
-        let mapped = device.balloon_mut().memory.map(&regions);
-        drop(device);
-        match mapped {
-            Ok(()) => {
+        let balloon = device.balloon_mut();
+        match balloon.memory.map(&regions) {
+            Ok(others) => {
+                // a guest may have regions of devices moved time and again
+                if self.others.swap(others, Ordering::Relaxed) != others && others > 0 {
+                    let size = Size(others);
+                    balloon.counters.say(format_args!(
+                        "{size} of the guest's memory belong to no --node and are left alone"
+                    ));
+                }
                 self.had_memory.store(true, Ordering::Relaxed);
                 *lock(&self.fault) = None;
+                drop(device);
                 self.shared.wake();
             }
-            Err(error) if self.had_memory.load(Ordering::Relaxed) => debug!("{error}"),
+            Err(error) if self.had_memory.load(Ordering::Relaxed) => {
+                let counters = &mut balloon.counters;
+                counters.say(format_args!("requests wait for other memory: {error}"));
+            }
             Err(error) => *lock(&self.fault) = Some(error.to_string()),
         }
         Ok(())

@@ -90,9 +90,14 @@ impl Counters {
     /// Counts something bad, and says it unless much was said of late.
     pub fn bad(&mut self, class: Bad, what: impl fmt::Display) {
         *self.bad.entry(class).or_default() += 1;
+        self.say(format_args!("{}: {what}", class.name()));
+    }
+
+    /// Says what a guest may cause, unless much was said of late.
+    pub fn say(&mut self, what: impl fmt::Display) {
         match self.rate.allows(Instant::now()) {
-            Some(0) => warn!("{}: {what}", class.name()),
-            Some(unsaid) => warn!("{}: {what} ({unsaid} lines left out before)", class.name()),
+            Some(0) => warn!("{what}"),
+            Some(unsaid) => warn!("{what} ({unsaid} lines left out before)"),
             None => {}
         }
     }

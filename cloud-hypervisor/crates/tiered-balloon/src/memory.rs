@@ -113,9 +113,21 @@ impl Memory {
     }
 
     /// Takes the regions of the guest. Of files that were known before, what is in the balloon
-    /// is remembered. If the regions are not the nodes, there is no memory until they are.
-    pub fn map(&mut self, regions: &[Region]) -> Result<(), LayoutError> {
-        let layout = Layout::of(&self.nodes, regions);
+    /// is remembered. If the regions are not the nodes, there is no memory until they are. Once
+    /// they were, regions of further files, as of a device, are nobody's: returns their bytes.
+    pub fn map(&mut self, regions: &[Region]) -> Result<u64, LayoutError> {
+        let mut layout = Layout::of(&self.nodes, regions);
+        let mut others = 0;
+        if layout.is_err() {
+            let (ours, rest): (Vec<_>, Vec<_>) =
+                regions.iter().cloned().partition(|r| self.knows(&r.file));
+            if let Ok(known) = Layout::of(&self.nodes, &ours) {
+                layout = Ok(known);
+                others = rest
+                    .iter()
+                    .fold(0, |sum: u64, r| sum.saturating_add(r.bytes));
+            }
+        }
         if layout.is_err() {
             self.unmap();
         }
@@ -131,7 +143,15 @@ impl Memory {
                 file.count = known.count;
             }
         }
-        Ok(())
+        Ok(others)
+    }
+
+    /// Whether a file was one of a node's when memory was last accepted.
+    fn knows(&self, file: &File) -> bool {
+        fstat(file).is_ok_and(|stat| {
+            let id = (stat.st_dev, stat.st_ino);
+            self.files.iter().any(|known| known.id == id)
+        })
     }
 
     /// Lets go of the files. What is in the balloon is remembered until there are others.

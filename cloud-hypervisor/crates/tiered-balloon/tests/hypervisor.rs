@@ -607,6 +607,31 @@ fn memory_that_is_not_complete_yet_ends_nothing() {
 }
 
 #[test]
+fn requests_are_answered_though_memory_is_plugged() {
+    let mut daemon = daemon(&[]);
+    let mut vm = Vm::greeted(&daemon);
+    vm.driver.ranges(RangeKind::Inflate, 1, &[(FIRST, 8)]);
+    let plugged = Guest::at(1 << 40);
+    let part = plugged.parts[2];
+    let (front_end, _, driver) = vm.parts();
+    for _ in 0..3 {
+        front_end.add(&plugged, &part);
+        let answer = driver.ranges(RangeKind::Inflate, 1, &[(FIRST + 8, 8)]);
+        assert_eq!((answer.status, answer.ballooned), (Status::Ok, 16));
+        front_end.remove(&plugged, &part);
+    }
+    daemon.signal(Signal::TERM);
+    while driver.event() != Event::Deflate {}
+    driver.ranges(RangeKind::Deflate, 1, &[(FIRST, 16)]);
+    assert_eq!(daemon.wait(), Some(0));
+    let said = daemon.complaint();
+    assert!(
+        said.contains("64M of the guest's memory belong to no --node"),
+        "{said}"
+    );
+}
+
+#[test]
 fn requests_wait_while_memory_is_changed() {
     let daemon = daemon(&[]);
     let mut vm = Vm::greeted(&daemon);

@@ -211,6 +211,34 @@ fn regions_are_the_nodes_or_nothing_is() {
 }
 
 #[test]
+fn further_memory_is_nobodys_once_there_are_the_nodes() {
+    let guest = Guest::new();
+    let mut memory = mapped(&guest);
+    let first = NODE_FRAMES[1][0].0;
+    memory.inflate(first..first + 9).unwrap();
+    let other = Guest::new();
+    // above all nodes, as memory that is plugged, and between them, as that of a device
+    for address in [1 << 40, 3 << 30] {
+        let mut regions = regions(&guest);
+        regions.push(Region {
+            address,
+            bytes: 8 << 20,
+            file: other.files[0].clone(),
+            offset: 512,
+        });
+        assert_eq!(memory.map(&regions).unwrap(), 8 << 20);
+        assert!(memory.is_mapped() && memory.holds(0, 0, 1));
+        assert!(!memory.holds(0, address / PAGE_SIZE, 1));
+        assert_eq!(memory.ballooned(1), 9);
+        // without one of the nodes it is no memory
+        regions.remove(2);
+        assert!(memory.map(&regions).is_err());
+    }
+    assert_eq!(memory.map(&regions(&guest)).unwrap(), 0);
+    assert_eq!(memory.ballooned(1), 9);
+}
+
+#[test]
 fn what_is_in_the_balloon_survives_a_change_of_memory() {
     let guest = Guest::new();
     let mut memory = mapped(&guest);
