@@ -251,10 +251,14 @@ impl Connection {
         false
     }
 
-    /// Answers the next request of a ring.
+    /// Answers the next request of a ring. None is taken while there is no memory of nodes,
+    /// which may have gone since the turn began.
     fn request(&self, state: &mut VringState, index: usize) -> Outcome {
+        let mut device = self.shared.device();
+        if !device.balloon().memory.is_mapped() {
+            return Outcome::Nothing;
+        }
         self.next(state, |memory, chain| {
-            let mut device = self.shared.device();
             let longest = device.longest_request(index);
             match Buffers::of(chain, memory, longest) {
                 Ok(mut buffers) => {
