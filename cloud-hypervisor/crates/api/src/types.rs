@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::PAGE;
+
 /// `GET /vm`: the daemon and the VM that it serves.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Vm {
@@ -55,10 +57,13 @@ impl Node {
         self.bytes.saturating_sub(self.ballooned)
     }
 
-    /// Bytes that the guest may come to use without asking: what it has, or its target where
-    /// that is more.
+    /// Bytes that nobody else can have: what the guest has or may come to use without asking,
+    /// which is its target, or what the host holds for it where that is more. What is in the
+    /// balloon may not have come back: parts of huge pages do not, nor do pages that the guest
+    /// touched since.
     pub fn claim(&self) -> u64 {
-        self.given().max(self.target)
+        let resident = self.resident.div_ceil(PAGE).saturating_mul(PAGE);
+        self.given().max(self.target).max(resident.min(self.bytes))
     }
 }
 
@@ -207,6 +212,20 @@ mod tests {
         assert_eq!(node(100, 60, 10).claim(), 90);
         assert_eq!(node(100, 60, 50).claim(), 60);
         assert_eq!(node(100, 60, 200).claim(), 60);
+    }
+
+    #[test]
+    fn what_has_not_come_back_is_claimed() {
+        let of = |resident| {
+            let node = node(8 * PAGE, 4 * PAGE, 5 * PAGE);
+            Node { resident, ..node }.claim() / PAGE
+        };
+        assert_eq!(of(3 * PAGE), 4);
+        assert_eq!(of(6 * PAGE), 6);
+        // in whole pages, and no more than there is
+        assert_eq!(of(6 * PAGE + 512), 7);
+        assert_eq!(of(9 * PAGE), 8);
+        assert_eq!(of(u64::MAX), 8);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct State {
     pub stats: Stats,
     /// Bytes that the guest uses. Its nodes together never get smaller than that.
     pub used: u64,
+    /// Bytes of the first node that the host does not get back, whatever is in the balloon.
+    pub held: u64,
     /// Bytes that the guest moves into or out of a balloon in a millisecond.
     pub speed: u64,
     /// Whether the daemon leaves requests unanswered.
@@ -73,6 +75,7 @@ impl Mock {
             },
             stats: Stats::default(),
             used: 0,
+            held: 0,
             speed: u64::MAX,
             mute: false,
             mute_after_set: false,
@@ -137,6 +140,7 @@ impl State {
         for (node, &target) in self.vm.nodes.iter_mut().zip(targets) {
             node.target = target;
             node.ballooned = node.bytes - target;
+            node.resident = target;
         }
     }
 
@@ -158,6 +162,8 @@ impl State {
             free -= less;
             node.resident = node.given();
         }
+        let first = &mut self.vm.nodes[0];
+        first.resident = first.resident.max(self.held);
     }
 
     fn put(&mut self, targets: &[NodeTarget]) -> Result<(), (u16, String)> {

@@ -17,7 +17,7 @@ const TOO_LARGE: u64 = 1 << 50;
 pub struct Known {
     /// What it shall have.
     pub target: Tiers<u64>,
-    /// What it has or may take.
+    /// What it has or may take, or the host holds for it.
     pub claim: Tiers<u64>,
     /// Chunks of fast memory that it can have: what the configuration allows, as far as its
     /// nodes are large enough.

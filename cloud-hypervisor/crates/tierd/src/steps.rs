@@ -16,7 +16,7 @@ use crate::policy::CHUNK;
 pub struct Vm {
     /// Memory of both tiers together.
     pub memory: u64,
-    /// What it has or may take.
+    /// What it has or may take, or the host holds for it.
     pub claim: Tiers<u64>,
     /// What it shall have at the moment.
     pub target: Tiers<u64>,
@@ -36,9 +36,13 @@ impl Vm {
         })
     }
 
-    /// Whether the VM has what it shall have in the end.
+    /// Whether the VM has what it shall have in the end. Of what it gave back, less than a chunk
+    /// may never come, such as parts of huge pages.
     pub fn arrived(&self) -> bool {
-        self.wish.is_none() || (self.target == self.goal() && self.claim == self.goal())
+        let goal = self.goal();
+        let has = |claim: u64, goal: u64| claim >= goal && claim - goal < CHUNK;
+        let all = has(self.claim.fast, goal.fast) && has(self.claim.slow, goal.slow);
+        self.wish.is_none() || (self.target == goal && all)
     }
 }
 

@@ -317,6 +317,20 @@ fn a_vm_that_cannot_shrink_is_noticed_and_left_out() {
 }
 
 #[test]
+fn what_the_host_has_not_got_back_is_not_given_again() {
+    let tiers = [192, 1024];
+    let host = Host::new(&[128, 16, 48]);
+    host.configure("proportional", tiers, &["", "", ""]);
+    host.vms[0].state().held = 128 * M;
+    let tierd = host.start();
+    tierd.says("a: cannot give back 64M of fast memory");
+    host.wait_for(tiers, &[64, 32, 32]);
+    host.vms[0].state().held = 0;
+    host.wait_for(tiers, &[64, 64, 64]);
+    tierd.end();
+}
+
+#[test]
 fn a_target_whose_answer_is_lost_counts() {
     let tiers = [192, 1024];
     let host = Host::new(&[16, 64, 64]);
