@@ -241,6 +241,9 @@ impl Device for Tiered {
 
     fn disconnected(&mut self) {
         self.driver = None;
+        // the next guest may be another
+        self.statistics = None;
+        self.untold.statistics = false;
         self.untold.hello = true;
     }
 

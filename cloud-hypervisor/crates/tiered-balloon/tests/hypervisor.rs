@@ -427,6 +427,13 @@ fn statistics_are_asked_for_and_shown() {
         driver.capabilities,
         ["statistics", "free_reporting", "deflate_on_oom"]
     );
+    // the next guest has not told any
+    vm.front_end = None;
+    wait_until("they are forgotten", || {
+        let stats = client.stats().unwrap();
+        (stats.statistics, stats.age_ms) == (None, None)
+    });
+    assert!(!client.metrics().unwrap().contains("_guest_"));
 }
 
 #[test]
