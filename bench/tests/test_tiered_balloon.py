@@ -201,6 +201,7 @@ def test_all_agree_on_every_page(guest):
 
     done = guest(work(SECONDS + 5), act, files=CHURN)
     found = counts(text(done))
+    print(f"\n{resizes} resizes")
     assert resizes > SECONDS / 4
     assert found["balloon_inflate"] == found["balloon_deflate"] > 0
     assert_untouched(found)
@@ -222,6 +223,7 @@ def test_a_daemon_may_die_at_any_moment(guest):
             host.agree()
 
     done = guest(work(SECONDS + 5), act, files=CHURN)
+    print(f"\n{kills} kills")
     assert kills > 0 and counts(text(done))["oom_kill"] == 0
 
 
