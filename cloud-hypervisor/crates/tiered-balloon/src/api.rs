@@ -12,6 +12,7 @@ use prometheus::core::Collector;
 use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use serde_json::{from_slice, to_vec};
 use tiered_balloon_api as api;
+use tiered_balloon_wire::HEAT_POINTS;
 use tiny_http::{Header, Method, Request, Response, Server};
 
 use crate::backend::Shared;
@@ -264,7 +265,7 @@ fn metrics(shared: &Shared) -> Result<Answer, Refusal> {
     })
 }
 
-/// Name, help and value of a figure that each node has.
+/// Name, help and value of a figure that each node has, or each point of the curve of heat.
 type Figure<T> = (&'static str, &'static str, fn(&T) -> u64);
 
 /// What `/metrics` says, made anew for each request.
@@ -363,14 +364,25 @@ impl Metrics {
             let values = nodes.map(|node| (node.pxm.to_string(), value(node)));
             self.gauges(name, help, "pxm", values)?;
         }
-        let heat = statistics.heat.iter();
-        let points = heat.map(|point| (point.pages.to_string(), point.heat));
-        self.gauges(
-            "guest_heat",
-            "Accesses per 1024 s to the k-th hottest page",
-            "k",
-            points,
-        )
+        // A guest chooses pages and heat: as labels they would be series without end.
+        let gauges: [Figure<api::Heat>; 2] = [
+            (
+                "guest_heat_pages",
+                "Pages that are at least as hot as the point of the curve",
+                |point| point.pages,
+            ),
+            (
+                "guest_heat",
+                "Accesses per 1024 s to each page at the point of the curve",
+                |point| point.heat,
+            ),
+        ];
+        for (name, help, value) in gauges {
+            let points = (0..).zip(statistics.heat.iter().take(HEAT_POINTS));
+            let values = points.map(|(place, point): (u32, _)| (place.to_string(), value(point)));
+            self.gauges(name, help, "point", values)?;
+        }
+        Ok(())
     }
 }
 

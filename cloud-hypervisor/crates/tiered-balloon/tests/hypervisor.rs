@@ -437,6 +437,43 @@ fn statistics_are_asked_for_and_shown() {
 }
 
 #[test]
+fn metrics_of_a_guest_are_bounded_series() {
+    let daemon = daemon(&["--statistics-interval", "50ms"]);
+    let client = daemon.client();
+    let mut vm = Vm::greeted(&daemon);
+    assert_eq!(vm.driver.event(), Event::Statistics);
+    let series = |metrics: &str| -> Vec<String> {
+        let lines = metrics.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .map(|line| line.rsplit_once(' ').unwrap().0.to_string())
+            .collect()
+    };
+    let mut all = Vec::new();
+    for round in 1..=3 {
+        // two points may have the same pages
+        let heat = (0..16).map(|point| Heat {
+            pages: round * 1000 + point / 2,
+            heat: u64::MAX - round - point,
+        });
+        vm.driver.statistics(&Statistics {
+            heat: heat.collect(),
+            nodes: vec![NodeStatistics::default(); 2],
+            ..Statistics::default()
+        });
+        let metrics = client.metrics().unwrap();
+        let line = format!("tiered_balloon_guest_heat_pages{{point=\"15\"}} {round}007\n");
+        assert!(metrics.contains(&line), "{metrics}");
+        all.push(series(&metrics));
+    }
+    assert_eq!(all[0], all[1]);
+    assert_eq!(all[1], all[2]);
+    let heat = |name: &str| all[0].iter().filter(|line| line.starts_with(name)).count();
+    assert_eq!(heat("tiered_balloon_guest_heat{"), 16);
+    assert_eq!(heat("tiered_balloon_guest_heat_pages{"), 16);
+    assert!(all[0].len() < 120, "{:?}", all[0]);
+}
+
+#[test]
 fn a_hypervisor_that_comes_back_finds_what_it_left() {
     let daemon = daemon(&[]);
     let mut vm = Vm::greeted(&daemon);
