@@ -57,6 +57,9 @@ pub enum Message {
 
 /// What all threads share.
 pub struct Shared {
+    /// Held while the device is waited for, so that who waits has it next: else a thread whose
+    /// guest floods it would take the device again before others wake.
+    turn: Mutex<()>,
     device: Mutex<Box<dyn Device>>,
     /// Wakes the thread that serves rings, while there is one.
     wake: Mutex<Option<EventNotifier>>,
@@ -68,6 +71,7 @@ impl Shared {
     /// Shares a device. Errors that end the daemon go to `messages`.
     pub fn new(device: Box<dyn Device>, messages: Sender<Message>) -> Arc<Shared> {
         Arc::new(Shared {
+            turn: Mutex::new(()),
             device: Mutex::new(device),
             wake: Mutex::new(None),
             connected: AtomicBool::new(false),
@@ -77,6 +81,7 @@ impl Shared {
 
     /// Waits for the device.
     pub fn device(&self) -> MutexGuard<'_, Box<dyn Device>> {
+        let _turn = lock(&self.turn);
         lock(&self.device)
     }
 

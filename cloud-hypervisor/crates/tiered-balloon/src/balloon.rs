@@ -163,14 +163,10 @@ impl Balloon {
             }
         }
         good.sort_unstable_by_key(|(frames, _)| frames.start);
-        for run in good.chunk_by(|(a, _), (b, _)| b.start <= a.end) {
-            let start = run[0].0.start;
-            // not always that of the last, which may be within another
-            let end = run
-                .iter()
-                .fold(start, |end, (frames, _)| end.max(frames.end));
-            if let Err(error) = self.handle_run(kind, start..end) {
-                let what = format_args!("frames {start:#x} to {end:#x}: {error}");
+        for run in runs(&good) {
+            let frames = span(run);
+            if let Err(error) = self.handle_run(kind, frames.clone()) {
+                let what = format_args!("frames {frames:#x?}: {error}");
                 self.counters.bad(Bad::Failed, what);
                 for &(_, place) in run {
                     statuses[place] = Status::Failed;
@@ -192,5 +188,48 @@ impl Balloon {
             }
         }
         Ok(())
+    }
+}
+
+/// Yields ranges, which are in the order of their starts, by those that together have no gaps.
+/// One may end before another that is before it does: a guest that nests them in each other
+/// must not have its node punched for each.
+fn runs(ranges: &[(Range<u64>, usize)]) -> impl Iterator<Item = &[(Range<u64>, usize)]> {
+    let mut end = 0;
+    ranges.chunk_by(move |(a, _), (b, _)| {
+        end = end.max(a.end);
+        b.start <= end
+    })
+}
+
+/// Returns all frames of a run.
+fn span(run: &[(Range<u64>, usize)]) -> Range<u64> {
+    let start = run.first().map_or(0, |(frames, _)| frames.start);
+    let ends = run.iter().map(|(frames, _)| frames.end);
+    start..ends.max().unwrap_or(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spans(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
+        let mut ranges: Vec<_> = ranges.iter().cloned().zip(0..).collect();
+        ranges.sort_unstable_by_key(|(frames, _)| frames.start);
+        runs(&ranges).map(span).collect()
+    }
+
+    #[test]
+    fn ranges_within_another_are_one_with_it() {
+        // all of a node, and small ones in it with gaps between them
+        let mut nested: Vec<_> = (1..128u64).map(|n| n * 8..n * 8 + 1).collect();
+        nested.push(0..4096);
+        assert_eq!(spans(&nested), [0..4096]);
+        assert_eq!(spans(&[0..9, 1..2, 9..10, 11..12]), [0..10, 11..12]);
+        assert_eq!(
+            spans(&[0..2, 3..9, 4..5, 6..7, 12..13]),
+            [0..2, 3..9, 12..13]
+        );
+        assert_eq!(spans(&[]), []);
     }
 }
