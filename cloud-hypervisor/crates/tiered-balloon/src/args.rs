@@ -70,7 +70,9 @@ pub struct Args {
     /// Be a plain virtio-balloon (virtio ID 5), for guests without our driver
     ///
     /// It has two queues, of inflating and deflating, and 8 bytes of configuration. It knows no
-    /// nodes: the guest shall have the sum of all targets, and gives what it likes.
+    /// nodes: the guest shall have the sum of all targets, and gives what it likes. Linux' driver
+    /// reads the target when it is loaded and is never told of a later one; when the daemon
+    /// ends, nobody is told.
     #[arg(long)]
     pub stock: bool,
 
@@ -99,8 +101,8 @@ Cloud Hypervisor:
   --numa guest_numa_id=0,memory_zones=m0 guest_numa_id=1,memory_zones=m1
   --generic-vhost-user socket=vm.sock,device_type=13,queue_sizes=[256,256,256]
 
-It ends with status 0 on SIGTERM, after the guest has its memory back, and with 2 if the command
-line is wrong; the nodes are compared with the guest's memory when its driver starts.";
+It ends with status 0 on SIGTERM, when the guest has its memory back or --grace is over, whichever
+is first, and with 2 if the command line is wrong; the nodes are compared with the guest's memory when its driver starts.";
 
 /// What is logged.
 #[derive(Clone, Copy, Debug, ValueEnum)]

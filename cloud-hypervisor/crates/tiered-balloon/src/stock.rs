@@ -134,13 +134,19 @@ impl Device for Stock {
                 *to = byte;
             }
         }
-        // There is no hello that would tell of a guest that was started again.
+        // There is no hello that would tell of a driver that was loaded again.
         if self.actual == [0; CONFIG_SIZE - ACTUAL] {
             self.balloon.memory.forget();
         }
     }
 
-    fn stopped(&mut self, _queue: usize) {}
+    /// Forgets what is in the balloon: a guest that was started again has nothing in it, and
+    /// may never say so.
+    fn stopped(&mut self, queue: usize) {
+        if queue == INFLATE {
+            self.balloon.memory.forget();
+        }
+    }
 
     fn disconnected(&mut self) {}
 

@@ -66,4 +66,11 @@ fn it_takes_from_the_sum_of_all_nodes() {
     front_end.write_config(0, &[0; 8]);
     assert_eq!(ballooned(), [0, 0]);
     assert_eq!(front_end.config(0, 4), pages(80 << 20));
+    // nor has one whose driver never wrote it
+    request(&mut rings, INFLATE, high..high + 100);
+    assert_eq!(ballooned(), [0, 100]);
+    front_end.stop_ring(DEFLATE);
+    assert_eq!(ballooned(), [0, 100]);
+    front_end.stop_ring(INFLATE);
+    assert_eq!(ballooned(), [0, 0]);
 }
