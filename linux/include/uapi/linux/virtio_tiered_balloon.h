@@ -152,7 +152,8 @@ enum virtio_tb_status {
 	VIRTIO_TB_BAD_NODE = 3, /* the configuration has no such node */
 	VIRTIO_TB_BAD_RANGE = 4, /* empty, or not within the node */
 	VIRTIO_TB_REFUSED = 5, /* a capability that was not taken */
-	VIRTIO_TB_FAILED = 6, /* the host could not do it; nothing has changed */
+	/* The host could not do it: the balloon is as it was, content of the ranges may be lost. */
+	VIRTIO_TB_FAILED = 6,
 };
 
 /**
