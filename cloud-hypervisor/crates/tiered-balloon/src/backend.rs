@@ -493,3 +493,41 @@ impl VhostUserBackend for Connection {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::balloon::Balloon;
+    use crate::memory::NodeSize;
+    use crate::stock::Stock;
+
+    #[test]
+    fn who_waits_for_the_device_has_it_next() {
+        let balloon = Balloon::new(vec![NodeSize { pxm: 0, pages: 1 }]);
+        let shared = Shared::new(Box::new(Stock::new(balloon)), mpsc::channel().0);
+        let (taken, end) = (AtomicUsize::new(0), AtomicBool::new(false));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !end.load(Ordering::Relaxed) {
+                    let device = shared.device();
+                    thread::sleep(Duration::from_millis(1));
+                    taken.fetch_add(1, Ordering::Relaxed);
+                    drop(device);
+                }
+            });
+            while taken.load(Ordering::Relaxed) == 0 {
+                thread::yield_now();
+            }
+            let before = taken.load(Ordering::Relaxed);
+            for _ in 0..100 {
+                drop(shared.device());
+            }
+            let while_waiting = taken.load(Ordering::Relaxed) - before;
+            end.store(true, Ordering::Relaxed);
+            assert!(while_waiting <= 200, "{while_waiting}");
+        });
+    }
+}
