@@ -8,6 +8,7 @@ use std::sync::{Arc, mpsc};
 use tiered_balloon::api::{About, answer};
 use tiered_balloon::backend::{Connection, Shared};
 use tiered_balloon::device::Device;
+use tiered_balloon::http::{Answer, Request};
 use tiered_balloon::vring::{GuestMemory, Vring};
 use tiered_balloon_api::Vm as ApiVm;
 use tiered_balloon_testing::{Guest, NODE_BYTES, NODE_FRAMES, QUEUE_SIZE, Ring};
@@ -162,24 +163,33 @@ impl Vm {
     fn ask(&mut self, input: &mut Input<'_>) {
         let bytes = u64::from(input.u32()) * u64::from(input.u8());
         let pxm = input.u8() % 4;
-        let (put, path, body) = match input.u8() % 6 {
-            0 => (false, "/vm", String::new()),
-            1 => (false, "/stats", String::new()),
-            2 => (false, "/metrics", String::new()),
-            3 => (true, "/nodes/0/target", format!("{{\"bytes\":{bytes}}}")),
+        let (method, path, body) = match input.u8() % 6 {
+            0 => ("GET", "/vm", String::new()),
+            1 => ("GET", "/stats", String::new()),
+            2 => ("GET", "/metrics", String::new()),
+            3 => ("PUT", "/nodes/0/target", format!("{{\"bytes\":{bytes}}}")),
             _ => (
-                true,
+                "PUT",
                 "/targets",
                 format!("{{\"targets\":[{{\"pxm\":{pxm},\"bytes\":{bytes}}}]}}"),
             ),
         };
-        let answer = answer(Some(put), path, body.as_bytes(), &self.about, &self.shared);
+        let answer = self.answer(method, path, body);
         assert!(matches!(answer.status, 200 | 400 | 404));
+    }
+
+    fn answer(&self, method: &str, path: &str, body: String) -> Answer {
+        let request = Request {
+            method: method.into(),
+            path: path.into(),
+            body: body.into(),
+        };
+        answer(&request, &self.about, &self.shared)
     }
 
     /// Says what must hold whatever was done.
     fn check(&self) {
-        let answer = answer(Some(false), "/vm", &[], &self.about, &self.shared);
+        let answer = self.answer("GET", "/vm", String::new());
         let vm: ApiVm = serde_json::from_slice(&answer.body).expect("JSON");
         for node in vm.nodes {
             assert_eq!(node.bytes, NODE_BYTES);

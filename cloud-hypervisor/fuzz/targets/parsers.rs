@@ -10,6 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use tiered_balloon::api::{About, answer};
 use tiered_balloon::backend::Shared;
 use tiered_balloon::balloon::Balloon;
+use tiered_balloon::http;
 use tiered_balloon::tiered::Tiered;
 use tiered_balloon_api::{PxmSize, Size};
 use tiered_balloon_fuzz::{Input, NODES};
@@ -51,10 +52,22 @@ fuzz_target!(|bytes: &[u8]| {
             let (sender, _) = mpsc::channel();
             let shared = Shared::new(Box::new(device), sender);
             let socket = PathBuf::from("/vm.sock");
-            let put = [None, Some(false), Some(true)][usize::from(kind / 3) % 3];
-            let path = String::from_utf8_lossy(path);
-            let answer = answer(put, &path, rest, &About { socket }, &shared);
-            assert!(matches!(answer.status, 200 | 400 | 404));
+            let about = About { socket };
+            let method = ["POST", "GET", "PUT"][usize::from(kind / 3) % 3];
+            let request = http::Request {
+                method: method.into(),
+                path: String::from_utf8_lossy(path).into(),
+                body: rest.into(),
+            };
+            // and as it comes from a socket
+            let mut stream = rest;
+            for request in [Some(request), http::read(&mut stream).ok()]
+                .into_iter()
+                .flatten()
+            {
+                let answer = answer(&request, &about, &shared);
+                assert!(matches!(answer.status, 200 | 400 | 404));
+            }
         }
     }
 });

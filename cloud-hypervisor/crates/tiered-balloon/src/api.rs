@@ -1,41 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! The HTTP API: what clients may ask and set. [`answer`] has no socket; [`serve`] is the
-//! server. Whoever may open the socket is trusted with the VM's memory, but not with the
-//! daemon: a request is bounded in size and may have any bytes.
+//! The HTTP API: what clients may ask and set. Whoever may open the socket is trusted with the
+//! VM's memory, but not with the daemon.
 
-use std::io::Read;
+use std::io;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
-use log::warn;
 use prometheus::core::Collector;
 use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use serde_json::{from_slice, to_vec};
 use tiered_balloon_api as api;
 use tiered_balloon_wire::HEAT_POINTS;
-use tiny_http::{Header, Method, Request, Response, Server};
 
 use crate::backend::Shared;
 use crate::balloon::{Balloon, TargetError};
 use crate::device::Device;
-
-/// Bytes of the longest body that is read.
-const LONGEST_BODY: u64 = 64 << 10;
+use crate::http::{self, Answer, Request};
 
 /// What is said about the daemon itself.
 pub struct About {
     /// Its vhost-user socket.
     pub socket: PathBuf,
-}
-
-/// An answer: HTTP status, type and body.
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// Type of the body.
-    pub content_type: &'static str,
-    /// The body.
-    pub body: Vec<u8>,
 }
 
 /// Why a request is refused.
@@ -64,53 +51,16 @@ impl From<prometheus::Error> for Refusal {
     }
 }
 
-/// Serves clients for ever.
-pub fn serve(server: &Server, about: &About, shared: &Shared) {
-    loop {
-        match server.recv() {
-            Ok(request) => serve_one(request, about, shared),
-            Err(error) => {
-                warn!("API: {error}");
-                return;
-            }
-        }
-    }
+/// Starts to serve clients, for ever.
+pub fn serve(listener: UnixListener, about: About, shared: Arc<Shared>) -> io::Result<()> {
+    http::serve(listener, move |request| match request {
+        Ok(request) => answer(&request, &about, &shared),
+        Err(why) => refuse(&Refusal(400, why.into())),
+    })
 }
 
-fn serve_one(mut request: Request, about: &About, shared: &Shared) {
-    let mut body = Vec::new();
-    let read = request
-        .as_reader()
-        .take(LONGEST_BODY + 1)
-        .read_to_end(&mut body);
-    let answer = match read {
-        Ok(_) => {
-            let put = match request.method() {
-                Method::Get => Some(false),
-                Method::Put => Some(true),
-                _ => None,
-            };
-            answer(put, request.url(), &body, about, shared)
-        }
-        Err(error) => refuse(&Refusal(400, error.to_string())),
-    };
-    let mut response = Response::from_data(answer.body).with_status_code(answer.status);
-    let header = Header::from_bytes("Content-Type", answer.content_type);
-    if let Ok(header) = header {
-        response.add_header(header);
-    }
-    // A client that is gone misses nothing.
-    let _ = request.respond(response);
-}
-
-/// Answers a request: to get something, to put something (`put`), or of another method.
-pub fn answer(
-    put: Option<bool>,
-    path: &str,
-    body: &[u8],
-    about: &About,
-    shared: &Shared,
-) -> Answer {
+/// Answers a request.
+pub fn answer(request: &Request, about: &About, shared: &Shared) -> Answer {
     let json = |body: serde_json::Result<Vec<u8>>| {
         body.map_err(|error| Refusal(500, error.to_string()))
             .map(|body| Answer {
@@ -119,19 +69,17 @@ pub fn answer(
                 body,
             })
     };
-    let path = path.split('?').next().unwrap_or_default();
+    let path = request.path.split('?').next().unwrap_or_default();
     let node = path
         .strip_prefix("/nodes/")
         .and_then(|rest| rest.strip_suffix("/target"));
-    let result = match (put, path, node) {
-        (Some(true), ..) if body.len() as u64 > LONGEST_BODY => {
-            Err(Refusal(400, "the body is too long".into()))
-        }
-        (Some(false), "/vm", _) => json(to_vec(&vm(about, shared))),
-        (Some(false), "/stats", _) => json(to_vec(&stats(&**shared.device()))),
-        (Some(false), "/metrics", _) => metrics(shared),
-        (Some(true), "/targets", _) => put_targets(body, shared).and_then(|n| json(to_vec(&n))),
-        (Some(true), _, Some(pxm)) => put_target(pxm, body, shared).and_then(|n| json(to_vec(&n))),
+    let body = &request.body;
+    let result = match (request.method.as_str(), path, node) {
+        ("GET", "/vm", _) => json(to_vec(&vm(about, shared))),
+        ("GET", "/stats", _) => json(to_vec(&stats(&**shared.device()))),
+        ("GET", "/metrics", _) => metrics(shared),
+        ("PUT", "/targets", _) => put_targets(body, shared).and_then(|n| json(to_vec(&n))),
+        ("PUT", _, Some(pxm)) => put_target(pxm, body, shared).and_then(|n| json(to_vec(&n))),
         _ => Err(Refusal(404, "there is no such request".into())),
     };
     result.unwrap_or_else(|refusal| refuse(&refusal))

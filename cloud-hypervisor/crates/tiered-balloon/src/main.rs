@@ -21,7 +21,6 @@ use tiered_balloon::args::Args;
 use tiered_balloon::backend::{self, Message, Shared};
 use tiered_balloon::{sandbox, socket};
 use tiered_balloon_cli::{BAD_INPUT, complain, parse};
-use tiny_http::Server;
 
 /// Name of the program.
 const NAME: &str = "tiered-balloon";
@@ -60,12 +59,8 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         }
         spawn("signals", move || tell_signals(signals, &sender))?;
         if let Some(api) = api {
-            let server =
-                Server::from_listener(api, None).map_err(|error| error as Box<dyn Error>)?;
-            let (shared, socket) = (shared.clone(), args.socket.clone());
-            spawn("api", move || {
-                api::serve(&server, &About { socket }, &shared)
-            })?;
+            let socket = args.socket.clone();
+            api::serve(api, About { socket }, shared.clone())?;
         }
         let for_rings = shared.clone();
         spawn("vhost-user", move || backend::serve(&for_rings, listener))?;
