@@ -518,16 +518,16 @@ mod tests {
                     drop(device);
                 }
             });
-            while taken.load(Ordering::Relaxed) == 0 {
-                thread::yield_now();
-            }
-            let before = taken.load(Ordering::Relaxed);
-            for _ in 0..100 {
+            let mut while_waiting = 0;
+            for _ in 0..300 {
+                // the other has it, nearly always
+                thread::sleep(Duration::from_millis(1));
+                let before = taken.load(Ordering::Relaxed);
                 drop(shared.device());
+                while_waiting += taken.load(Ordering::Relaxed) - before;
             }
-            let while_waiting = taken.load(Ordering::Relaxed) - before;
             end.store(true, Ordering::Relaxed);
-            assert!(while_waiting <= 200, "{while_waiting}");
+            assert!(while_waiting <= 400, "{while_waiting}");
         });
     }
 }
