@@ -134,7 +134,7 @@ def guest(boot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         try:
             done = boot(
                 command, provision=Restartable.name, machine={"parallel": True},
-                vm_memory=MEMORY, vcpus=2, timeout_s=2 * SECONDS + 300, **more,
+                vm_memory=MEMORY, vcpus=2, timeout_s=2 * SECONDS + 900, **more,
             )  # fmt: skip
         finally:
             host.ended.set()
