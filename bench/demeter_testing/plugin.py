@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+import qemu.qmp  # noqa: F401 -- before pytest takes its name for our folder qemu/, see test_build.py
 from demeter_bench import designs
 from demeter_bench.designs import DESIGNS
 from demeter_bench.oracle import Oracle

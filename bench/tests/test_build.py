@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -327,6 +329,18 @@ def test_a_pattern_that_nothing_matches(tmp_path: Path):
     done = check(prepared(tmp_path / "build"), "needs", "nothing-has-this-name")
     assert done.returncode == 5
     assert done.stderr == "check: no test matches T=nothing-has-this-name\n"
+
+
+def test_no_folder_hides_a_library_of_its_name():
+    """pytest makes packages of the folders that tests are in, and qemu/ is not PyPI's qemu."""
+    found = {}
+    for package in metadata.distributions():
+        for file in package.files or []:
+            if file.name == "__init__.py" and (TOP / file.parts[0]).is_dir():
+                found[".".join(file.parent.parts)] = file.locate()
+    assert "qemu.qmp" in found
+    for name, file in found.items():
+        assert importlib.import_module(name).__file__ == str(file)
 
 
 def test_folders_of_the_sources_are_known():
