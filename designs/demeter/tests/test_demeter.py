@@ -32,7 +32,7 @@ def test_kunit(boot):
     suites = kunit(log)
     assert set(suites) == {
         "demeter-range", "demeter-heat", "demeter-plan", "demeter-scope", "demeter-channel",
-        "demeter-gather", "page-exchange",
+        "demeter-gather", "demeter-update", "page-exchange",
     }, log[-4000:]  # fmt: skip
     assert all(passed == total for passed, total in suites.values())
     assert "not ok" not in log
@@ -128,7 +128,7 @@ def test_huge_pages_move(boot, defrag: str):
     """
     run = boot(
         "gups --mem 200M --updates 20000000 --hot 20M --hot-weight 0.9 --reverse &\n"
-        f"sleep 2; grep AnonHuge /proc/meminfo; wait; {STATS}",
+        f"sleep 1; grep AnonHuge /proc/meminfo; wait; {STATS}",
         design="demeter", fast_ratio=0.25,
         setup=THP.replace("madvise", "always") + defrag + DESIGNS["demeter"].setup,
     )  # fmt: skip

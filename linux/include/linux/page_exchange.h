@@ -24,14 +24,14 @@ struct mm_struct;
 /**
  * enum page_exchange_obstacle - What keeps a page from being moved
  * @PAGE_EXCHANGE_NO_OBSTACLE: Nothing keeps it. That does not say that it was moved.
- * @PAGE_EXCHANGE_GONE:	There is no such page, or not any more, or the process
- *			is changing its memory.
+ * @PAGE_EXCHANGE_GONE:	There is no such page, or not any more.
  * @PAGE_EXCHANGE_BUSY:	The page is pinned, locked, shared or in the swap cache
  *			at present.
  * @PAGE_EXCHANGE_REFUSED: The page is of a kind that is never moved: of a file,
  *			locked in memory, special, or with a place given to it by
  *			a policy.
  * @PAGE_EXCHANGE_NO_ROOM: The nodes where it was to go have no free memory for it.
+ * @PAGE_EXCHANGE_UNTRIED: Nothing is known, because the process is changing its memory.
  */
 enum page_exchange_obstacle {
 	PAGE_EXCHANGE_NO_OBSTACLE,
@@ -39,6 +39,7 @@ enum page_exchange_obstacle {
 	PAGE_EXCHANGE_BUSY,
 	PAGE_EXCHANGE_REFUSED,
 	PAGE_EXCHANGE_NO_ROOM,
+	PAGE_EXCHANGE_UNTRIED,
 };
 
 /**
@@ -69,35 +70,48 @@ unsigned long page_exchange_free(int nid, unsigned int order);
 void page_exchange_reserve(int nid, unsigned long pages);
 bool page_exchange_split(struct mm_struct *mm, unsigned long addr);
 
-/* What page_exchange_scan() reports of a page: its node, with this flag if it is huge. */
-#define PAGE_EXCHANGE_SCAN_HUGE 0x4000
-#define PAGE_EXCHANGE_SCAN_NONE NUMA_NO_NODE
+/* Steps that a table of base pages takes; a huge page takes one, and so does an area. */
+#define PAGE_EXCHANGE_TABLE_STEPS 8
 
 /**
  * struct page_exchange_scan - A look at the pages of an mm
- * @found:	Called for each 2 MiB in which something is mapped. Where several vmas
- *		share 2 MiB it is called for each of them, each time with all that was
- *		found there so far. May sleep. Returns a positive number to end the scan.
+ * @found:	Called for each 2 MiB in which something is mapped that could be moved. The mmap
+ *		lock is held, mostly.
+ * @fast_nodes:	Nodes whose pages are looked for, and reported to be @fast.
+ * @slow_nodes:	Other nodes whose pages are looked for.
+ * @steps:	How many steps the scan may take. It always takes one, and ends between two
+ *		calls of @found.
+ * @next:	Where to go on if there were too few steps, a multiple of PMD_SIZE.
  * @at:		The address that @found is called for, a multiple of PMD_SIZE.
- * @nids:	For each page its node and PAGE_EXCHANGE_SCAN_HUGE, or
- *		PAGE_EXCHANGE_SCAN_NONE where nothing is mapped that could be moved.
- * @span_start:	First frame of the node found last. This and the following fields belong
- *		to the scan.
- * @span_pages:	Frames of that node.
- * @span_nid:	Number of that node.
+ * @present:	Pages that are mapped there and could be moved.
+ * @fast:	Those of them that are on @fast_nodes.
+ * @huge:	Whether they are one huge page.
+ * @any:	Whether there are any. This and the following fields belong to the scan.
  * @distinct:	Whether the spans of frames of different nodes do not overlap.
+ * @span_kind:	What the node of the frame found last is to the scan.
+ * @span_start:	First frame of that node.
+ * @span_pages:	Frames of that node.
  */
 struct page_exchange_scan {
-	int (*found)(struct page_exchange_scan *scan, unsigned long at);
+	void (*found)(struct page_exchange_scan *scan);
+	const nodemask_t *fast_nodes;
+	const nodemask_t *slow_nodes;
+	unsigned int steps;
+	unsigned long next;
 	unsigned long at;
-	s16 nids[PTRS_PER_PTE];
+	DECLARE_BITMAP(present, PTRS_PER_PTE);
+	DECLARE_BITMAP(fast, PTRS_PER_PTE);
+	bool huge;
+	bool any;
+	bool distinct;
+	u8 span_kind;
 	unsigned long span_start;
 	unsigned long span_pages;
-	s16 span_nid;
-	bool distinct;
 };
 
-int page_exchange_scan(struct mm_struct *mm, unsigned long start, struct page_exchange_scan *scan);
+int page_exchange_scan(struct mm_struct *mm, unsigned long start, unsigned long end,
+		       struct page_exchange_scan *scan);
+
 /**
  * struct page_exchange_heat - A point of the curve of heat
  * @pages:	Base pages that are at least that hot.

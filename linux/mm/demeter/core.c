@@ -28,7 +28,8 @@ static const struct demeter_params demeter_defaults = {
 	.max_ranges = 256,
 	.cool_epochs = 8,
 	.backoff_epochs = 128,
-	.batch_pages = 16 << (20 - PAGE_SHIFT),
+	.relocate_percent = 20,
+	.relocate_mib = 512,
 	.margin = 2,
 	.exchange_ns = 5000,
 	.tier_ns = 100,
@@ -70,51 +71,67 @@ static void demeter_count_events(const struct demeter_stats *now,
 
 static void demeter_classify(struct demeter_ctx *ctx)
 {
-	const bool try_again = demeter_is_due(ctx, ctx->params.backoff_epochs);
 	struct demeter_target *t;
 
-	demeter_targets_find(ctx);
+	demeter_targets_find(ctx, false);
 	demeter_scan_targets(ctx);
 	demeter_source_update(ctx);
 	demeter_classify_samples(ctx);
-	list_for_each_entry(t, &ctx->targets.list, list) {
-		demeter_classify_age(ctx, t, try_again);
+	demeter_classify_age(ctx);
+	list_for_each_entry(t, &ctx->targets.list, list)
 		trace_demeter_epoch(t->pid, t->ranges.nr, t->ranges.nr_splits, t->ranges.nr_merges,
 				    t->samples);
-	}
 }
 
-static void demeter_rank(struct demeter_ctx *ctx, struct demeter_plans *plans)
+/* Plans a batch of at most @most base pages. */
+static void demeter_plan(struct demeter_ctx *ctx, struct demeter_plans *plans, u64 most)
 {
 	const struct demeter_params *p = &ctx->params;
 	const struct demeter_worth worth =
 		demeter_plan_worth(p->margin, p->exchange_ns, p->tier_ns, p->sample_period);
 	u64 room[NR_DEMETER_SIZES];
 
-	demeter_classify_estimate(ctx);
 	for (int size = 0; size < NR_DEMETER_SIZES; size++)
 		room[size] = demeter_relocate_room(ctx, size);
-	demeter_plan_epoch(plans, ctx->rankings, &worth, p->batch_pages, room);
+	demeter_plan_epoch(plans, ctx->rankings, &worth, min(most, DEMETER_BATCH_PAGES), room);
 	for (int size = 0; size < NR_DEMETER_SIZES; size++)
 		trace_demeter_rank(demeter_pages_of(size), ctx->rankings[size].total[DEMETER_FAST],
 				   ctx->rankings[size].total[DEMETER_SLOW], &plans->sizes[size]);
 }
 
-static void demeter_relocate(struct demeter_ctx *ctx, const struct demeter_plans *plans)
+/*
+ * Moves batch after batch, the hottest pages first, as long as moving pays, and the shares of
+ * CPU time and of bandwidth for it last.
+ */
+static void demeter_relocate(struct demeter_ctx *ctx)
 {
-	struct demeter_target *t;
+	const struct demeter_params *p = &ctx->params;
+	const u64 end = task_sched_runtime(current) +
+			(u64)p->epoch_ms * p->relocate_percent * (NSEC_PER_MSEC / 100);
+	const u64 pages = div_u64((u64)p->relocate_mib * p->epoch_ms << (20 - PAGE_SHIFT),
+				  MSEC_PER_SEC);
+	const u64 before = ctx->stats.promoted + ctx->stats.demoted;
+	struct demeter_plans plans;
+	bool go_on;
 
-	demeter_relocate_epoch(ctx, plans);
-	if (demeter_is_due(ctx, ctx->params.cool_epochs))
-		list_for_each_entry(t, &ctx->targets.list, list)
-			demeter_classify_cool(t);
+	demeter_relocate_begin(ctx);
+	do {
+		const u64 moved = ctx->stats.promoted + ctx->stats.demoted - before;
+
+		demeter_plan(ctx, &plans, moved < pages ? (pages - moved) / 2 : 0);
+		go_on = demeter_relocate_batch(ctx, &plans);
+		demeter_update_group(ctx);
+		demeter_update_close(ctx);
+		cond_resched();
+	} while (go_on && task_sched_runtime(current) < end);
+	if (demeter_is_due(ctx, p->cool_epochs))
+		demeter_update_cool(ctx);
 }
 
 static void demeter_epoch(struct demeter_ctx *ctx)
 {
 	struct demeter_stats *now = &ctx->stats;
 	struct demeter_stats before;
-	struct demeter_plans plans;
 	u64 since;
 
 	mutex_lock(&ctx->lock);
@@ -124,9 +141,9 @@ static void demeter_epoch(struct demeter_ctx *ctx)
 	now->epochs++;
 	demeter_classify(ctx);
 	now->stage_ns[DEMETER_CLASSIFY] += demeter_lap(&since);
-	demeter_rank(ctx, &plans);
+	demeter_classify_estimate(ctx);
 	now->stage_ns[DEMETER_RANK] += demeter_lap(&since);
-	demeter_relocate(ctx, &plans);
+	demeter_relocate(ctx);
 	now->stage_ns[DEMETER_RELOCATE] += demeter_lap(&since);
 	trace_demeter_relocate(now->promoted - before.promoted, now->demoted - before.demoted,
 			       now->exchanged - before.exchanged, now->busy - before.busy,
@@ -151,8 +168,10 @@ static int demeter_thread(void *data)
 
 static void demeter_free_buffers(struct demeter_ctx *ctx)
 {
+	kfree(ctx->index);
 	kfree(ctx->rankings);
 	kfree(ctx->samples);
+	ctx->index = NULL;
 	ctx->rankings = NULL;
 	ctx->samples = NULL;
 }
@@ -161,8 +180,11 @@ static int demeter_alloc_buffers(struct demeter_ctx *ctx)
 {
 	ctx->samples = kmalloc_array(DEMETER_READ_SAMPLES, sizeof(*ctx->samples), GFP_KERNEL);
 	ctx->rankings = kcalloc(NR_DEMETER_SIZES, sizeof(*ctx->rankings), GFP_KERNEL);
-	if (ctx->samples && ctx->rankings)
+	ctx->index = kmalloc(sizeof(*ctx->index), GFP_KERNEL);
+	if (ctx->samples && ctx->rankings && ctx->index) {
+		demeter_index_init(ctx->index);
 		return 0;
+	}
 	demeter_free_buffers(ctx);
 	return -ENOMEM;
 }
@@ -215,10 +237,14 @@ static int demeter_start(struct demeter_ctx *ctx)
 	return ret;
 }
 
-/* Returns when nothing is sampled or moved any more. Scopes and targets stay. */
+/*
+ * Returns when nothing is sampled or moved any more. Scopes and targets stay; where their pages
+ * are, and how hot, is forgotten.
+ */
 static void demeter_stop(struct demeter_ctx *ctx)
 {
 	struct task_struct *thread = ctx->thread;
+	struct demeter_target *t;
 
 	lockdep_assert_held(&ctx->lock);
 	if (!thread)
@@ -229,6 +255,11 @@ static void demeter_stop(struct demeter_ctx *ctx)
 	mutex_lock(&ctx->lock);
 	ctx->thread = NULL;
 	demeter_source_stop(ctx);
+	list_for_each_entry(t, &ctx->targets.list, list) {
+		demeter_scan_forget(t);
+		t->scan_from = 0;
+		t->anon_known = 0;
+	}
 	demeter_relocate_exit(ctx);
 	demeter_free_buffers(ctx);
 }
@@ -249,10 +280,14 @@ static int __init demeter_init(void)
 	ctx->params = demeter_defaults;
 	demeter_scopes_init(&ctx->scopes);
 	demeter_targets_init(ctx);
+	INIT_LIST_HEAD(&ctx->open);
 	ctx->observer = &demeter_sysfs_observer;
-	ret = demeter_sources_init(ctx);
+	ret = demeter_granules_init(&ctx->granules);
 	if (ret)
 		goto free;
+	ret = demeter_sources_init(ctx);
+	if (ret)
+		goto exit_granules;
 	ret = demeter_ranker_init(ctx);
 	if (ret)
 		goto exit_sources;
@@ -265,6 +300,8 @@ exit_ranker:
 	demeter_ranker_exit(ctx);
 exit_sources:
 	demeter_sources_exit(ctx);
+exit_granules:
+	demeter_granules_exit(&ctx->granules);
 free:
 	kfree(ctx);
 	return ret;
@@ -277,6 +314,7 @@ static void __exit demeter_exit(void)
 	demeter_ranker_exit(ctx);
 	demeter_sysfs_exit(ctx);
 	demeter_sources_exit(ctx);
+	demeter_granules_exit(&ctx->granules);
 	kfree(ctx);
 }
 

@@ -17,16 +17,20 @@
  * ranker.c lets others use the ranking: when a node becomes smaller, and to tell what more
  * fast memory would be worth.
  *
+ * update.c keeps the ranking (rank.c) and the lists of granules by heat (index.c) up to date,
+ * so that an epoch costs what has changed in it, whatever the size of memory.
+ *
  * sysfs.c and sysfs_target.c are the interface. A file calls only files below it:
  *
  *	core.c
  *	sysfs.c
- *	sysfs_target.c, classify.c, ranker.c
- *	relocate.c, source.c
+ *	sysfs_target.c, ranker.c
+ *	relocate.c, classify.c, source.c
  *	gather.c, plan.c, source_pmu.c, source_damon.c
  *	target.c, watch.c
  *	scope.c, scan.c
- *	range.c, rank.c
+ *	update.c
+ *	granule.c, range.c, index.c, rank.c
  *	heat.c, channel.c
  *
  * Lower files reach upper ones only through the callbacks of struct demeter_source_ops,
@@ -47,6 +51,7 @@
 #include <linux/xarray.h>
 
 #include "heat.h"
+#include "index.h"
 #include "plan.h"
 #include "range.h"
 #include "rank.h"
@@ -54,9 +59,13 @@
 #include "source.h"
 
 #define DEMETER_MAX_RANGES  65536
-#define DEMETER_MAX_TARGETS 4096
+#define DEMETER_MAX_TARGETS 16384
 /* Samples that are taken from a ring at once. */
 #define DEMETER_READ_SAMPLES 256
+/* Base pages that are planned and relocated at once. */
+#define DEMETER_BATCH_PAGES 4096ull
+/* Parts of address spaces that can be asked to be looked at in an epoch. */
+#define DEMETER_MAX_ASKED 64
 
 /**
  * struct demeter_params - What users can set; ranges and units in sysfs.c
@@ -67,8 +76,9 @@
  * @merge_epochs: Epochs without samples until ranges are merged.
  * @max_ranges: Most ranges of a target.
  * @cool_epochs: Epochs after which counts of pages halve.
- * @backoff_epochs: Epochs for which pages that could not be moved are left alone.
- * @batch_pages: Most pages promoted in an epoch.
+ * @backoff_epochs: Most epochs for which pages that could not be moved are left alone.
+ * @relocate_percent: Most CPU time that relocation takes, in percent of one CPU.
+ * @relocate_mib: Most MiB that change tiers in a second, either way.
  * @margin:	Classes of heat by which pages must differ to trade places.
  * @exchange_ns: Time that it takes to exchange two pages.
  * @tier_ns:	Time by which an access to the slow tier takes longer.
@@ -83,7 +93,8 @@ struct demeter_params {
 	unsigned int max_ranges;
 	unsigned int cool_epochs;
 	unsigned int backoff_epochs;
-	unsigned int batch_pages;
+	unsigned int relocate_percent;
+	unsigned int relocate_mib;
 	unsigned int margin;
 	unsigned int exchange_ns;
 	unsigned int tier_ns;
@@ -112,6 +123,7 @@ enum demeter_stage {
  * @refused:	Pages that can never be moved.
  * @gone:	Pages that were not there any more.
  * @no_room:	Pages for which there was no free memory where they were to go.
+ * @metadata:	Bytes of what is known about pages at present.
  * @stage_ns:	CPU time by stage.
  */
 struct demeter_stats {
@@ -127,6 +139,7 @@ struct demeter_stats {
 	u64 refused;
 	u64 gone;
 	u64 no_room;
+	u64 metadata;
 	u64 stage_ns[NR_DEMETER_STAGES];
 };
 
@@ -145,8 +158,13 @@ struct demeter_stats {
  * @granules:	struct demeter_granule by start / GRANULE_SIZE.
  * @sampling:	What the source in use keeps of it; NULL if that keeps nothing.
  * @last_sampled: Granule of the last sample, valid while samples are taken.
- * @scan:	Number of the last scan of its pages.
- * @scan_from:	Address where the next scan goes on; 0: at the beginning.
+ * @is_sampled:	Whether its accesses are sampled. Otherwise nothing is known about its pages,
+ *		and they stay where they are.
+ * @scan:	Number of the last scan of a part of its pages.
+ * @scan_from:	Address where its turn to be scanned goes on; 0: at the beginning.
+ * @anon_turn:	Pages of anonymous memory that it had when this turn began.
+ * @anon_known:	Pages that it had when the last turn began that was brought to its end.
+ * @update_from: Index of the granule where its turn to be estimated goes on; 0 likewise.
  * @scope:	Number of the scope that it is in; 0: it is to be dropped.
  * @samples:	Samples.
  * @pages:	Pages by tier, as the last scan found them.
@@ -167,8 +185,12 @@ struct demeter_target {
 	struct xarray granules;
 	void *sampling;
 	struct demeter_granule *last_sampled;
+	bool is_sampled;
 	u32 scan;
 	unsigned long scan_from;
+	unsigned long anon_turn;
+	unsigned long anon_known;
+	unsigned long update_from;
 	u64 scope;
 	u64 samples;
 	u64 pages[NR_DEMETER_TIERS];
@@ -180,11 +202,15 @@ struct demeter_target {
  * struct demeter_targets - All targets
  * @list:	The targets, in the order in which they were found.
  * @nr:		How many there are.
+ * @last_pid:	Where the kernel was going to look for a free pid in the last epoch.
+ * @pid_turn:	First pid of the processes whose turn it is to be looked at.
  * @by_mm:	Finds them by their mm.
  */
 struct demeter_targets {
 	struct list_head list;
 	unsigned int nr;
+	int last_pid;
+	int pid_turn;
 	DECLARE_HASHTABLE(by_mm, 8);
 };
 
@@ -236,6 +262,28 @@ struct demeter_sysfs {
 };
 
 /**
+ * struct demeter_granules - Where granules are allocated from
+ * @cache:	Granules.
+ * @counts:	Their counts of pages.
+ */
+struct demeter_granules {
+	struct kmem_cache *cache;
+	struct kmem_cache *counts;
+};
+
+/**
+ * struct demeter_asked - A part of an address space that is to be scanned
+ * @target:	The target.
+ * @start:	First address, a multiple of GRANULE_SIZE.
+ * @end:	Address behind the last one, likewise.
+ */
+struct demeter_asked {
+	struct demeter_target *target;
+	unsigned long start;
+	unsigned long end;
+};
+
+/**
  * struct demeter_ctx - Everything that Demeter knows
  * @lock:	Protects all that follows but @sysfs, and what targets keep of themselves. The
  *		thread holds it for an epoch at a time. Files that show a parameter, a counter,
@@ -253,6 +301,14 @@ struct demeter_sysfs {
  * @thread:	Goes through the epochs; NULL while stopped.
  * @samples:	Room for DEMETER_READ_SAMPLES; like the following, NULL while stopped.
  * @rankings:	All pages that can be moved, by size.
+ * @index:	The granules that have such pages, by heat.
+ * @granules:	Caches that granules are allocated from.
+ * @open:	Granules that are changing, and are not ranked meanwhile; none between epochs.
+ * @all:	How the heat of ranges scatters.
+ * @scan_turn:	The target whose turn it is to be scanned; NULL: the first one's.
+ * @update_turn: The target whose turn it is to be estimated, likewise.
+ * @nr_asked:	How many there are of the following.
+ * @asked:	Parts of address spaces that are to be scanned.
  * @relocation:	State of relocate.c.
  * @ranker:	Tells others which pages are hot.
  * @sysfs:	The interface.
@@ -272,6 +328,14 @@ struct demeter_ctx {
 	struct task_struct *thread;
 	struct demeter_sample *samples;
 	struct demeter_ranking *rankings;
+	struct demeter_index *index;
+	struct demeter_granules granules;
+	struct list_head open;
+	struct demeter_group all;
+	struct demeter_target *scan_turn;
+	struct demeter_target *update_turn;
+	unsigned int nr_asked;
+	struct demeter_asked asked[DEMETER_MAX_ASKED];
 	struct demeter_relocation *relocation;
 	struct page_exchange_ranker ranker;
 	struct demeter_sysfs sysfs;
@@ -312,35 +376,60 @@ static inline bool demeter_is_running(const struct demeter_ctx *ctx)
 void demeter_targets_init(struct demeter_ctx *ctx);
 int demeter_target_attach(struct demeter_ctx *ctx, const char *text);
 int demeter_target_detach(struct demeter_ctx *ctx, const char *text);
-void demeter_targets_find(struct demeter_ctx *ctx);
+void demeter_targets_find(struct demeter_ctx *ctx, bool all);
 void demeter_targets_clear(struct demeter_ctx *ctx);
 struct demeter_target *demeter_target_of(struct demeter_ctx *ctx, const void *mm);
 void demeter_target_expire(struct demeter_target *t);
 bool demeter_target_has_expired(const struct demeter_target *t);
 void demeter_target_free(struct demeter_target *t);
 
+/* granule.c */
+int demeter_granules_init(struct demeter_granules *granules);
+void demeter_granules_exit(struct demeter_granules *granules);
+struct demeter_granule *demeter_granule_make(struct demeter_target *t, unsigned long at);
+void demeter_granule_tell_pages(struct demeter_granule *g);
+void demeter_granule_forget_pages(struct demeter_granule *g);
+void demeter_granule_place(struct demeter_granule *g, const unsigned long *present,
+			   const unsigned long *fast);
+void demeter_granule_free(struct demeter_granule *g);
+
+/* update.c */
+struct demeter_target *demeter_update_turn(struct demeter_ctx *ctx, struct demeter_target **turn);
+void demeter_update_pass_turn(struct demeter_ctx *ctx, struct demeter_target **turn);
+void demeter_update_open(struct demeter_granule *g);
+void demeter_update_age(struct demeter_target *t);
+void demeter_update_some(struct demeter_ctx *ctx);
+void demeter_update_group(struct demeter_ctx *ctx);
+void demeter_update_groups(struct demeter_ctx *ctx);
+void demeter_update_close(struct demeter_ctx *ctx);
+void demeter_update_cool(struct demeter_ctx *ctx);
+void demeter_update_forget(struct demeter_granule *g);
+
 /* scan.c */
 int demeter_scan_find_tiers(struct demeter_ctx *ctx);
 void demeter_scan_targets(struct demeter_ctx *ctx);
+void demeter_scan_ask_granule(struct demeter_granule *g);
+void demeter_scan_ask_around(struct demeter_target *t, unsigned long addr);
 void demeter_scan_forget(struct demeter_target *t);
 
 /* classify.c */
 void demeter_classify_samples(struct demeter_ctx *ctx);
-void demeter_classify_age(struct demeter_ctx *ctx, struct demeter_target *t, bool try_again);
-void demeter_classify_cool(struct demeter_target *t);
+void demeter_classify_age(struct demeter_ctx *ctx);
 void demeter_classify_estimate(struct demeter_ctx *ctx);
 
 /* gather.c */
-void demeter_gather(struct demeter_ctx *ctx, enum demeter_size size,
+void demeter_gather(const struct demeter_index *index, enum demeter_size size,
 		    const struct demeter_plan *plan, struct demeter_gathered *hot,
 		    struct demeter_gathered *cold);
-bool demeter_gather_is_split(struct demeter_split *split, const struct demeter_granule *g);
+struct demeter_granule *demeter_gather_split(const struct demeter_index *index,
+					     struct demeter_split *split);
 
 /* relocate.c */
 int demeter_relocate_init(struct demeter_ctx *ctx);
 void demeter_relocate_exit(struct demeter_ctx *ctx);
 u64 demeter_relocate_room(struct demeter_ctx *ctx, enum demeter_size size);
-void demeter_relocate_epoch(struct demeter_ctx *ctx, const struct demeter_plans *plans);
+void demeter_relocate_begin(struct demeter_ctx *ctx);
+bool demeter_relocate_batch(struct demeter_ctx *ctx, const struct demeter_plans *plans);
 unsigned long demeter_relocate_evacuate(struct demeter_ctx *ctx, enum demeter_tier tier,
 					unsigned long pages, nodemask_t *to);
 

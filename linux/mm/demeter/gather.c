@@ -1,152 +1,143 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Picks the pages that a plan means. A plan names classes of heat; pages are picked in the
- * order of their addresses, so that those which trade places share page tables.
+ * Picks the pages that a plan means. A plan names classes of heat. The index tells which
+ * granules have such pages; those of a granule are picked in the order of their addresses, so
+ * that those which trade places share page tables.
  */
 #include <linux/bitops.h>
 
 #include "demeter.h"
 
 /**
- * struct demeter_bounds - The pages of a plan by their heat
- * @all_hot:	All pages of the slow tier from this heat on are picked.
- * @some_hot:	Some from this heat on.
- * @all_cold:	All pages of the fast tier below this heat.
- * @some_cold:	Some below this heat.
+ * struct demeter_bounds - Pages of a tier by their heat
+ * @tier:	The tier. Of the slow one hot pages are picked, of the fast one cold ones.
+ * @all:	All that are at least that hot, or colder than that.
+ * @some:	As many as the plan says of those that are at least that hot, or colder.
  */
 struct demeter_bounds {
-	u32 all_hot;
-	u32 some_hot;
-	u32 all_cold;
-	u32 some_cold;
+	enum demeter_tier tier;
+	u32 all;
+	u32 some;
 };
 
-static bool demeter_gather_is_chosen(struct demeter_gathered *to, bool all, bool some)
+static bool demeter_gather_is_beyond(const struct demeter_bounds *b, u32 heat, u32 bound)
 {
-	if (all)
-		return true;
-	if (!some || !to->part)
-		return false;
-	to->part--;
-	return true;
+	return b->tier == DEMETER_FAST ? heat < bound : heat >= bound;
 }
 
-static bool demeter_gather_is_hot(const struct demeter_bounds *b, struct demeter_gathered *hot,
-				  u32 heat)
-{
-	return demeter_gather_is_chosen(hot, heat >= b->all_hot, heat >= b->some_hot);
-}
-
-static bool demeter_gather_is_cold(const struct demeter_bounds *b, struct demeter_gathered *cold,
-				   u32 heat)
-{
-	return demeter_gather_is_chosen(cold, heat < b->all_cold, heat < b->some_cold);
-}
-
-static void demeter_gather_page(struct demeter_gathered *to, struct demeter_target *t,
-				struct demeter_granule *g, unsigned int page)
+static void demeter_gather_page(const struct demeter_bounds *b, struct demeter_granule *g,
+				unsigned int page, u32 heat, struct demeter_gathered *to)
 {
 	if (to->n == to->max)
 		return;
+	if (!demeter_gather_is_beyond(b, heat, b->all)) {
+		if (!to->part || !demeter_gather_is_beyond(b, heat, b->some))
+			return;
+		to->part--;
+	}
 	to->pages[to->n++] = (struct demeter_candidate){
-		.target = t,
+		.target = g->target,
 		.granule = g,
 		.addr = g->start + ((unsigned long)page << PAGE_SHIFT),
 	};
 }
 
-static void demeter_gather_huge(const struct demeter_bounds *b, struct demeter_target *t,
-				struct demeter_granule *g, struct demeter_gathered *hot,
-				struct demeter_gathered *cold)
+/* @lag: how often the heat of the granule is still to be halved. */
+static void demeter_gather_granule(const struct demeter_bounds *b, struct demeter_granule *g,
+				   unsigned int lag, struct demeter_gathered *to)
 {
-	if (!g->nr_present || test_bit(0, g->stuck))
+	if (g->huge) {
+		demeter_gather_page(b, g, 0, g->mean >> lag, to);
 		return;
-	if (g->nr_fast) {
-		if (demeter_gather_is_cold(b, cold, g->mean))
-			demeter_gather_page(cold, t, g, 0);
-	} else if (demeter_gather_is_hot(b, hot, g->mean)) {
-		demeter_gather_page(hot, t, g, 0);
 	}
-}
-
-static void demeter_gather_base(const struct demeter_bounds *b, struct demeter_target *t,
-				struct demeter_granule *g, struct demeter_gathered *hot,
-				struct demeter_gathered *cold)
-{
-	/* all its pages are as hot as the mean, and that is neither hot nor cold */
-	if (!g->weight && g->mean < b->some_hot && g->mean >= b->some_cold)
-		return;
 	for (unsigned int word = 0; word < BITS_TO_LONGS(GRANULE_PAGES); word++) {
 		unsigned long movable = g->present[word] & ~g->stuck[word];
 
+		movable &= b->tier == DEMETER_FAST ? g->fast[word] : ~g->fast[word];
 		for (; movable; movable &= movable - 1) {
-			const unsigned int bit = __ffs(movable);
-			const unsigned int page = word * BITS_PER_LONG + bit;
-			const u32 heat = demeter_page_heat(g, page);
+			const unsigned int page = word * BITS_PER_LONG + __ffs(movable);
 
-			if (g->fast[word] >> bit & 1) {
-				if (demeter_gather_is_cold(b, cold, heat))
-					demeter_gather_page(cold, t, g, page);
-			} else if (demeter_gather_is_hot(b, hot, heat)) {
-				demeter_gather_page(hot, t, g, page);
-			}
+			demeter_gather_page(b, g, page, demeter_page_heat(g, page) >> lag, to);
+		}
+	}
+}
+
+/* Goes through the classes from @first on by @step, up to @last. */
+static void demeter_gather_classes(const struct demeter_index *index, enum demeter_size size,
+				   const struct demeter_bounds *b, int first, int last, int step,
+				   struct demeter_gathered *to)
+{
+	struct demeter_granule *g;
+
+	for (int class = first; class != last + step; class += step) {
+		list_for_each_entry(g, &index->granules[size][b->tier][class], by_heat[b->tier]) {
+			if (to->n == to->max)
+				return;
+			demeter_gather_granule(b, g, demeter_index_lag(index, g), to);
 		}
 	}
 }
 
 /**
  * demeter_gather() - Pick the pages of a plan
- * @ctx:	The context, whose granules are as they were when the plan was made.
+ * @index:	Granules by heat, which are as they were when the plan was made.
  * @size:	Size of the pages.
  * @plan:	The plan for pages of that size.
- * @hot:	Gets pages of the slow tier.
- * @cold:	Gets pages of the fast tier.
+ * @hot:	Gets pages of the slow tier, of the hottest granules first.
+ * @cold:	Gets pages of the fast tier, of the coldest granules first.
  */
-void demeter_gather(struct demeter_ctx *ctx, enum demeter_size size,
+void demeter_gather(const struct demeter_index *index, enum demeter_size size,
 		    const struct demeter_plan *plan, struct demeter_gathered *hot,
 		    struct demeter_gathered *cold)
 {
-	const struct demeter_bounds bounds = {
-		.all_hot = demeter_class_heat(plan->hot + 1),
-		.some_hot = demeter_class_heat(plan->hot),
-		.all_cold = plan->exchange ? demeter_class_heat(plan->cold) : 0,
-		.some_cold = plan->exchange ? demeter_class_heat(plan->cold + 1) : 0,
+	const struct demeter_bounds slow = {
+		.tier = DEMETER_SLOW,
+		.all = demeter_class_heat(plan->hot + 1),
+		.some = demeter_class_heat(plan->hot),
 	};
-	struct demeter_granule *g;
-	struct demeter_target *t;
-	unsigned long index;
+	const struct demeter_bounds fast = {
+		.tier = DEMETER_FAST,
+		.all = demeter_class_heat(plan->cold),
+		.some = demeter_class_heat(plan->cold + 1),
+	};
 
 	hot->part = plan->hot_part;
 	cold->part = plan->cold_part;
-	list_for_each_entry(t, &ctx->targets.list, list) {
-		xa_for_each(&t->granules, index, g) {
-			if (demeter_granule_size(g) != size)
-				continue;
-			if (g->huge)
-				demeter_gather_huge(&bounds, t, g, hot, cold);
-			else
-				demeter_gather_base(&bounds, t, g, hot, cold);
-		}
-	}
+	if (plan->hot < RANK_CLASSES)
+		demeter_gather_classes(index, size, &slow, RANK_CLASSES - 1, plan->hot, -1, hot);
+	if (plan->exchange)
+		demeter_gather_classes(index, size, &fast, 0, plan->cold, 1, cold);
 }
 
 /**
- * demeter_gather_is_split() - Whether a granule is a huge page that is to be split
- * @split:	Which huge pages are to be split. Its @part is decreased by those taken of it.
- * @g:		The granule.
+ * demeter_gather_split() - Pick a huge page that is to be split
+ * @index:	Granules by heat.
+ * @split:	Which huge pages are to be split; becomes those that are left after this one.
  *
- * Return: whether it is.
+ * Return: the granule, whose page no longer counts as one to be split when it has been removed
+ * from the index; NULL if there is none.
  */
-bool demeter_gather_is_split(struct demeter_split *split, const struct demeter_granule *g)
+struct demeter_granule *demeter_gather_split(const struct demeter_index *index,
+					     struct demeter_split *split)
 {
-	const enum demeter_tier tier = g->nr_fast ? DEMETER_FAST : DEMETER_SLOW;
-	const unsigned int class = demeter_rank_class(g->mean);
+	const struct list_head *lists = index->granules[DEMETER_HUGE][split->tier];
+	const bool fast = split->tier == DEMETER_FAST;
 
-	if (!g->huge || !g->nr_present || test_bit(0, g->stuck) || tier != split->tier)
-		return false;
-	if (class == split->class && split->part) {
-		split->part--;
-		return true;
+	if (!split->n)
+		return NULL;
+	for (unsigned int i = 0; i < RANK_CLASSES; i++) {
+		const unsigned int class = fast ? i : RANK_CLASSES - 1 - i;
+
+		if (fast ? class > split->class : class < split->class)
+			return NULL;
+		if (list_empty(&lists[class]))
+			continue;
+		if (class == split->class && !split->part)
+			return NULL;
+		split->n--;
+		split->part -= class == split->class;
+		return list_first_entry(&lists[class], struct demeter_granule,
+					by_heat[split->tier]);
 	}
-	return tier == DEMETER_FAST ? class < split->class : class > split->class;
+	return NULL;
 }

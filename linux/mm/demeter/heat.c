@@ -28,6 +28,53 @@ void demeter_group_add(struct demeter_group *group, u32 pages, u64 count)
 }
 
 /**
+ * demeter_group_remove() - Undo demeter_group_add()
+ * @group:	The group, which has cooled as often as said.
+ * @pages:	Pages of the member, as they were when it was added.
+ * @count:	Sum of their counts, likewise.
+ * @coolings:	How often the group has cooled since.
+ *
+ * What is left over by rounding is less than a sample for each member, and cools, too.
+ */
+void demeter_group_remove(struct demeter_group *group, u32 pages, u64 count, unsigned int coolings)
+{
+	u64 sq = demeter_mul_div(count << GROUP_SHIFT, count, pages);
+
+	coolings = min(coolings, 31u);
+	sq >>= 2 * coolings;
+	count >>= coolings;
+	group->members--;
+	group->pages -= pages;
+	group->pages_sq -= (u64)pages * pages;
+	group->sum -= min(group->sum, count);
+	group->sum_sq -= min(group->sum_sq, sq);
+}
+
+/**
+ * demeter_group_merge() - Add all members of another group
+ * @group:	The group.
+ * @other:	The other one.
+ */
+void demeter_group_merge(struct demeter_group *group, const struct demeter_group *other)
+{
+	group->members += other->members;
+	group->pages += other->pages;
+	group->pages_sq += other->pages_sq;
+	group->sum += other->sum;
+	group->sum_sq += other->sum_sq;
+}
+
+/**
+ * demeter_group_cool() - Halve the counts of all members
+ * @group:	The group.
+ */
+void demeter_group_cool(struct demeter_group *group)
+{
+	group->sum /= 2;
+	group->sum_sq /= 4;
+}
+
+/**
  * demeter_group_estimate() - Estimate how much of what the members differ by is not chance
  * @group:	The group, to which all members have been added.
  *
@@ -93,7 +140,7 @@ u32 demeter_group_member(const struct demeter_group *group, u32 pages, u64 count
 
 /**
  * demeter_granule_set() - Change the count of a page
- * @g:		The granule.
+ * @g:		The granule, which has counts.
  * @page:	Number of the page in it.
  * @count:	Its new count.
  */
@@ -107,18 +154,39 @@ void demeter_granule_set(struct demeter_granule *g, unsigned int page, u16 count
 }
 
 /**
- * demeter_granule_cool() - Halve all counts
+ * demeter_granule_sample() - Count an access
  * @g:		The granule.
+ * @page:	Number of the page in it.
  */
-void demeter_granule_cool(struct demeter_granule *g)
+void demeter_granule_sample(struct demeter_granule *g, unsigned int page)
+{
+	g->fresh++;
+	if (g->count)
+		demeter_granule_set(g, page, min(g->count[page] + HEAT_SAMPLE, U16_MAX));
+	else
+		g->sum = min(g->sum + HEAT_SAMPLE, (u32)GRANULE_PAGES * U16_MAX);
+}
+
+/**
+ * demeter_granule_cool() - Halve all counts, and what was estimated by them
+ * @g:		The granule.
+ * @times:	How often.
+ */
+void demeter_granule_cool(struct demeter_granule *g, unsigned int times)
 {
 	u64 sum_sq = 0;
 	u32 sum = 0;
 
-	if (!g->sum)
+	if (!times)
 		return;
+	times = min(times, 31u);
+	g->mean >>= times;
+	if (!g->count || !g->sum) {
+		g->sum >>= times;
+		return;
+	}
 	for (unsigned int i = 0; i < GRANULE_PAGES; i++) {
-		const u32 count = g->count[i] / 2;
+		const u32 count = g->count[i] >> times;
 
 		g->count[i] = count;
 		sum += count;
@@ -145,6 +213,8 @@ void demeter_granule_estimate(struct demeter_granule *g, u32 mean)
 
 	g->mean = mean;
 	g->weight = 0;
+	if (!g->count)
+		return;
 	demeter_group_estimate(&pages);
 	g->weight = demeter_group_weight(&pages, 1);
 }

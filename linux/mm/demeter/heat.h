@@ -20,12 +20,20 @@
 #define _MM_DEMETER_HEAT_H
 
 #include <linux/bitmap.h>
+#include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/pgtable.h>
 #include <linux/types.h>
 
 #define GRANULE_SIZE  PMD_SIZE
 #define GRANULE_PAGES PTRS_PER_PTE
+
+struct demeter_target;
+
+enum demeter_tier { DEMETER_SLOW, DEMETER_FAST, NR_DEMETER_TIERS };
+
+/* Pages are told apart in granules of at least so many samples. */
+#define HEAT_TELLS_PAGES 4
 
 /* A sample adds this to the count of its page; counts halve as they cool. */
 #define HEAT_SAMPLE 32
@@ -35,35 +43,51 @@
 /**
  * struct demeter_granule - Pages that share a page table, or a huge page
  * @start:	First address.
- * @scan:	Number of the scan that has found it last.
- * @fresh:	Samples that have not been added to its range yet.
- * @mean:	Estimated heat of its pages on average.
- * @weight:	Weight of a page's own count against @mean, in 1/65536.
- * @sum:	Sum of @count.
- * @sum_sq:	Sum of the squares of @count.
+ * @target:	The target that it belongs to.
+ * @open:	In the list of granules that are changing; empty while it is ranked.
+ * @by_heat:	For each tier in which it has pages that may be moved, in the list of those
+ *		whose hottest such page (slow tier) or coldest (fast tier) is of one class.
+ * @is_ranked:	Whether the ranking and the group of its range count it.
+ * @huge:	Whether it is one huge page.
+ * @nr_backoffs: How often in a row its pages could not be moved.
  * @nr_present:	Pages that are mapped and could be moved.
  * @nr_fast:	Pages of @nr_present that are in the fast tier.
- * @huge:	Whether it is one huge page.
+ * @scan:	Number of the scan that has found it last.
+ * @retry:	Epoch in which @stuck pages are to be tried again.
+ * @fresh:	Samples that have not been added to its range yet.
+ * @cooled:	Number of the last cooling that @mean and what follows have gone through.
+ * @mean:	Estimated heat of its pages on average.
+ * @weight:	Weight of a page's own count against @mean, in 1/65536.
+ * @sum:	Sum of the counts of its pages.
+ * @sum_sq:	Sum of the squares of @count.
+ * @count:	Samples of each page, HEAT_SAMPLE each; 0 of pages that are not present. NULL
+ *		as long as there are so few that they say nothing about single pages.
  * @present:	Which pages @nr_present counts.
  * @fast:	Which pages @nr_fast counts.
  * @stuck:	Pages that could not be moved, and are left alone for a while.
- * @count:	Samples of each page, HEAT_SAMPLE each; 0 of pages that are not present.
  */
 struct demeter_granule {
 	unsigned long start;
+	struct demeter_target *target;
+	struct list_head open;
+	struct list_head by_heat[NR_DEMETER_TIERS];
+	bool is_ranked;
+	bool huge;
+	u8 nr_backoffs;
+	u16 nr_present;
+	u16 nr_fast;
 	u32 scan;
+	u32 retry;
 	u32 fresh;
+	u32 cooled;
 	u32 mean;
 	u32 weight;
 	u32 sum;
 	u64 sum_sq;
-	u16 nr_present;
-	u16 nr_fast;
-	bool huge;
+	u16 *count;
 	DECLARE_BITMAP(present, GRANULE_PAGES);
 	DECLARE_BITMAP(fast, GRANULE_PAGES);
 	DECLARE_BITMAP(stuck, GRANULE_PAGES);
-	u16 count[GRANULE_PAGES];
 };
 
 /**
@@ -91,24 +115,17 @@ struct demeter_group {
 #define GROUP_SHIFT 4
 
 void demeter_group_add(struct demeter_group *group, u32 pages, u64 count);
+void demeter_group_remove(struct demeter_group *group, u32 pages, u64 count, unsigned int coolings);
+void demeter_group_merge(struct demeter_group *group, const struct demeter_group *other);
+void demeter_group_cool(struct demeter_group *group);
 void demeter_group_estimate(struct demeter_group *group);
 u32 demeter_group_weight(const struct demeter_group *group, u32 pages);
 u32 demeter_group_member(const struct demeter_group *group, u32 pages, u64 count, u32 prior);
 
 void demeter_granule_set(struct demeter_granule *g, unsigned int page, u16 count);
-void demeter_granule_cool(struct demeter_granule *g);
+void demeter_granule_sample(struct demeter_granule *g, unsigned int page);
+void demeter_granule_cool(struct demeter_granule *g, unsigned int times);
 void demeter_granule_estimate(struct demeter_granule *g, u32 mean);
-
-/**
- * demeter_granule_sample() - Count an access
- * @g:		The granule.
- * @page:	Number of the page in it.
- */
-static inline void demeter_granule_sample(struct demeter_granule *g, unsigned int page)
-{
-	g->fresh++;
-	demeter_granule_set(g, page, min(g->count[page] + HEAT_SAMPLE, U16_MAX));
-}
 
 /**
  * demeter_page_heat() - Tell the estimated heat of a page
@@ -120,8 +137,12 @@ static inline void demeter_granule_sample(struct demeter_granule *g, unsigned in
  */
 static inline u32 demeter_page_heat(const struct demeter_granule *g, unsigned int page)
 {
-	const s64 more = ((s64)g->count[page] << HEAT_SHIFT) - g->mean;
+	s64 more;
 
+	/* which is so for granules that have no counts */
+	if (!g->weight)
+		return g->mean;
+	more = ((s64)g->count[page] << HEAT_SHIFT) - g->mean;
 	return g->mean + ((more * g->weight) >> 16);
 }
 

@@ -6,10 +6,13 @@
 
 #include "range.h"
 
+/* Ranges that there is memory for in the beginning: most processes never need more. */
+#define FIRST_ROOM 4u
+
 /**
  * demeter_ranges_init() - Make an empty set of ranges
  * @rs:		The set. The caller fills in @rs->split and @rs->merge.
- * @max:	How many ranges there may be, at least 2.
+ * @max:	How many ranges there may be, at least 2. Memory is allocated as they come.
  * @granularity: Length in bytes down to which ranges are split; a power of two.
  *
  * Return: 0 or -ENOMEM. The caller ends it with demeter_ranges_free().
@@ -17,10 +20,11 @@
 int demeter_ranges_init(struct demeter_ranges *rs, unsigned int max, unsigned long granularity)
 {
 	*rs = (struct demeter_ranges){
-		.ranges = kvmalloc_array(max, sizeof(*rs->ranges), GFP_KERNEL | __GFP_NOWARN),
+		.room = min(max, FIRST_ROOM),
 		.max = max,
 		.granularity = granularity,
 	};
+	rs->ranges = kvmalloc_array(rs->room, sizeof(*rs->ranges), GFP_KERNEL | __GFP_NOWARN);
 	return rs->ranges ? 0 : -ENOMEM;
 }
 
@@ -49,6 +53,26 @@ static unsigned int demeter_ranges_position(const struct demeter_ranges *rs, uns
 			high = middle;
 	}
 	return low;
+}
+
+/* Whether there may be another range; makes room for it. Without memory there may not. */
+static bool demeter_ranges_may_grow(struct demeter_ranges *rs)
+{
+	const unsigned int room = min(2 * rs->room, rs->max);
+	struct demeter_range *ranges;
+
+	if (rs->nr < rs->room)
+		return true;
+	if (rs->nr == rs->max)
+		return false;
+	ranges = kvmalloc_array(room, sizeof(*ranges), GFP_KERNEL | __GFP_NOWARN);
+	if (!ranges)
+		return false;
+	memcpy(ranges, rs->ranges, rs->nr * sizeof(*ranges));
+	kvfree(rs->ranges);
+	rs->ranges = ranges;
+	rs->room = room;
+	return true;
 }
 
 static struct demeter_range *demeter_ranges_insert(struct demeter_ranges *rs, unsigned int at)
@@ -82,7 +106,7 @@ bool demeter_ranges_cover(struct demeter_ranges *rs, unsigned long start, unsign
 		const unsigned long gap_end = at < rs->nr ? min(end, rs->ranges[at].start) : end;
 
 		if (start < gap_end) {
-			if (rs->nr < rs->max) {
+			if (demeter_ranges_may_grow(rs)) {
 				*demeter_ranges_insert(rs, at) = (struct demeter_range){
 					.start = start,
 					.end = gap_end,
@@ -95,6 +119,7 @@ bool demeter_ranges_cover(struct demeter_ranges *rs, unsigned long start, unsign
 				rs->ranges[--at].end = gap_end;
 			}
 			added = true;
+			rs->is_active = true;
 			start = gap_end;
 			continue;
 		}
@@ -134,6 +159,7 @@ bool demeter_ranges_sample(struct demeter_ranges *rs, unsigned long addr, unsign
 
 	if (!r)
 		return false;
+	rs->is_active = true;
 	r->count += (u64)n * RANGE_SAMPLE;
 	r->accessed = rs->epoch;
 	return true;
@@ -159,6 +185,9 @@ static void demeter_ranges_split(struct demeter_ranges *rs, unsigned int at)
 	struct demeter_range *left, *right = demeter_ranges_insert(rs, at + 1);
 
 	left = &rs->ranges[at];
+	left->group = (struct demeter_group){};
+	left->is_estimated = false;
+	left->is_new_half = true;
 	*right = *left;
 	left->end = left->start + round_up((left->end - left->start) / 2, rs->granularity);
 	right->start = left->end;
@@ -187,6 +216,8 @@ static void demeter_ranges_merge_idle(struct demeter_ranges *rs)
 		if (left && left->end == r->start && demeter_ranges_is_idle(rs, left) &&
 		    demeter_ranges_is_idle(rs, r)) {
 			left->end = r->end;
+			left->is_estimated = false;
+			demeter_group_merge(&left->group, &r->group);
 			rs->nr_merges++;
 			continue;
 		}
@@ -205,16 +236,22 @@ void demeter_ranges_epoch(struct demeter_ranges *rs)
 {
 	u64 left = 0;
 
-	for (unsigned int at = 0; at < rs->nr; at++)
-		rs->ranges[at].count /= 2;
 	rs->epoch++;
+	rs->is_active = false;
+	for (unsigned int at = 0; at < rs->nr; at++) {
+		struct demeter_range *r = &rs->ranges[at];
+
+		r->count /= 2;
+		rs->is_active |= r->count || rs->epoch - max(r->accessed, r->born) < rs->merge;
+	}
 	demeter_ranges_merge_idle(rs);
 	/* neighbours are judged as they were before they were split */
-	for (unsigned int at = 0; at < rs->nr && rs->nr < rs->max; at++) {
+	for (unsigned int at = 0; at < rs->nr; at++) {
 		const u64 count = rs->ranges[at].count;
 		const u64 right = at + 1 < rs->nr ? rs->ranges[at + 1].count : 0;
 
-		if (demeter_ranges_wants_split(rs, &rs->ranges[at], left, right))
+		if (demeter_ranges_wants_split(rs, &rs->ranges[at], left, right) &&
+		    demeter_ranges_may_grow(rs))
 			demeter_ranges_split(rs, at++);
 		left = count;
 	}

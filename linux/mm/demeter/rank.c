@@ -49,68 +49,123 @@ unsigned int demeter_pages_of(enum demeter_size size)
 	return size == DEMETER_HUGE ? GRANULE_PAGES : 1;
 }
 
-static void demeter_ranking_add_pages(struct demeter_ranking *ranking,
-				      const struct demeter_granule *g, unsigned int word)
+/* Notes that the granule has pages of a class in a tier. */
+static void demeter_rank_note(struct demeter_ends *ends, enum demeter_tier tier, unsigned int class)
+{
+	if (tier == DEMETER_SLOW)
+		ends->hottest = max(ends->hottest, (int)class);
+	else
+		ends->coldest = min(ends->coldest, (int)class);
+}
+
+static void demeter_rank_count(struct demeter_ranking *ranking, enum demeter_tier tier,
+			       unsigned int class, int n, struct demeter_ends *ends)
+{
+	if (!n)
+		return;
+	ranking->pages[tier][class] += n;
+	demeter_rank_note(ends, tier, class);
+}
+
+/* Counts the pages of a word of the bitmaps one by one; @n: how often. */
+static void demeter_rank_count_pages(struct demeter_ranking *ranking,
+				     const struct demeter_granule *g, unsigned int word,
+				     unsigned int coolings, int n, struct demeter_ends *ends)
 {
 	const unsigned long fast = g->fast[word];
 	unsigned long movable = g->present[word] & ~g->stuck[word];
 
-	while (movable) {
+	for (; movable; movable &= movable - 1) {
 		const unsigned int bit = __ffs(movable);
-		const u32 heat = demeter_page_heat(g, word * BITS_PER_LONG + bit);
+		const u32 heat = demeter_page_heat(g, word * BITS_PER_LONG + bit) >> coolings;
 
-		ranking->pages[fast >> bit & 1][demeter_rank_class(heat)]++;
-		movable &= movable - 1;
+		demeter_rank_count(ranking, fast >> bit & 1, demeter_rank_class(heat), n, ends);
 	}
+}
+
+static struct demeter_ends demeter_rank_change(struct demeter_ranking *ranking,
+					       const struct demeter_granule *g,
+					       unsigned int coolings, int n)
+{
+	struct demeter_ends ends = { .hottest = -1, .coldest = RANK_CLASSES };
+	const unsigned int class = demeter_rank_class(g->mean >> coolings);
+
+	if (g->huge) {
+		const enum demeter_tier tier = g->nr_fast ? DEMETER_FAST : DEMETER_SLOW;
+
+		ranking->total[tier] += n;
+		if (!test_bit(0, g->stuck))
+			demeter_rank_count(ranking, tier, class, n, &ends);
+		return ends;
+	}
+	ranking->total[DEMETER_FAST] += n * g->nr_fast;
+	ranking->total[DEMETER_SLOW] += n * (g->nr_present - g->nr_fast);
+	for (unsigned int word = 0; word < BITS_TO_LONGS(GRANULE_PAGES); word++) {
+		const unsigned long movable = g->present[word] & ~g->stuck[word];
+
+		if (g->weight) {
+			demeter_rank_count_pages(ranking, g, word, coolings, n, &ends);
+		} else {
+			const int fast = hweight_long(movable & g->fast[word]);
+			const int slow = hweight_long(movable) - fast;
+
+			demeter_rank_count(ranking, DEMETER_FAST, class, n * fast, &ends);
+			demeter_rank_count(ranking, DEMETER_SLOW, class, n * slow, &ends);
+		}
+	}
+	return ends;
 }
 
 /**
  * demeter_ranking_add() - Count the pages of a granule
  * @ranking:	The ranking of pages of demeter_granule_size(); zeroed in the beginning.
  * @g:		The granule, which has been estimated.
+ *
+ * Return: the classes of its hottest page in the slow tier and its coldest in the fast one.
  */
-void demeter_ranking_add(struct demeter_ranking *ranking, const struct demeter_granule *g)
+struct demeter_ends demeter_ranking_add(struct demeter_ranking *ranking,
+					const struct demeter_granule *g)
 {
-	const unsigned int class = demeter_rank_class(g->mean);
-
-	if (g->huge) {
-		const enum demeter_tier tier = g->nr_fast ? DEMETER_FAST : DEMETER_SLOW;
-
-		ranking->total[tier]++;
-		ranking->pages[tier][class] += !test_bit(0, g->stuck);
-		return;
-	}
-	ranking->total[DEMETER_FAST] += g->nr_fast;
-	ranking->total[DEMETER_SLOW] += g->nr_present - g->nr_fast;
-	for (unsigned int word = 0; word < BITS_TO_LONGS(GRANULE_PAGES); word++) {
-		const unsigned long movable = g->present[word] & ~g->stuck[word];
-
-		if (g->weight) {
-			demeter_ranking_add_pages(ranking, g, word);
-		} else {
-			const unsigned int fast = hweight_long(movable & g->fast[word]);
-
-			ranking->pages[DEMETER_FAST][class] += fast;
-			ranking->pages[DEMETER_SLOW][class] += hweight_long(movable) - fast;
-		}
-	}
+	return demeter_rank_change(ranking, g, 0, 1);
 }
 
 /**
- * demeter_ranking_forget() - Count a page no more
- * @ranking:	The ranking of pages of demeter_granule_size().
- * @g:		The page's granule.
- * @page:	Number of the page in it; 0 for a huge page.
- * @tier:	Tier in which the page was counted.
+ * demeter_ranking_remove() - Count the pages of a granule no more
+ * @ranking:	The ranking to which the granule was added.
+ * @g:		The granule as it was then.
+ * @coolings:	How often the ranking has cooled since.
  */
-void demeter_ranking_forget(struct demeter_ranking *ranking, const struct demeter_granule *g,
-			    unsigned int page, enum demeter_tier tier)
+void demeter_ranking_remove(struct demeter_ranking *ranking, const struct demeter_granule *g,
+			    unsigned int coolings)
 {
-	const u32 heat = g->huge || !g->weight ? g->mean : demeter_page_heat(g, page);
-	u64 *pages = &ranking->pages[tier][demeter_rank_class(heat)];
+	demeter_rank_change(ranking, g, min(coolings, 31u), -1);
+}
 
-	if (*pages)
-		--*pages;
+/**
+ * demeter_class_cooled() - The class of pages whose heat has halved
+ * @class:	Their class before.
+ *
+ * Return: the class; it is that of half their heat, whatever that is.
+ */
+unsigned int demeter_class_cooled(unsigned int class)
+{
+	return class < 2 * RANK_STEPS ? class / 2 : class - RANK_STEPS;
+}
+
+/**
+ * demeter_ranking_cool() - Halve the heat of all pages
+ * @ranking:	The ranking.
+ */
+void demeter_ranking_cool(struct demeter_ranking *ranking)
+{
+	for (int tier = 0; tier < NR_DEMETER_TIERS; tier++) {
+		u64 *pages = ranking->pages[tier];
+
+		for (unsigned int class = 1; class < RANK_CLASSES; class++) {
+			pages[demeter_class_cooled(class)] += pages[class];
+			pages[class] = 0;
+		}
+	}
 }
 
 /* Base pages of a class, of all sizes and tiers. */

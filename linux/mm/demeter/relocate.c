@@ -16,15 +16,18 @@
 
 /* Base pages that are handed on at once, at least a huge page. */
 #define CHUNK GRANULE_PAGES
+/* Base pages that are planned at once: the ranking is up to date again before the next. */
+#define BATCH DEMETER_BATCH_PAGES
 
 /**
  * struct demeter_relocation - Buffers and state of relocation
- * @hot:	Room for a batch of candidates of the slow tier.
- * @cold:	Room for a batch of candidates of the fast tier.
- * @batch:	How many candidates there is room for.
+ * @hot:	Room for BATCH candidates of the slow tier.
+ * @cold:	Room for BATCH candidates of the fast tier.
  * @deadline:	When the epoch's relocation ends, done or not; in jiffies.
- * @no_room:	Whether the fast tier had less free memory than it had seemed, in the last
- *		epoch, by size of the pages that were to fill it.
+ * @is_hindered: Whether a process is changing its memory, so that it is better to come back
+ *		in the next epoch.
+ * @no_room:	Last epoch in which the fast tier is not filled, because it had less free
+ *		memory than it had seemed, by size of the pages that were to fill it.
  * @pairs:	Room for a chunk of pairs.
  * @addresses:	Room for a chunk of user addresses.
  * @obstacles:	Room for the obstacles of the pages at @addresses.
@@ -32,9 +35,9 @@
 struct demeter_relocation {
 	struct demeter_candidate *hot;
 	struct demeter_candidate *cold;
-	unsigned int batch;
 	unsigned long deadline;
-	bool no_room[NR_DEMETER_SIZES];
+	bool is_hindered;
+	u64 no_room[NR_DEMETER_SIZES];
 	struct page_exchange *pairs;
 	unsigned long *addresses;
 	u8 *obstacles;
@@ -53,9 +56,8 @@ int demeter_relocate_init(struct demeter_ctx *ctx)
 	if (!r)
 		return -ENOMEM;
 	ctx->relocation = r;
-	r->batch = ctx->params.batch_pages;
-	r->hot = kvmalloc_array(r->batch, sizeof(*r->hot), GFP_KERNEL);
-	r->cold = kvmalloc_array(r->batch, sizeof(*r->cold), GFP_KERNEL);
+	r->hot = kvmalloc_array(BATCH, sizeof(*r->hot), GFP_KERNEL);
+	r->cold = kvmalloc_array(BATCH, sizeof(*r->cold), GFP_KERNEL);
 	r->pairs = kvmalloc_array(CHUNK, sizeof(*r->pairs), GFP_KERNEL);
 	r->addresses = kvmalloc_array(CHUNK, sizeof(*r->addresses), GFP_KERNEL);
 	r->obstacles = kvmalloc_array(CHUNK, sizeof(*r->obstacles), GFP_KERNEL);
@@ -98,10 +100,8 @@ u64 demeter_relocate_room(struct demeter_ctx *ctx, enum demeter_size size)
 	u64 all = 0;
 	int nid;
 
-	if (r->no_room[size]) {
-		r->no_room[size] = false;
+	if (ctx->stats.epochs <= r->no_room[size])
 		return 0;
-	}
 	for_each_node_mask(nid, ctx->fast_nodes)
 		all += page_exchange_room(nid, size == DEMETER_HUGE ? PMD_ORDER : 0);
 	return all;
@@ -112,41 +112,85 @@ static unsigned int demeter_candidate_page(const struct demeter_candidate *c)
 	return (c->addr - c->granule->start) >> PAGE_SHIFT;
 }
 
-/* Counts what kept a page from being moved, and leaves it alone for a while. */
+/*
+ * Leaves a page alone for a while: for an epoch at first, and for twice as long each time that
+ * a page of its granule could not be moved when it was tried again.
+ */
+static void demeter_relocate_back_off(struct demeter_ctx *ctx, const struct demeter_candidate *c)
+{
+	struct demeter_granule *g = c->granule;
+	const u32 epoch = ctx->stats.epochs;
+
+	if ((s32)(epoch - g->retry) >= 0) {
+		g->retry = epoch + min(1u << g->nr_backoffs, ctx->params.backoff_epochs);
+		g->nr_backoffs = min(g->nr_backoffs + 1, 30);
+	}
+	set_bit(demeter_candidate_page(c), g->stuck);
+}
+
+/* Enters that a page is not there. What else of its granule is will be looked at. */
+static void demeter_relocate_note_gone(const struct demeter_candidate *c)
+{
+	struct demeter_granule *g = c->granule;
+	DECLARE_BITMAP(present, GRANULE_PAGES);
+	DECLARE_BITMAP(fast, GRANULE_PAGES);
+	const unsigned int n = demeter_pages_of(demeter_granule_size(g));
+
+	bitmap_copy(present, g->present, GRANULE_PAGES);
+	bitmap_copy(fast, g->fast, GRANULE_PAGES);
+	bitmap_clear(present, demeter_candidate_page(c), n);
+	bitmap_clear(fast, demeter_candidate_page(c), n);
+	demeter_granule_place(g, present, fast);
+	demeter_scan_ask_granule(g);
+}
+
+/* Counts what kept a page from being moved, and keeps it from being chosen again at once. */
 static void demeter_relocate_note(struct demeter_ctx *ctx, const struct demeter_candidate *c,
 				  u8 obstacle)
 {
+	if (obstacle == PAGE_EXCHANGE_NO_OBSTACLE)
+		return;
+	demeter_update_open(c->granule);
 	switch (obstacle) {
 	case PAGE_EXCHANGE_BUSY:
 		ctx->stats.busy++;
-		set_bit(demeter_candidate_page(c), c->granule->stuck);
+		demeter_relocate_back_off(ctx, c);
 		break;
 	case PAGE_EXCHANGE_REFUSED:
 		ctx->stats.refused++;
-		set_bit(demeter_candidate_page(c), c->granule->stuck);
+		demeter_relocate_back_off(ctx, c);
 		break;
 	case PAGE_EXCHANGE_GONE:
 		ctx->stats.gone++;
+		demeter_relocate_note_gone(c);
 		break;
 	case PAGE_EXCHANGE_NO_ROOM:
 		ctx->stats.no_room++;
 		break;
+	case PAGE_EXCHANGE_UNTRIED:
+		ctx->relocation->is_hindered = true;
+		break;
 	}
 }
 
-/* Enters in the granule what the next scan is going to find. */
+/* Enters that a page was moved. */
 static void demeter_relocate_note_tier(const struct demeter_candidate *c, enum demeter_tier tier)
 {
+	struct demeter_granule *g = c->granule;
 	const unsigned int page = demeter_candidate_page(c);
-	const unsigned int n = demeter_pages_of(demeter_granule_size(c->granule));
+	const unsigned int n = demeter_pages_of(demeter_granule_size(g));
 
+	demeter_update_open(g);
+	g->nr_backoffs = 0;
 	if (tier == DEMETER_FAST) {
-		bitmap_set(c->granule->fast, page, n);
-		c->granule->nr_fast += n;
+		bitmap_set(g->fast, page, n);
+		g->nr_fast += n;
 	} else {
-		bitmap_clear(c->granule->fast, page, n);
-		c->granule->nr_fast -= n;
+		bitmap_clear(g->fast, page, n);
+		g->nr_fast -= n;
 	}
+	g->target->pages[tier] += n;
+	g->target->pages[!tier] -= n;
 }
 
 static void demeter_relocate_note_pair(struct demeter_ctx *ctx, const struct demeter_candidate *hot,
@@ -199,10 +243,15 @@ static unsigned int demeter_relocate_chunk(const struct demeter_candidate *c)
 	return CHUNK / demeter_pages_of(demeter_granule_size(c->granule));
 }
 
+static bool demeter_relocate_may_go_on(const struct demeter_ctx *ctx)
+{
+	return !ctx->relocation->is_hindered && time_before(jiffies, ctx->relocation->deadline);
+}
+
 static void demeter_exchange_all(struct demeter_ctx *ctx, const struct demeter_candidate *hot,
 				 const struct demeter_candidate *cold, u64 n)
 {
-	while (n && time_before(jiffies, ctx->relocation->deadline)) {
+	while (n && demeter_relocate_may_go_on(ctx)) {
 		unsigned int run = 1;
 
 		while (run < min(n, demeter_relocate_chunk(hot)) &&
@@ -231,8 +280,11 @@ static void demeter_promote(struct demeter_ctx *ctx, const struct demeter_candid
 	mmput_async(t->mm);
 	for (unsigned int i = 0; i < n; i++) {
 		demeter_relocate_note(ctx, &hot[i], r->obstacles[i]);
+		if (r->obstacles[i] == PAGE_EXCHANGE_NO_OBSTACLE)
+			demeter_relocate_note_tier(&hot[i], DEMETER_FAST);
 		if (r->obstacles[i] == PAGE_EXCHANGE_NO_ROOM)
-			r->no_room[demeter_granule_size(hot[i].granule)] = true;
+			r->no_room[demeter_granule_size(hot[i].granule)] =
+				ctx->stats.epochs + 1;
 	}
 	ctx->stats.promoted += moved;
 	t->promoted += moved;
@@ -240,7 +292,7 @@ static void demeter_promote(struct demeter_ctx *ctx, const struct demeter_candid
 
 static void demeter_promote_all(struct demeter_ctx *ctx, const struct demeter_candidate *hot, u64 n)
 {
-	while (n && time_before(jiffies, ctx->relocation->deadline)) {
+	while (n && demeter_relocate_may_go_on(ctx)) {
 		unsigned int run = 1;
 
 		while (run < min(n, demeter_relocate_chunk(hot)) && hot[run].target == hot->target)
@@ -255,74 +307,76 @@ static void demeter_relocate_size(struct demeter_ctx *ctx, enum demeter_size siz
 				  const struct demeter_plan *plan)
 {
 	struct demeter_relocation *r = ctx->relocation;
-	struct demeter_gathered hot = { .pages = r->hot, .max = r->batch };
-	struct demeter_gathered cold = { .pages = r->cold, .max = r->batch };
+	struct demeter_gathered hot = { .pages = r->hot, .max = BATCH };
+	struct demeter_gathered cold = { .pages = r->cold, .max = BATCH };
 	u64 promoted;
 
 	if (!plan->promote && !plan->exchange)
 		return;
-	demeter_gather(ctx, size, plan, &hot, &cold);
+	demeter_gather(ctx->index, size, plan, &hot, &cold);
 	promoted = min(plan->promote, hot.n);
 	demeter_promote_all(ctx, hot.pages, promoted);
 	demeter_exchange_all(ctx, hot.pages + promoted, cold.pages, min(hot.n - promoted, cold.n));
 }
 
-static void demeter_split_granule(struct demeter_ctx *ctx, struct demeter_target *t,
-				  struct demeter_granule *g)
+static void demeter_split_granule(struct demeter_ctx *ctx, struct demeter_granule *g)
 {
-	if (!mmget_not_zero(t->mm))
+	const struct demeter_candidate c = { .granule = g, .addr = g->start };
+
+	demeter_update_open(g);
+	if (!mmget_not_zero(g->target->mm))
 		return;
-	if (page_exchange_split(t->mm, g->start)) {
+	if (page_exchange_split(g->target->mm, g->start)) {
 		ctx->stats.split++;
 		g->huge = false;
 	} else {
-		set_bit(0, g->stuck);
+		demeter_relocate_back_off(ctx, &c);
 	}
-	mmput_async(t->mm);
+	mmput_async(g->target->mm);
 }
 
-/* Makes base pages of huge pages. In the next epoch they are base pages like others. */
+/* Makes base pages of huge pages. When they are ranked next they are base pages like others. */
 static void demeter_split_all(struct demeter_ctx *ctx, struct demeter_split split)
 {
 	struct demeter_granule *g;
-	struct demeter_target *t;
-	unsigned long index;
 
-	if (!split.n)
-		return;
-	list_for_each_entry(t, &ctx->targets.list, list) {
-		xa_for_each(&t->granules, index, g) {
-			if (!split.n || time_after(jiffies, ctx->relocation->deadline))
-				return;
-			if (!demeter_gather_is_split(&split, g))
-				continue;
-			demeter_split_granule(ctx, t, g);
-			split.n--;
-		}
-	}
+	while (demeter_relocate_may_go_on(ctx) && (g = demeter_gather_split(ctx->index, &split)))
+		demeter_split_granule(ctx, g);
 }
 
 /**
- * demeter_relocate_epoch() - Move what was planned
- * @ctx:	The context, whose granules are as they were when the plans were made.
- * @plans:	The plans.
+ * demeter_relocate_begin() - Begin to relocate in an epoch
+ * @ctx:	The context.
  *
- * Processes can make this slow, e.g. by pages that thousands of others might share. They
- * cannot make it long: it ends when an epoch's time is over.
+ * Processes can make relocation slow, e.g. by pages that thousands of others might share.
+ * They cannot make it long: it ends when an epoch's time is over.
  */
-void demeter_relocate_epoch(struct demeter_ctx *ctx, const struct demeter_plans *plans)
+void demeter_relocate_begin(struct demeter_ctx *ctx)
 {
 	ctx->relocation->deadline = jiffies + msecs_to_jiffies(ctx->params.epoch_ms) + 1;
+	ctx->relocation->is_hindered = false;
+}
+
+/**
+ * demeter_relocate_batch() - Move what was planned
+ * @ctx:	The context, whose granules are as they were when the plans were made. Those
+ *		that have changed are open afterwards.
+ * @plans:	The plans, of DEMETER_BATCH_PAGES at most.
+ *
+ * Return: whether there is any point in another batch in this epoch.
+ */
+bool demeter_relocate_batch(struct demeter_ctx *ctx, const struct demeter_plans *plans)
+{
 	demeter_relocate_size(ctx, DEMETER_HUGE, &plans->sizes[DEMETER_HUGE]);
 	demeter_relocate_size(ctx, DEMETER_BASE, &plans->sizes[DEMETER_BASE]);
 	demeter_split_all(ctx, plans->split);
+	return !list_empty(&ctx->open) && demeter_relocate_may_go_on(ctx);
 }
 
 /* Moves pages of one target off a node. Returns base pages moved. */
 static unsigned long demeter_evacuate(struct demeter_ctx *ctx, const struct demeter_candidate *c,
 				      unsigned int n, enum demeter_tier tier, nodemask_t *to)
 {
-	const enum demeter_size size = demeter_granule_size(c->granule);
 	struct demeter_relocation *r = ctx->relocation;
 	unsigned int moved;
 
@@ -334,9 +388,6 @@ static unsigned long demeter_evacuate(struct demeter_ctx *ctx, const struct deme
 	mmput_async(c->target->mm);
 	for (unsigned int i = 0; i < n; i++) {
 		demeter_relocate_note(ctx, &c[i], r->obstacles[i]);
-		/* moved or not, the next evacuation is not to choose it again */
-		demeter_ranking_forget(&ctx->rankings[size], c[i].granule,
-				       demeter_candidate_page(&c[i]), tier);
 		if (r->obstacles[i] == PAGE_EXCHANGE_NO_OBSTACLE)
 			demeter_relocate_note_tier(&c[i], !tier);
 	}
@@ -357,7 +408,7 @@ static unsigned long demeter_evacuate(struct demeter_ctx *ctx, const struct deme
  * @pages:	Base pages that are wanted; of these at most a batch is moved.
  * @to:		Nodes where they may go.
  *
- * Goes by the ranking of the last epoch.
+ * Goes by the ranking of the last epoch, which is up to date again afterwards.
  *
  * Return: base pages moved.
  */
@@ -370,14 +421,14 @@ unsigned long demeter_relocate_evacuate(struct demeter_ctx *ctx, enum demeter_ti
 
 	demeter_plan_evacuation(plans, ctx->rankings, tier, pages);
 	for (int size = 0; size < NR_DEMETER_SIZES; size++) {
-		const u64 most = min(r->batch, plans[size].exchange + plans[size].promote);
+		const u64 most = min(BATCH, plans[size].exchange + plans[size].promote);
 		struct demeter_gathered hot = { .pages = r->hot, .max = most };
 		struct demeter_gathered cold = { .pages = r->cold, .max = most };
 		const struct demeter_gathered *chosen = tier == DEMETER_FAST ? &cold : &hot;
 
 		if (!most)
 			continue;
-		demeter_gather(ctx, size, &plans[size], &hot, &cold);
+		demeter_gather(ctx->index, size, &plans[size], &hot, &cold);
 		for (u64 i = 0, run; i < chosen->n; i += run) {
 			const struct demeter_candidate *c = &chosen->pages[i];
 
@@ -387,5 +438,7 @@ unsigned long demeter_relocate_evacuate(struct demeter_ctx *ctx, enum demeter_ti
 			moved += demeter_evacuate(ctx, c, run, tier, to);
 		}
 	}
+	demeter_update_group(ctx);
+	demeter_update_close(ctx);
 	return moved;
 }

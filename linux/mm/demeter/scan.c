@@ -2,6 +2,9 @@
 /*
  * Finds out which nodes make up the tiers, and in which tier the pages of each target are,
  * which is kept in granules of 2 MiB.
+ *
+ * Page tables are looked at where samples show that something has changed, or pages that were
+ * to be moved are gone; where a process has got more memory; and everywhere else in turns.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -14,29 +17,34 @@
 
 #include "demeter.h"
 
-/* Granules that are looked at in one hold of the mmap lock. */
-#define SCAN_GRANULES 64
+/* Steps of page_exchange_scan() in one hold of the mmap lock. */
+#define HOLD_STEPS 512
+/* Steps in an epoch for memory whose turn it is, for what is new, and for what was asked for. */
+#define TURN_STEPS  1024
+#define NEW_STEPS   32768
+#define ASKED_STEPS 4096
+/* What a process costs whose memory is looked at, however little that is. */
+#define TARGET_STEPS 4
+/* Part of a process's memory by which it must have grown to be looked at before its turn. */
+#define GROWN_PART  16
+#define GROWN_PAGES 64
+/* Where samples come from that is not known, so much around it is looked at. */
+#define AROUND_SIZE SZ_128M
 /* Areas of an address space that are further apart are covered by separate ranges. */
 #define AREA_GAP SZ_1G
 
 /**
- * struct demeter_scan - A scan of a target
+ * struct demeter_scan - A scan of a part of a target
  * @scan:	The scan of its page tables.
  * @target:	The target.
  * @area_start:	First address of an area whose ranges are not made yet.
  * @area_end:	Address behind that area; 0 if there is none.
- * @left:	Granules that may still be looked at until the mmap lock is let go.
- * @last_at:	Address of the granule that was looked at last.
- * @tiers:	Tier of each node; NR_DEMETER_TIERS if it is in none.
  */
 struct demeter_scan {
 	struct page_exchange_scan scan;
 	struct demeter_target *target;
 	unsigned long area_start;
 	unsigned long area_end;
-	unsigned int left;
-	unsigned long last_at;
-	u8 tiers[MAX_NUMNODES];
 };
 
 /**
@@ -66,56 +74,6 @@ int demeter_scan_find_tiers(struct demeter_ctx *ctx)
 	return 0;
 }
 
-/* Finds the granule of an address, or makes it; NULL without memory. */
-static struct demeter_granule *demeter_scan_granule(struct demeter_target *t, unsigned long addr)
-{
-	const unsigned long index = addr / GRANULE_SIZE;
-	struct demeter_granule *g = xa_load(&t->granules, index);
-
-	if (g)
-		return g;
-	g = kzalloc(sizeof(*g), GFP_KERNEL | __GFP_NOWARN);
-	if (!g)
-		return NULL;
-	g->start = index * GRANULE_SIZE;
-	if (xa_err(xa_store(&t->granules, index, g, GFP_KERNEL | __GFP_NOWARN))) {
-		kfree(g);
-		return NULL;
-	}
-	return g;
-}
-
-/* Takes over in which tier the pages of a granule are. */
-static void demeter_scan_note_pages(struct demeter_granule *g, const struct demeter_scan *s)
-{
-	g->nr_present = 0;
-	g->nr_fast = 0;
-	g->huge = s->scan.nids[0] != PAGE_EXCHANGE_SCAN_NONE &&
-		  s->scan.nids[0] & PAGE_EXCHANGE_SCAN_HUGE;
-	for (unsigned int word = 0; word < BITS_TO_LONGS(GRANULE_PAGES); word++) {
-		unsigned long present = 0, fast = 0;
-
-		for (unsigned int bit = 0; bit < BITS_PER_LONG; bit++) {
-			const unsigned int i = word * BITS_PER_LONG + bit;
-			const s16 nid = s->scan.nids[i];
-			u8 tier = NR_DEMETER_TIERS;
-
-			if (nid != PAGE_EXCHANGE_SCAN_NONE)
-				tier = s->tiers[nid & ~PAGE_EXCHANGE_SCAN_HUGE];
-			if (tier < NR_DEMETER_TIERS) {
-				present |= 1ul << bit;
-				fast |= (unsigned long)tier << bit;
-			} else if (g->count[i]) {
-				demeter_granule_set(g, i, 0);
-			}
-		}
-		g->present[word] = present;
-		g->fast[word] = fast;
-		g->nr_present += hweight_long(present);
-		g->nr_fast += hweight_long(fast);
-	}
-}
-
 /* Covers the area by ranges. */
 static void demeter_scan_cover(struct demeter_scan *s)
 {
@@ -124,109 +82,195 @@ static void demeter_scan_cover(struct demeter_scan *s)
 	mutex_lock(&s->target->lock);
 	demeter_ranges_cover(&s->target->ranges, s->area_start, s->area_end);
 	mutex_unlock(&s->target->lock);
+	s->area_end = 0;
 }
 
-/*
- * Called for each vma that has a part of a granule. Ends the scan before the granule
- * that would be one too many, so that it goes on from there.
- */
-static int demeter_scan_found(struct page_exchange_scan *scan, unsigned long at)
+/* Called for each 2 MiB in which something is mapped that could be moved. */
+static void demeter_scan_found(struct page_exchange_scan *scan)
 {
 	struct demeter_scan *s = container_of(scan, struct demeter_scan, scan);
-	struct demeter_granule *g;
+	struct demeter_target *t = s->target;
+	struct demeter_granule *g = xa_load(&t->granules, scan->at / GRANULE_SIZE);
 
-	if (at != s->last_at) {
-		if (!s->left)
-			return 1;
-		s->left--;
-		s->last_at = at;
-	}
-	/* a page table that maps nothing any more */
-	if (!memchr_inv(scan->nids, 0xff, sizeof(scan->nids)))
-		return 0;
-	/* without memory the granule stays unmanaged this time */
-	g = demeter_scan_granule(s->target, at);
 	if (!g)
-		return 0;
-	g->scan = s->target->scan;
-	demeter_scan_note_pages(g, s);
-	if (!s->area_end || at > s->area_end + AREA_GAP) {
+		g = demeter_granule_make(t, scan->at);
+	/* without memory it stays unmanaged this time */
+	if (!g)
+		return;
+	g->scan = t->scan;
+	if (!s->area_end || scan->at > s->area_end + AREA_GAP) {
 		demeter_scan_cover(s);
-		s->area_start = at;
+		s->area_start = scan->at;
 	}
-	s->area_end = at + GRANULE_SIZE;
-	return 0;
+	s->area_end = scan->at + GRANULE_SIZE;
+	if (g->huge == scan->huge && bitmap_equal(g->present, scan->present, GRANULE_PAGES) &&
+	    bitmap_equal(g->fast, scan->fast, GRANULE_PAGES))
+		return;
+	demeter_update_open(g);
+	g->huge = scan->huge;
+	demeter_granule_place(g, scan->present, scan->fast);
 }
 
-/* Frees granules that the scan has not met, and counts the pages of the others. */
-static void demeter_scan_finish(struct demeter_target *t)
+/* Frees the granules of a part that the scan of it has not met. */
+static void demeter_scan_forget_unmet(struct demeter_target *t, unsigned long start,
+				      unsigned long end)
 {
 	struct demeter_granule *g;
 	unsigned long index;
 
-	t->scan_from = 0;
-	t->pages[DEMETER_FAST] = 0;
-	t->pages[DEMETER_SLOW] = 0;
-	xa_for_each(&t->granules, index, g) {
-		if (g->scan != t->scan) {
-			xa_erase(&t->granules, index);
-			kfree(g);
+	if (start == end)
+		return;
+	xa_for_each_range(&t->granules, index, g, start / GRANULE_SIZE, (end - 1) / GRANULE_SIZE)
+		if (g->scan != t->scan)
+			demeter_update_forget(g);
+}
+
+/*
+ * Scans addresses of a target, from *@start on, which becomes where to go on. Takes its steps
+ * from *@steps. Returns whether the end was reached, or there is no point in going on.
+ */
+static bool demeter_scan_part(struct demeter_scan *s, struct demeter_target *t,
+			      unsigned long *start, unsigned long end, unsigned int *steps)
+{
+	const unsigned long from = *start;
+	int ret;
+
+	*steps -= min(*steps, TARGET_STEPS);
+	if (!mmget_not_zero(t->mm))
+		return true;
+	s->target = t;
+	t->scan++;
+	do {
+		const unsigned int most = min(*steps, HOLD_STEPS);
+
+		s->scan.steps = most;
+		ret = page_exchange_scan(t->mm, *start, end, &s->scan);
+		*steps -= most - s->scan.steps;
+		if (ret >= 0)
+			*start = ret ? s->scan.next : end;
+	} while (ret > 0 && *steps);
+	mmput_async(t->mm);
+	demeter_scan_cover(s);
+	/* a policy has come that keeps all pages where they are */
+	if (ret == -EPERM)
+		demeter_scan_forget(t);
+	else
+		demeter_scan_forget_unmet(t, from, *start);
+	return ret <= 0;
+}
+
+/* Scans a target from where its last turn ended. Returns whether its turn is over. */
+static bool demeter_scan_turn(struct demeter_scan *s, struct demeter_target *t, unsigned int *steps)
+{
+	if (!t->scan_from)
+		t->anon_turn = get_mm_counter(t->mm, MM_ANONPAGES);
+	if (!demeter_scan_part(s, t, &t->scan_from, TASK_SIZE, steps))
+		return false;
+	/* otherwise it is changing its memory right now, and goes on later */
+	if (t->scan_from >= TASK_SIZE) {
+		t->anon_known = t->anon_turn;
+		t->scan_from = 0;
+	}
+	return true;
+}
+
+static bool demeter_scan_has_grown(const struct demeter_target *t)
+{
+	const unsigned long anon = get_mm_counter(t->mm, MM_ANONPAGES);
+
+	return anon > t->anon_known + t->anon_known / GROWN_PART + GROWN_PAGES;
+}
+
+/* Scans targets that have more memory than when it was their turn. */
+static void demeter_scan_new(struct demeter_ctx *ctx, struct demeter_scan *s)
+{
+	unsigned int steps = NEW_STEPS;
+	struct demeter_target *t;
+
+	list_for_each_entry(t, &ctx->targets.list, list) {
+		if (!demeter_scan_has_grown(t))
 			continue;
-		}
-		t->pages[DEMETER_FAST] += g->nr_fast;
-		t->pages[DEMETER_SLOW] += g->nr_present - g->nr_fast;
+		demeter_scan_turn(s, t, &steps);
+		if (!steps)
+			return;
 	}
 }
 
-static void demeter_scan_target(struct demeter_target *t, struct demeter_scan *s)
+static void demeter_scan_asked_for(struct demeter_ctx *ctx, struct demeter_scan *s)
 {
-	int ret;
+	unsigned int steps = ASKED_STEPS;
 
-	if (!mmget_not_zero(t->mm))
-		return;
-	/* otherwise the last scan was interrupted by -EAGAIN, and this one goes on */
-	if (!t->scan_from)
-		t->scan++;
-	s->target = t;
-	s->area_end = 0;
-	do {
-		s->left = SCAN_GRANULES;
-		s->last_at = ULONG_MAX;
-		ret = page_exchange_scan(t->mm, t->scan_from, &s->scan);
-		if (ret > 0)
-			t->scan_from = s->scan.at;
-	} while (ret > 0);
-	mmput_async(t->mm);
-	demeter_scan_cover(s);
-	if (ret == -EAGAIN)
-		return;
-	/* a policy has come that keeps all pages where they are: drop all granules */
-	if (ret < 0)
-		t->scan++;
-	demeter_scan_finish(t);
+	for (unsigned int i = 0; i < ctx->nr_asked && steps; i++) {
+		struct demeter_asked *asked = &ctx->asked[i];
+
+		demeter_scan_part(s, asked->target, &asked->start, asked->end, &steps);
+	}
+	ctx->nr_asked = 0;
 }
 
 /**
- * demeter_scan_targets() - See where the pages of all targets are
+ * demeter_scan_targets() - See where pages of targets are that may have changed
  * @ctx:	The context.
  *
- * A target whose process is changing its memory right now keeps the granules of the last scan.
+ * A target whose process is changing its memory right now keeps the granules that it has.
  */
 void demeter_scan_targets(struct demeter_ctx *ctx)
 {
 	struct demeter_scan *s = kmalloc(sizeof(*s), GFP_KERNEL | __GFP_NOWARN);
-	struct demeter_target *t;
+	unsigned int steps = TURN_STEPS;
 
 	if (!s)
 		return;
+	s->area_end = 0;
 	s->scan.found = demeter_scan_found;
-	for (int nid = 0; nid < MAX_NUMNODES; nid++)
-		s->tiers[nid] = node_isset(nid, ctx->fast_nodes)   ? DEMETER_FAST
-				: node_isset(nid, ctx->slow_nodes) ? DEMETER_SLOW
-								   : NR_DEMETER_TIERS;
-	list_for_each_entry(t, &ctx->targets.list, list)
-		demeter_scan_target(t, s);
+	s->scan.fast_nodes = &ctx->fast_nodes;
+	s->scan.slow_nodes = &ctx->slow_nodes;
+	demeter_scan_asked_for(ctx, s);
+	demeter_scan_new(ctx, s);
+	for (unsigned int i = 0; steps && i < ctx->targets.nr; i++) {
+		struct demeter_target *t = demeter_update_turn(ctx, &ctx->scan_turn);
+
+		if (demeter_scan_turn(s, t, &steps))
+			demeter_update_pass_turn(ctx, &ctx->scan_turn);
+	}
 	kfree(s);
+}
+
+static void demeter_scan_ask(struct demeter_target *t, unsigned long start, unsigned long end)
+{
+	struct demeter_ctx *ctx = t->ctx;
+
+	for (unsigned int i = 0; i < ctx->nr_asked; i++)
+		if (ctx->asked[i].target == t && ctx->asked[i].start == start)
+			return;
+	if (ctx->nr_asked == DEMETER_MAX_ASKED)
+		return;
+	ctx->asked[ctx->nr_asked++] = (struct demeter_asked){
+		.target = t,
+		.start = start,
+		.end = end,
+	};
+}
+
+/**
+ * demeter_scan_ask_granule() - Have a granule looked at in the next epoch
+ * @g:		The granule.
+ */
+void demeter_scan_ask_granule(struct demeter_granule *g)
+{
+	demeter_scan_ask(g->target, g->start, g->start + GRANULE_SIZE);
+}
+
+/**
+ * demeter_scan_ask_around() - Have memory looked at of which nothing is known
+ * @t:		The target.
+ * @addr:	A user address in that memory.
+ */
+void demeter_scan_ask_around(struct demeter_target *t, unsigned long addr)
+{
+	const unsigned long start = round_down(addr, AROUND_SIZE);
+
+	demeter_scan_ask(t, start, min(start + AROUND_SIZE, TASK_SIZE));
 }
 
 /**
@@ -235,10 +279,15 @@ void demeter_scan_targets(struct demeter_ctx *ctx)
  */
 void demeter_scan_forget(struct demeter_target *t)
 {
+	struct demeter_ctx *ctx = t->ctx;
 	struct demeter_granule *g;
 	unsigned long index;
+	unsigned int kept = 0;
 
 	xa_for_each(&t->granules, index, g)
-		kfree(g);
-	xa_destroy(&t->granules);
+		demeter_update_forget(g);
+	for (unsigned int i = 0; i < ctx->nr_asked; i++)
+		if (ctx->asked[i].target != t)
+			ctx->asked[kept++] = ctx->asked[i];
+	ctx->nr_asked = kept;
 }

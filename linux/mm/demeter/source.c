@@ -145,10 +145,15 @@ void demeter_source_stop(struct demeter_ctx *ctx)
 
 /**
  * demeter_source_update() - Adapt the source in use to the targets of this epoch
- * @ctx:	The context.
+ * @ctx:	The context, of whose targets is said afterwards which are sampled.
  */
 void demeter_source_update(struct demeter_ctx *ctx)
 {
-	if (ctx->source->ops->update)
-		ctx->source->ops->update(ctx->source);
+	const struct demeter_source_ops *ops = ctx->source->ops;
+	struct demeter_target *t;
+
+	if (ops->update)
+		ops->update(ctx->source);
+	list_for_each_entry(t, &ctx->targets.list, list)
+		t->is_sampled = !ops->samples || ops->samples(ctx->source, t);
 }

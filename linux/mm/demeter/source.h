@@ -27,6 +27,7 @@ typedef void demeter_take_fn(struct demeter_ctx *ctx, const struct demeter_sampl
  * @update:	Adapts to the targets of this epoch, whose pages are known. NULL if the
  *		source samples whatever runs.
  * @forget:	Stops to sample a target that is about to be dropped. NULL likewise.
+ * @samples:	Whether it samples a target at present. NULL if it samples all that run.
  * @drain:	Hands over all samples that were taken since the last call.
  * @count:	Adds to the statistics how many samples there were since the last call, and
  *		the CPU time that they took.
@@ -41,6 +42,7 @@ struct demeter_source_ops {
 	void (*stop)(struct demeter_source *source);
 	void (*update)(struct demeter_source *source);
 	void (*forget)(struct demeter_source *source, struct demeter_target *t);
+	bool (*samples)(struct demeter_source *source, const struct demeter_target *t);
 	void (*drain)(struct demeter_source *source, demeter_take_fn *take);
 	void (*count)(struct demeter_source *source);
 };

@@ -116,6 +116,11 @@ static void demeter_damon_update(struct demeter_source *source)
 	}
 }
 
+static bool demeter_damon_samples(struct demeter_source *source, const struct demeter_target *t)
+{
+	return t->sampling;
+}
+
 static void demeter_damon_drain(struct demeter_source *source, demeter_take_fn *take)
 {
 	struct demeter_ctx *ctx = source->ctx;
@@ -151,6 +156,7 @@ const struct demeter_source_ops demeter_source_accessed = {
 	.stop = demeter_damon_stop,
 	.update = demeter_damon_update,
 	.forget = demeter_damon_forget,
+	.samples = demeter_damon_samples,
 	.drain = demeter_damon_drain,
 	.count = demeter_damon_count,
 };

@@ -15,6 +15,7 @@
 #include <linux/fs.h>
 #include <linux/kernel_read_file.h>
 #include <linux/kstrtox.h>
+#include <linux/mmu_notifier.h>
 #include <linux/percpu.h>
 #include <linux/perf_event.h>
 #include <linux/printk.h>
@@ -303,6 +304,12 @@ static void demeter_pmu_stop(struct demeter_source *source)
 	demeter_pmu_free_cpus(pmu);
 }
 
+/* What runs in a virtual machine is not sampled; such a process has notifiers of KVM. */
+static bool demeter_pmu_samples(struct demeter_source *source, const struct demeter_target *t)
+{
+	return !mm_has_notifiers(t->mm);
+}
+
 static void demeter_pmu_drain(struct demeter_source *source, demeter_take_fn *take)
 {
 	struct demeter_ctx *ctx = source->ctx;
@@ -365,6 +372,7 @@ const struct demeter_source_ops demeter_source_pebs = {
 	.exit = demeter_pmu_exit,
 	.start = demeter_pmu_start,
 	.stop = demeter_pmu_stop,
+	.samples = demeter_pmu_samples,
 	.drain = demeter_pmu_drain,
 	.count = demeter_pmu_count,
 };
@@ -388,6 +396,7 @@ const struct demeter_source_ops demeter_source_ibs = {
 	.exit = demeter_pmu_exit,
 	.start = demeter_pmu_start,
 	.stop = demeter_pmu_stop,
+	.samples = demeter_pmu_samples,
 	.drain = demeter_pmu_drain,
 	.count = demeter_pmu_count,
 };

@@ -77,7 +77,8 @@ PARAM(merge_epochs, 1, 1 << 20, false);
 PARAM(max_ranges, 2, DEMETER_MAX_RANGES, true);
 PARAM(cool_epochs, 1, 1 << 20, false);
 PARAM(backoff_epochs, 1, 1 << 20, false);
-PARAM(batch_pages, 1024, 1 << 20, true);
+PARAM(relocate_percent, 1, 100, false);
+PARAM(relocate_mib, 1, 1 << 20, false);
 PARAM(margin, 1, 64, false);
 PARAM(exchange_ns, 0, 1 << 30, false);
 PARAM(tier_ns, 1, 1 << 30, false);
@@ -245,7 +246,8 @@ static struct attribute *demeter_root_attrs[] = {
 	&demeter_param_max_ranges.attr.attr,
 	&demeter_param_cool_epochs.attr.attr,
 	&demeter_param_backoff_epochs.attr.attr,
-	&demeter_param_batch_pages.attr.attr,
+	&demeter_param_relocate_percent.attr.attr,
+	&demeter_param_relocate_mib.attr.attr,
 	&demeter_param_margin.attr.attr,
 	&demeter_param_exchange_ns.attr.attr,
 	&demeter_param_tier_ns.attr.attr,
@@ -289,6 +291,7 @@ COUNTER(busy);
 COUNTER(refused);
 COUNTER(gone);
 COUNTER(no_room);
+COUNTER(metadata);
 COUNTER_OF(sample_ns, stage_ns[DEMETER_SAMPLE]);
 COUNTER_OF(classify_ns, stage_ns[DEMETER_CLASSIFY]);
 COUNTER_OF(rank_ns, stage_ns[DEMETER_RANK]);
@@ -307,6 +310,7 @@ static struct attribute *demeter_stats_attrs[] = {
 	&demeter_counter_refused.attr.attr,
 	&demeter_counter_gone.attr.attr,
 	&demeter_counter_no_room.attr.attr,
+	&demeter_counter_metadata.attr.attr,
 	&demeter_counter_sample_ns.attr.attr,
 	&demeter_counter_classify_ns.attr.attr,
 	&demeter_counter_rank_ns.attr.attr,

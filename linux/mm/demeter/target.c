@@ -20,6 +20,8 @@
 /* Pids that are looked at in one hold of RCU, and threads of a process. */
 #define FIND_PIDS    64
 #define FIND_THREADS 64
+/* Pids that are looked at in an epoch besides those that are new. */
+#define FIND_SHARE   1024
 
 /**
  * struct demeter_found - A process that is in a scope and not a target yet
@@ -45,6 +47,7 @@ void demeter_targets_init(struct demeter_ctx *ctx)
 {
 	INIT_LIST_HEAD(&ctx->targets.list);
 	hash_init(ctx->targets.by_mm);
+	ctx->targets.pid_turn = 1;
 }
 
 /**
@@ -120,6 +123,10 @@ static void demeter_target_drop(struct demeter_target *t)
 {
 	struct demeter_ctx *ctx = t->ctx;
 
+	if (ctx->scan_turn == t)
+		demeter_update_pass_turn(ctx, &ctx->scan_turn);
+	if (ctx->update_turn == t)
+		demeter_update_pass_turn(ctx, &ctx->update_turn);
 	list_del(&t->list);
 	hash_del(&t->by_mm);
 	ctx->targets.nr--;
@@ -201,24 +208,84 @@ static bool demeter_target_is_new_process(struct demeter_ctx *ctx, struct task_s
 }
 
 /*
- * Looks at the next few processes from pid *@nr on, which becomes where to go on, 0 at the end.
- * Returns how many new ones were found, up to FIND_PIDS.
+ * Looks at the next few processes from pid *@nr on, which becomes where to go on, @end or more
+ * when there are none below @end. Takes them from *@left. Returns how many new ones were
+ * found, up to FIND_PIDS.
  */
-static unsigned int demeter_targets_find_some(struct demeter_ctx *ctx, int *nr,
-					      struct demeter_found *found)
+static unsigned int demeter_targets_find_some(struct demeter_ctx *ctx, int *nr, int end,
+					      unsigned int *left, struct demeter_found *found)
 {
 	unsigned int n = 0;
 
 	rcu_read_lock();
-	for (unsigned int i = 0; i < FIND_PIDS && *nr; i++) {
+	for (unsigned int i = 0; i < FIND_PIDS && *nr < end && *left; i++, --*left) {
 		struct pid *pid = find_ge_pid(*nr, &init_pid_ns);
-		struct task_struct *leader = pid ? pid_task(pid, PIDTYPE_TGID) : NULL;
+		struct task_struct *leader;
 
-		*nr = pid ? pid_nr(pid) + 1 : 0;
+		*nr = pid ? pid_nr(pid) + 1 : INT_MAX;
+		if (*nr > end)
+			break;
+		leader = pid_task(pid, PIDTYPE_TGID);
 		n += leader && demeter_target_is_new_process(ctx, leader, &found[n]);
 	}
 	rcu_read_unlock();
 	return n;
+}
+
+/*
+ * Looks for new targets from pid @start on, below @end, at @most pids. Returns where to go on,
+ * @end or more if there are no others.
+ */
+static int demeter_targets_find_between(struct demeter_ctx *ctx, int start, int end,
+					unsigned int most, struct demeter_found *found)
+{
+	while (start < end && most) {
+		const unsigned int n =
+			demeter_targets_find_some(ctx, &start, end, &most, found);
+
+		for (unsigned int i = 0; i < n; i++)
+			demeter_target_add(ctx, &found[i]);
+		cond_resched();
+	}
+	return start;
+}
+
+/*
+ * Looks at processes that are new: pids are given in order, from the last one on, and begin
+ * again at the end.
+ */
+static void demeter_targets_find_new(struct demeter_ctx *ctx, struct demeter_found *found)
+{
+	const int last = ctx->targets.last_pid, now = idr_get_cursor(&init_pid_ns.idr);
+
+	if (now < last) {
+		demeter_targets_find_between(ctx, last, INT_MAX, UINT_MAX, found);
+		demeter_targets_find_between(ctx, 1, now, UINT_MAX, found);
+	} else {
+		demeter_targets_find_between(ctx, last, now, UINT_MAX, found);
+	}
+	ctx->targets.last_pid = now;
+}
+
+/* Looks at the processes that scopes name: they may have another mm since an exec(). */
+static void demeter_targets_find_named(struct demeter_ctx *ctx, struct demeter_found *found)
+{
+	struct demeter_scope *s;
+
+	list_for_each_entry(s, &ctx->scopes.list, list)
+		if (s->pid)
+			demeter_targets_find_between(ctx, s->name.number, s->name.number + 1, 1,
+						     found);
+}
+
+/* Looks at some of all processes: they may have grown, or be in another cgroup. */
+static void demeter_targets_find_share(struct demeter_ctx *ctx, struct demeter_found *found)
+{
+	int *turn = &ctx->targets.pid_turn;
+
+	*turn = demeter_targets_find_between(ctx, *turn, INT_MAX, FIND_SHARE, found);
+	if (*turn == INT_MAX)
+		*turn = 1;
 }
 
 static bool demeter_targets_are_in(struct demeter_ctx *ctx, const struct demeter_scope *s)
@@ -247,12 +314,11 @@ static void demeter_targets_drop_gone(struct demeter_ctx *ctx)
 /**
  * demeter_targets_find() - Drop targets and scopes that are gone, find new targets
  * @ctx:	The context.
+ * @all:	Whether to look at all processes; otherwise at those that are new, and at some.
  */
-void demeter_targets_find(struct demeter_ctx *ctx)
+void demeter_targets_find(struct demeter_ctx *ctx, bool all)
 {
 	struct demeter_found *found;
-	unsigned int n;
-	int nr = 1;
 
 	demeter_targets_drop_gone(ctx);
 	if (list_empty(&ctx->scopes.list))
@@ -260,11 +326,12 @@ void demeter_targets_find(struct demeter_ctx *ctx)
 	found = kmalloc_array(FIND_PIDS, sizeof(*found), GFP_KERNEL | __GFP_NOWARN);
 	if (!found)
 		return;
-	while (nr) {
-		n = demeter_targets_find_some(ctx, &nr, found);
-		for (unsigned int i = 0; i < n; i++)
-			demeter_target_add(ctx, &found[i]);
-		cond_resched();
+	if (all) {
+		demeter_targets_find_between(ctx, 1, INT_MAX, UINT_MAX, found);
+	} else {
+		demeter_targets_find_named(ctx, found);
+		demeter_targets_find_new(ctx, found);
+		demeter_targets_find_share(ctx, found);
 	}
 	kfree(found);
 }
@@ -296,7 +363,7 @@ int demeter_target_attach(struct demeter_ctx *ctx, const char *text)
 	int ret = demeter_scope_add(&ctx->scopes, text);
 
 	if (!ret)
-		demeter_targets_find(ctx);
+		demeter_targets_find(ctx, true);
 	return ret;
 }
 
@@ -329,7 +396,7 @@ int demeter_target_detach(struct demeter_ctx *ctx, const char *text)
 		if (t->scope == s->id)
 			demeter_target_expire(t);
 	demeter_scope_remove(s);
-	demeter_targets_find(ctx);
+	demeter_targets_find(ctx, true);
 free:
 	kfree(name);
 	return ret;

@@ -32,6 +32,8 @@
 
 /* Pairs per hold of the page table locks: some 100 us of copying. */
 #define BATCH 32
+/* Translations of so many addresses are flushed one by one. */
+#define FLUSH_SIZE (32 * PAGE_SIZE)
 
 /* Two page tables, mapped and locked: where they hang, their entries and their locks. */
 struct page_exchange_tables {
@@ -222,15 +224,39 @@ static unsigned int page_exchange_set_entries(const struct page_exchange_tables 
 	return done;
 }
 
-/*
- * Flushes all translations of both, which costs less than a flush for each page of a
- * batch: only few of those that are lost besides are looked up again.
- */
-static void page_exchange_flush_both(struct mm_struct *mm_a, struct mm_struct *mm_b)
+/* Finds the addresses of an mm whose entries were cleared. */
+static void page_exchange_span(const struct page_exchange_batch *batch, bool second,
+			       unsigned long *start, unsigned long *end)
 {
-	flush_tlb_mm(mm_a);
-	if (mm_b != mm_a)
-		flush_tlb_mm(mm_b);
+	*start = ULONG_MAX;
+	*end = 0;
+	for (unsigned int i = 0; i < batch->n; i++) {
+		const struct page_exchange *pair = batch->cleared[i].pair;
+		const unsigned long addr = second ? pair->b : pair->a;
+
+		*start = min(*start, addr);
+		*end = max(*end, addr + PAGE_SIZE);
+	}
+}
+
+/*
+ * Flushes the translations of the entries that were cleared. Where these are far apart, all of
+ * an mm are, which costs less than a flush for each: few of those that are lost besides are
+ * looked up again.
+ */
+static void page_exchange_flush_both(const struct page_exchange_tables *t,
+				     const struct page_exchange_batch *batch)
+{
+	unsigned long start_a, end_a, start_b, end_b;
+
+	page_exchange_span(batch, false, &start_a, &end_a);
+	page_exchange_span(batch, true, &start_b, &end_b);
+	if (t->mm_a == t->mm_b && (end_a - start_a > FLUSH_SIZE || end_b - start_b > FLUSH_SIZE)) {
+		flush_tlb_mm(t->mm_a);
+		return;
+	}
+	flush_tlb_mm_range(t->mm_a, start_a, end_a, PAGE_SHIFT, false);
+	flush_tlb_mm_range(t->mm_b, start_b, end_b, PAGE_SHIFT, false);
 }
 
 static bool page_exchange_same_table(unsigned long x, unsigned long y)
@@ -318,7 +344,7 @@ static unsigned int page_exchange_run(struct mm_struct *mm_a, struct mm_struct *
 			flush_tlb_batched_pending(mm_b);
 		page_exchange_clear_entries(&t, pairs, n, batch);
 		if (batch->n) {
-			page_exchange_flush_both(mm_a, mm_b);
+			page_exchange_flush_both(&t, batch);
 			done = page_exchange_set_entries(&t, batch);
 		}
 	}
@@ -372,6 +398,10 @@ static unsigned int page_exchange_next(struct mm_struct *mm_a, struct mm_struct 
 	       page_exchange_same_table(pairs->a, pairs[run].a) &&
 	       page_exchange_same_table(pairs->b, pairs[run].b))
 		run++;
+	for (unsigned int i = 1; i < run; i++) {
+		pairs[i].obstacle_a = PAGE_EXCHANGE_GONE;
+		pairs[i].obstacle_b = PAGE_EXCHANGE_GONE;
+	}
 	batch.n = 0;
 	bitmap_zero(batch.other_cgroup, BATCH);
 	*done += page_exchange_run(mm_a, mm_b, pairs, run, &batch);
@@ -413,8 +443,8 @@ unsigned int page_exchange_pairs(struct mm_struct *mm_a, struct mm_struct *mm_b,
 
 	for (unsigned int i = 0; i < n; i++) {
 		pairs[i].exchanged = false;
-		pairs[i].obstacle_a = PAGE_EXCHANGE_GONE;
-		pairs[i].obstacle_b = PAGE_EXCHANGE_GONE;
+		pairs[i].obstacle_a = PAGE_EXCHANGE_UNTRIED;
+		pairs[i].obstacle_b = PAGE_EXCHANGE_UNTRIED;
 	}
 	/* pages that were touched just now wait on this CPU to get onto a list */
 	lru_add_drain();

@@ -149,7 +149,11 @@ static void page_exchange_find_left_behind(struct mm_struct *mm, const unsigned 
 
 		if (obstacles[i] != PAGE_EXCHANGE_NO_OBSTACLE)
 			continue;
-		if (!locked || !page_exchange_walk_start(mm, addrs[i], &page)) {
+		if (!locked) {
+			obstacles[i] = PAGE_EXCHANGE_UNTRIED;
+			continue;
+		}
+		if (!page_exchange_walk_start(mm, addrs[i], &page)) {
 			obstacles[i] = PAGE_EXCHANGE_GONE;
 			continue;
 		}
@@ -167,7 +171,7 @@ static void page_exchange_find_left_behind(struct mm_struct *mm, const unsigned 
  * @addrs:	User addresses of the pages; for a huge page that of the huge page.
  * @obstacles:	Gets for each address what kept its page from being moved: enum
  *		page_exchange_obstacle. Pages that were moved have none; but if some were left
- *		behind while the process was changing its memory, all are PAGE_EXCHANGE_GONE.
+ *		behind while the process was changing its memory, all are PAGE_EXCHANGE_UNTRIED.
  * @n:		How many addresses there are.
  * @nodes:	The nodes where the pages are to go.
  *
@@ -183,7 +187,7 @@ unsigned int page_exchange_migrate(struct mm_struct *mm, const unsigned long *ad
 	LIST_HEAD(list);
 	int ret;
 
-	memset(obstacles, PAGE_EXCHANGE_GONE, n);
+	memset(obstacles, PAGE_EXCHANGE_UNTRIED, n);
 	lru_add_drain();
 	if (!mmap_read_trylock(mm))
 		return 0;

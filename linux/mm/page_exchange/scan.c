@@ -13,29 +13,43 @@
 
 #include "internal.h"
 
+/* What a node is to a scan. */
+enum page_exchange_kind { KIND_NONE, KIND_SLOW, KIND_FAST };
+
+static enum page_exchange_kind page_exchange_node_kind(const struct page_exchange_scan *scan,
+						       int nid)
+{
+	if (nid == NUMA_NO_NODE)
+		return KIND_NONE;
+	if (node_isset(nid, *scan->fast_nodes))
+		return KIND_FAST;
+	return node_isset(nid, *scan->slow_nodes) ? KIND_SLOW : KIND_NONE;
+}
+
 /*
- * The node of a frame. Reads no struct page where the spans of nodes do not overlap:
+ * The kind of node of a frame. Reads no struct page where the spans of nodes do not overlap:
  * neighbours are mostly of the node that was found last.
  */
-static s16 page_exchange_pfn_node(struct page_exchange_scan *scan, unsigned long pfn)
+static enum page_exchange_kind page_exchange_pfn_kind(struct page_exchange_scan *scan,
+						      unsigned long pfn)
 {
 	int nid, found = NUMA_NO_NODE;
 
 	if (pfn - scan->span_start < scan->span_pages)
-		return scan->span_nid;
+		return scan->span_kind;
 	for_each_node_state(nid, N_MEMORY) {
 		if (pfn < node_start_pfn(nid) || pfn >= node_end_pfn(nid))
 			continue;
 		if (found != NUMA_NO_NODE)
-			return page_to_nid(pfn_to_page(pfn));
+			return page_exchange_node_kind(scan, page_to_nid(pfn_to_page(pfn)));
 		found = nid;
 	}
 	if (found != NUMA_NO_NODE && scan->distinct) {
 		scan->span_start = node_start_pfn(found);
 		scan->span_pages = node_spanned_pages(found);
-		scan->span_nid = found;
+		scan->span_kind = page_exchange_node_kind(scan, found);
 	}
-	return found;
+	return page_exchange_node_kind(scan, found);
 }
 
 static bool page_exchange_spans_are_distinct(void)
@@ -50,47 +64,110 @@ static bool page_exchange_spans_are_distinct(void)
 	return true;
 }
 
+/* Reports the 2 MiB that were looked at last, if something was found there. */
+static void page_exchange_scan_report(struct page_exchange_scan *scan)
+{
+	if (scan->any)
+		scan->found(scan);
+	scan->any = false;
+}
+
+static void page_exchange_scan_huge(struct page_exchange_scan *scan, pmd_t pmd, unsigned int first,
+				    unsigned int n)
+{
+	const enum page_exchange_kind kind = page_exchange_pfn_kind(scan, pmd_pfn(pmd));
+
+	if (kind == KIND_NONE)
+		return;
+	scan->any = true;
+	scan->huge = true;
+	bitmap_set(scan->present, first, n);
+	if (kind == KIND_FAST)
+		bitmap_set(scan->fast, first, n);
+}
+
+/* The table is not locked, so entries may change meanwhile: what they say is a hint. */
+static void page_exchange_scan_table(struct page_exchange_scan *scan, pte_t *table,
+				     unsigned int first, unsigned int n)
+{
+	for (unsigned int i = first; i < first + n; i++) {
+		const pte_t pte = ptep_get_lockless(table++);
+		enum page_exchange_kind kind;
+
+		if (!pte_present(pte) || is_zero_pfn(pte_pfn(pte)))
+			continue;
+		kind = page_exchange_pfn_kind(scan, pte_pfn(pte));
+		if (kind == KIND_NONE)
+			continue;
+		scan->any = true;
+		__set_bit(i, scan->present);
+		if (kind == KIND_FAST)
+			__set_bit(i, scan->fast);
+	}
+}
+
+/* Whether so many steps may still be taken; takes them. */
+static bool page_exchange_scan_step(struct page_exchange_scan *scan, unsigned int steps)
+{
+	if (!scan->steps)
+		return false;
+	scan->steps -= min(scan->steps, steps);
+	return true;
+}
+
+/* Goes on to another 2 MiB. Several areas may share them. Returns whether it may. */
+static bool page_exchange_scan_go_to(struct page_exchange_scan *scan, unsigned long addr,
+				     unsigned int steps)
+{
+	if (scan->at == (addr & PMD_MASK))
+		return true;
+	page_exchange_scan_report(scan);
+	scan->next = addr & PMD_MASK;
+	if (!page_exchange_scan_step(scan, steps))
+		return false;
+	scan->at = addr & PMD_MASK;
+	scan->huge = false;
+	bitmap_zero(scan->present, PTRS_PER_PTE);
+	bitmap_zero(scan->fast, PTRS_PER_PTE);
+	return true;
+}
+
 static int page_exchange_scan_pmd(pmd_t *pmd, unsigned long addr, unsigned long next,
 				  struct mm_walk *walk)
 {
 	struct page_exchange_scan *scan = walk->private;
-	s16 *nids = &scan->nids[pte_index(addr)];
+	const unsigned int n = (next - addr) >> PAGE_SHIFT;
 	spinlock_t *ptl = pmd_trans_huge_lock(pmd, walk->vma);
-	pte_t *table, *ptep;
+	pmd_t huge = ptl ? *pmd : __pmd(0);
+	pte_t *table;
 
-	if (scan->at != (addr & PMD_MASK)) {
-		memset(scan->nids, 0xff, sizeof(scan->nids));
-		scan->at = addr & PMD_MASK;
-		nids = &scan->nids[pte_index(addr)];
-	}
-	if (ptl) {
-		if (pmd_present(*pmd) && !is_huge_zero_pmd(*pmd)) {
-			const s16 nid = page_exchange_pfn_node(scan, pmd_pfn(*pmd)) |
-					PAGE_EXCHANGE_SCAN_HUGE;
-
-			for (; addr != next; addr += PAGE_SIZE)
-				*nids++ = nid;
-		}
+	if (ptl)
 		spin_unlock(ptl);
-	} else {
-		/* not locked, so entries may change meanwhile: what they say is a hint */
-		table = pte_offset_map(pmd, addr);
-		if (!table)
-			return 0;
-		for (ptep = table; addr != next; addr += PAGE_SIZE, ptep++, nids++) {
-			const pte_t pte = ptep_get_lockless(ptep);
-
-			if (pte_present(pte) && !is_zero_pfn(pte_pfn(pte)))
-				*nids = page_exchange_pfn_node(scan, pte_pfn(pte));
-		}
-		pte_unmap(table);
+	if (!page_exchange_scan_go_to(scan, addr, ptl ? 1 : PAGE_EXCHANGE_TABLE_STEPS))
+		return 1;
+	if (ptl) {
+		if (pmd_present(huge) && !is_huge_zero_pmd(huge))
+			page_exchange_scan_huge(scan, huge, pte_index(addr), n);
+		return 0;
 	}
+	table = pte_offset_map(pmd, addr);
+	if (!table)
+		return 0;
+	page_exchange_scan_table(scan, table, pte_index(addr), n);
+	pte_unmap(table);
 	cond_resched();
-	return scan->found(scan, scan->at);
+	return 0;
 }
 
+/* An area costs a step: a process may have tens of thousands that map nothing. */
 static int page_exchange_scan_test(unsigned long start, unsigned long end, struct mm_walk *walk)
 {
+	struct page_exchange_scan *scan = walk->private;
+
+	if (scan->at != (start & PMD_MASK) && !page_exchange_scan_step(scan, 1)) {
+		scan->next = start & PMD_MASK;
+		return -EINTR;
+	}
 	return !page_exchange_vma_is_movable(walk->vma);
 }
 
@@ -103,31 +180,36 @@ static const struct mm_walk_ops page_exchange_scan_ops = {
 /**
  * page_exchange_scan() - See where pages of user memory are
  * @mm:		The mm.
- * @start:	The address to begin at.
- * @scan:	Says what to call for each page table that maps pages which could be
- *		moved; see struct page_exchange_scan.
+ * @start:	The address to begin at, a multiple of PMD_SIZE.
+ * @end:	The address to end at, likewise, or TASK_SIZE.
+ * @scan:	Says what to look for, what to call, and how long to go on; see struct
+ *		page_exchange_scan.
  *
  * The caller holds a reference on the users of @mm and no locks. Does not wait
  * for the mmap lock. May sleep.
  *
- * Return: 0 at the end of the address space, what @scan returned when it did not
- * return 0, -EAGAIN if somebody else holds the mmap lock, -EPERM if a policy or a cpuset
- * says where the memory is to be.
+ * Return: 0 at the end, 1 if the scan is to go on at @scan->next because it has taken all its
+ * steps, -EAGAIN if somebody else holds the mmap lock, -EPERM if a policy or a cpuset says
+ * where the memory is to be.
  */
-int page_exchange_scan(struct mm_struct *mm, unsigned long start, struct page_exchange_scan *scan)
+int page_exchange_scan(struct mm_struct *mm, unsigned long start, unsigned long end,
+		       struct page_exchange_scan *scan)
 {
 	int ret;
 
 	if (!page_exchange_owner_allows(mm))
 		return -EPERM;
 	scan->at = ULONG_MAX;
+	scan->any = false;
 	scan->span_pages = 0;
 	scan->distinct = page_exchange_spans_are_distinct();
 	if (!mmap_read_trylock(mm))
 		return -EAGAIN;
-	ret = walk_page_range(mm, start, mm->task_size, &page_exchange_scan_ops, scan);
+	end = min(end, mm->task_size);
+	ret = start < end ? walk_page_range(mm, start, end, &page_exchange_scan_ops, scan) : 0;
 	mmap_read_unlock(mm);
-	return ret;
+	page_exchange_scan_report(scan);
+	return !!ret;
 }
 EXPORT_SYMBOL_GPL(page_exchange_scan);
 

@@ -7,17 +7,13 @@
 
 /* One target of two granules, and room for what is picked of them. */
 struct gather_test {
-	struct demeter_ctx *ctx;
+	struct demeter_index *index;
+	struct demeter_ranking *rankings;
 	struct demeter_target *target;
 	struct demeter_granule *granules[2];
 	struct demeter_candidate hot_pages[ROOM], cold_pages[ROOM];
 	struct demeter_gathered hot, cold;
 };
-
-static void gather_test_destroy(void *granules)
-{
-	xa_destroy(granules);
-}
 
 /* Makes granules without pages. Heats of their pages are counts alone. */
 static struct gather_test *gather_test_make(struct kunit *test)
@@ -25,28 +21,47 @@ static struct gather_test *gather_test_make(struct kunit *test)
 	struct gather_test *gt = kunit_kzalloc(test, sizeof(*gt), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, gt);
-	gt->ctx = kunit_kzalloc(test, sizeof(*gt->ctx), GFP_KERNEL);
+	gt->index = kunit_kzalloc(test, sizeof(*gt->index), GFP_KERNEL);
+	gt->rankings = kunit_kcalloc(test, NR_DEMETER_SIZES, sizeof(*gt->rankings), GFP_KERNEL);
 	gt->target = kunit_kzalloc(test, sizeof(*gt->target), GFP_KERNEL);
-	KUNIT_ASSERT_TRUE(test, gt->ctx && gt->target);
-	INIT_LIST_HEAD(&gt->ctx->targets.list);
-	list_add_tail(&gt->target->list, &gt->ctx->targets.list);
-	xa_init(&gt->target->granules);
-	KUNIT_ASSERT_EQ(test,
-			kunit_add_action_or_reset(test, gather_test_destroy, &gt->target->granules),
-			0);
+	KUNIT_ASSERT_TRUE(test, gt->index && gt->rankings && gt->target);
+	demeter_index_init(gt->index);
 	for (unsigned int i = 0; i < ARRAY_SIZE(gt->granules); i++) {
 		struct demeter_granule *g = kunit_kzalloc(test, sizeof(*g), GFP_KERNEL);
 
 		KUNIT_ASSERT_NOT_NULL(test, g);
+		g->count = kunit_kcalloc(test, GRANULE_PAGES, sizeof(u16), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, g->count);
 		g->start = (10 + i) * GRANULE_SIZE;
+		g->target = gt->target;
 		g->weight = 1 << 16;
+		for (int tier = 0; tier < NR_DEMETER_TIERS; tier++)
+			INIT_LIST_HEAD(&g->by_heat[tier]);
 		gt->granules[i] = g;
-		KUNIT_ASSERT_FALSE(test, xa_err(xa_store(&gt->target->granules,
-							 g->start / GRANULE_SIZE, g, GFP_KERNEL)));
 	}
 	gt->hot = (struct demeter_gathered){ .pages = gt->hot_pages, .max = ROOM };
 	gt->cold = (struct demeter_gathered){ .pages = gt->cold_pages, .max = ROOM };
 	return gt;
+}
+
+/* Indexes the granules as they are now. */
+static void gather_test_index(struct gather_test *gt)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(gt->granules); i++) {
+		struct demeter_granule *g = gt->granules[i];
+		struct demeter_ranking *r = &gt->rankings[demeter_granule_size(g)];
+
+		demeter_index_remove(g);
+		g->cooled = gt->index->coolings;
+		demeter_index_add(gt->index, g, demeter_ranking_add(r, g));
+	}
+}
+
+static void gather_test_gather(struct gather_test *gt, enum demeter_size size,
+			       const struct demeter_plan *plan)
+{
+	gather_test_index(gt);
+	demeter_gather(gt->index, size, plan, &gt->hot, &gt->cold);
 }
 
 static void gather_test_add(struct demeter_granule *g, unsigned int page, enum demeter_tier tier,
@@ -97,7 +112,7 @@ static void gather_test_keeps_to_the_plan(struct kunit *test)
 		gather_test_add(g, i, DEMETER_SLOW, slow[i]);
 	for (unsigned int i = 0; i < ARRAY_SIZE(fast); i++)
 		gather_test_add(g, 100 + i, DEMETER_FAST, fast[i]);
-	demeter_gather(gt->ctx, DEMETER_BASE, &plan, &gt->hot, &gt->cold);
+	gather_test_gather(gt, DEMETER_BASE, &plan);
 	gather_test_expect(test, &gt->hot, g, hot, ARRAY_SIZE(hot));
 	gather_test_expect(test, &gt->cold, g, cold, ARRAY_SIZE(cold));
 	KUNIT_EXPECT_PTR_EQ(test, gt->hot.pages[0].target, gt->target);
@@ -116,7 +131,7 @@ static void gather_test_promotes_without_demoting(struct kunit *test)
 
 	gather_test_add(gt->granules[1], 0, DEMETER_FAST, 0);
 	gather_test_add(gt->granules[1], 7, DEMETER_SLOW, 20);
-	demeter_gather(gt->ctx, DEMETER_BASE, &plan, &gt->hot, &gt->cold);
+	gather_test_gather(gt, DEMETER_BASE, &plan);
 	gather_test_expect(test, &gt->hot, gt->granules[1], hot, 1);
 	KUNIT_EXPECT_EQ(test, gt->cold.n, 0ull);
 }
@@ -144,13 +159,13 @@ static void gather_test_leaves_pages_alone(struct kunit *test)
 	even->mean = 10 << HEAT_SHIFT;
 	gather_test_add(even, 0, DEMETER_SLOW, 40);
 	gather_test_add(even, 1, DEMETER_FAST, 0);
-	demeter_gather(gt->ctx, DEMETER_BASE, &plan, &gt->hot, &gt->cold);
+	gather_test_gather(gt, DEMETER_BASE, &plan);
 	gather_test_expect(test, &gt->hot, g, hot, 1);
 	KUNIT_EXPECT_EQ(test, gt->cold.n, 0ull);
 	/* their mean does */
 	even->mean = 30 << HEAT_SHIFT;
 	gt->hot.n = 0;
-	demeter_gather(gt->ctx, DEMETER_BASE, &plan, &gt->hot, &gt->cold);
+	gather_test_gather(gt, DEMETER_BASE, &plan);
 	KUNIT_EXPECT_EQ(test, gt->hot.n, 2ull);
 	KUNIT_EXPECT_EQ(test, gt->hot.pages[1].addr, even->start);
 }
@@ -172,7 +187,7 @@ static void gather_test_stops_when_the_buffer_is_full(struct kunit *test)
 	}
 	gt->hot.max = 3;
 	gt->cold.max = 0;
-	demeter_gather(gt->ctx, DEMETER_BASE, &plan, &gt->hot, &gt->cold);
+	gather_test_gather(gt, DEMETER_BASE, &plan);
 	gather_test_expect(test, &gt->hot, g, pages, 3);
 	KUNIT_EXPECT_NULL(test, gt->hot_pages[3].granule);
 	KUNIT_EXPECT_EQ(test, gt->cold.n, 0ull);
@@ -199,55 +214,81 @@ static void gather_test_picks_huge_pages(struct kunit *test)
 	cold->mean = 1 << HEAT_SHIFT;
 	hot->huge = true;
 	cold->huge = true;
-	demeter_gather(gt->ctx, DEMETER_BASE, &plan, &gt->hot, &gt->cold);
+	gather_test_gather(gt, DEMETER_BASE, &plan);
 	KUNIT_EXPECT_EQ(test, gt->hot.n + gt->cold.n, 0ull);
-	demeter_gather(gt->ctx, DEMETER_HUGE, &plan, &gt->hot, &gt->cold);
+	gather_test_gather(gt, DEMETER_HUGE, &plan);
 	gather_test_expect(test, &gt->hot, hot, first, 1);
 	gather_test_expect(test, &gt->cold, cold, first, 1);
 	__set_bit(0, hot->stuck);
 	gt->hot.n = 0;
-	demeter_gather(gt->ctx, DEMETER_HUGE, &plan, &gt->hot, &gt->cold);
+	gather_test_gather(gt, DEMETER_HUGE, &plan);
 	KUNIT_EXPECT_EQ(test, gt->hot.n, 0ull);
 }
 
+/* Of the fast tier the coldest huge pages are split, of the slow tier the hottest. */
 static void gather_test_splits(struct kunit *test)
 {
+	struct gather_test *gt = gather_test_make(test);
+	struct demeter_granule *cold = gt->granules[0], *hot = gt->granules[1];
 	struct demeter_split split = {
 		.n = 3,
 		.tier = DEMETER_FAST,
 		.class = gather_test_class(20),
 		.part = 1,
 	};
-	struct demeter_granule *g = gather_test_make(test)->granules[0];
 
-	for (unsigned int i = 0; i < GRANULE_PAGES; i++)
-		gather_test_add(g, i, DEMETER_FAST, 0);
-	g->mean = 20 << HEAT_SHIFT;
+	for (unsigned int i = 0; i < GRANULE_PAGES; i++) {
+		gather_test_add(cold, i, DEMETER_FAST, 0);
+		gather_test_add(hot, i, DEMETER_FAST, 0);
+	}
+	cold->mean = 0;
+	hot->mean = 20 << HEAT_SHIFT;
+	gather_test_index(gt);
 	/* base pages */
-	KUNIT_EXPECT_FALSE(test, demeter_gather_is_split(&split, g));
-	g->huge = true;
+	KUNIT_EXPECT_NULL(test, demeter_gather_split(gt->index, &split));
+	cold->huge = true;
+	hot->huge = true;
+	gather_test_index(gt);
+	KUNIT_EXPECT_PTR_EQ(test, demeter_gather_split(gt->index, &split), cold);
+	KUNIT_EXPECT_EQ(test, split.n, 2ull);
+	KUNIT_EXPECT_EQ(test, split.part, 1ull);
 	/* one of this class, and no other */
-	KUNIT_EXPECT_TRUE(test, demeter_gather_is_split(&split, g));
+	demeter_index_remove(cold);
+	KUNIT_EXPECT_PTR_EQ(test, demeter_gather_split(gt->index, &split), hot);
 	KUNIT_EXPECT_EQ(test, split.part, 0ull);
-	KUNIT_EXPECT_FALSE(test, demeter_gather_is_split(&split, g));
-	/* of the fast tier the colder ones */
-	g->mean = 80 << HEAT_SHIFT;
-	KUNIT_EXPECT_FALSE(test, demeter_gather_is_split(&split, g));
-	g->mean = 0;
-	KUNIT_EXPECT_TRUE(test, demeter_gather_is_split(&split, g));
-	__set_bit(0, g->stuck);
-	KUNIT_EXPECT_FALSE(test, demeter_gather_is_split(&split, g));
-	__clear_bit(0, g->stuck);
-	/* of the slow tier the hotter ones */
+	KUNIT_EXPECT_NULL(test, demeter_gather_split(gt->index, &split));
+	/* nothing that is hotter, or stuck, or in the other tier */
+	split = (struct demeter_split){ .n = 1, .class = 0, .part = 1, .tier = DEMETER_FAST };
+	KUNIT_EXPECT_NULL(test, demeter_gather_split(gt->index, &split));
+	__set_bit(0, cold->stuck);
+	gather_test_index(gt);
+	KUNIT_EXPECT_NULL(test, demeter_gather_split(gt->index, &split));
 	split.tier = DEMETER_SLOW;
-	KUNIT_EXPECT_FALSE(test, demeter_gather_is_split(&split, g));
-	g->nr_fast = 0;
-	KUNIT_EXPECT_FALSE(test, demeter_gather_is_split(&split, g));
-	g->mean = 80 << HEAT_SHIFT;
-	KUNIT_EXPECT_TRUE(test, demeter_gather_is_split(&split, g));
-	/* nothing is there */
-	g->nr_present = 0;
-	KUNIT_EXPECT_FALSE(test, demeter_gather_is_split(&split, g));
+	KUNIT_EXPECT_NULL(test, demeter_gather_split(gt->index, &split));
+	hot->nr_fast = 0;
+	gather_test_index(gt);
+	KUNIT_EXPECT_PTR_EQ(test, demeter_gather_split(gt->index, &split), hot);
+	KUNIT_EXPECT_NULL(test, demeter_gather_split(gt->index, &split));
+}
+
+/* Granules that have cooled since they were estimated are picked by the heat that is left. */
+static void gather_test_picks_what_has_cooled(struct kunit *test)
+{
+	static const unsigned int cold[] = { 3 };
+	const struct demeter_plan plan = {
+		.hot = RANK_CLASSES,
+		.cold = gather_test_class(10),
+		.cold_part = 1,
+		.exchange = 1,
+	};
+	struct gather_test *gt = gather_test_make(test);
+
+	gather_test_add(gt->granules[0], 3, DEMETER_FAST, 20);
+	gather_test_gather(gt, DEMETER_BASE, &plan);
+	KUNIT_EXPECT_EQ(test, gt->cold.n, 0ull);
+	demeter_index_cool(gt->index);
+	demeter_gather(gt->index, DEMETER_BASE, &plan, &gt->hot, &gt->cold);
+	gather_test_expect(test, &gt->cold, gt->granules[0], cold, 1);
 }
 
 static struct kunit_case gather_test_cases[] = {
@@ -257,6 +298,7 @@ static struct kunit_case gather_test_cases[] = {
 	KUNIT_CASE(gather_test_stops_when_the_buffer_is_full),
 	KUNIT_CASE(gather_test_picks_huge_pages),
 	KUNIT_CASE(gather_test_splits),
+	KUNIT_CASE(gather_test_picks_what_has_cooled),
 	{},
 };
 

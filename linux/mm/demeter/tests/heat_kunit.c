@@ -11,6 +11,8 @@ static struct demeter_granule *heat_test_make_granules(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, g);
 	for (unsigned int i = 0; i < GRANULES; i++) {
+		g[i].count = kunit_kcalloc(test, GRANULE_PAGES, sizeof(u16), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, g[i].count);
 		bitmap_fill(g[i].present, GRANULE_PAGES);
 		g[i].nr_present = GRANULE_PAGES;
 		/* every fourth page is in the fast tier */
@@ -158,12 +160,67 @@ static void heat_test_large_counts_do_not_overflow(struct kunit *test)
 	KUNIT_EXPECT_GT(test, demeter_group_weight(&group, GRANULE_PAGES), 65000u);
 }
 
+/* A heat that halves is in the class that the ranking makes of its class when it cools. */
+static void heat_test_classes_cool_as_heats_do(struct kunit *test)
+{
+	unsigned int wrong = 0;
+
+	for (u64 heat = 0; heat <= U32_MAX; heat += 1 + heat / 100)
+		wrong += demeter_class_cooled(demeter_rank_class(heat)) !=
+			 demeter_rank_class(heat / 2);
+	KUNIT_EXPECT_EQ(test, wrong, 0u);
+}
+
+/* A granule without counts of pages knows how often it was sampled, and no more. */
+static void heat_test_few_samples_tell_no_pages(struct kunit *test)
+{
+	struct demeter_granule *g = heat_test_make_granules(test);
+
+	g->count = NULL;
+	for (unsigned int i = 0; i < 3; i++)
+		demeter_granule_sample(g, 7);
+	demeter_granule_estimate(g, 100);
+	KUNIT_EXPECT_EQ(test, g->sum, 3u * HEAT_SAMPLE);
+	KUNIT_EXPECT_EQ(test, g->weight, 0u);
+	KUNIT_EXPECT_EQ(test, demeter_page_heat(g, 7), 100u);
+	demeter_granule_cool(g, 2);
+	KUNIT_EXPECT_EQ(test, g->sum, 3u * HEAT_SAMPLE / 4);
+	KUNIT_EXPECT_EQ(test, g->mean, 25u);
+	demeter_granule_cool(g, 1000);
+	KUNIT_EXPECT_EQ(test, g->sum + g->mean, 0u);
+}
+
+/* Members that leave a group leave nothing behind, but for rounding when it has cooled. */
+static void heat_test_groups_lose_members(struct kunit *test)
+{
+	struct demeter_group group = {}, other = {};
+
+	for (unsigned int i = 1; i <= 100; i++)
+		demeter_group_add(i & 1 ? &group : &other, i, 1000 * i + i * i);
+	demeter_group_merge(&group, &other);
+	KUNIT_EXPECT_EQ(test, group.members, 100u);
+	for (unsigned int i = 1; i <= 50; i++)
+		demeter_group_remove(&group, i, 1000 * i + i * i, 0);
+	demeter_group_cool(&group);
+	demeter_group_cool(&group);
+	for (unsigned int i = 51; i <= 100; i++)
+		demeter_group_remove(&group, i, 1000 * i + i * i, 2);
+	KUNIT_EXPECT_EQ(test, group.members, 0u);
+	KUNIT_EXPECT_EQ(test, group.pages, 0ull);
+	KUNIT_EXPECT_EQ(test, group.pages_sq, 0ull);
+	KUNIT_EXPECT_LE(test, group.sum, 50ull);
+	KUNIT_EXPECT_LE(test, group.sum_sq, 50ull);
+}
+
 static struct kunit_case heat_test_cases[] = {
 	KUNIT_CASE(heat_test_equal_pages_stay),
 	KUNIT_CASE(heat_test_scattered_hot_pages_are_found),
 	KUNIT_CASE(heat_test_classes_are_in_order),
 	KUNIT_CASE(heat_test_huge_pages_are_ranked_apart),
 	KUNIT_CASE(heat_test_large_counts_do_not_overflow),
+	KUNIT_CASE(heat_test_classes_cool_as_heats_do),
+	KUNIT_CASE(heat_test_few_samples_tell_no_pages),
+	KUNIT_CASE(heat_test_groups_lose_members),
 	{},
 };
 

@@ -5,8 +5,11 @@
  */
 #include "../channel.c"
 #include "../gather.c"
+#include "../granule.c"
 #include "../heat.c"
+#include "../index.c"
 #include "../plan.c"
 #include "../range.c"
 #include "../rank.c"
 #include "../scope.c"
+#include "../update.c"

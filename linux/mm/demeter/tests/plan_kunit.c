@@ -262,23 +262,6 @@ static void plan_test_slow_tier_gives_the_hottest(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, plans[DEMETER_BASE].promote, 0ull);
 }
 
-/* The next evacuation does not choose what the last one has. */
-static void plan_test_ranking_forgets(struct kunit *test)
-{
-	struct demeter_ranking *r = plan_test_rankings(test);
-	struct demeter_granule *g = kunit_kzalloc(test, sizeof(*g), GFP_KERNEL);
-	struct demeter_plan plans[NR_DEMETER_SIZES];
-
-	KUNIT_ASSERT_NOT_NULL(test, g);
-	g->mean = demeter_class_heat(20);
-	r[DEMETER_BASE].pages[DEMETER_FAST][20] = 1;
-	demeter_ranking_forget(&r[DEMETER_BASE], g, 5, DEMETER_FAST);
-	demeter_plan_evacuation(plans, r, DEMETER_FAST, 10);
-	KUNIT_EXPECT_EQ(test, plans[DEMETER_BASE].exchange, 0ull);
-	demeter_ranking_forget(&r[DEMETER_BASE], g, 5, DEMETER_FAST);
-	KUNIT_EXPECT_EQ(test, r[DEMETER_BASE].pages[DEMETER_FAST][20], 0ull);
-}
-
 static void plan_test_heat_curve(struct kunit *test)
 {
 	struct demeter_ranking *r = plan_test_rankings(test);
@@ -314,7 +297,6 @@ static struct kunit_case plan_test_cases[] = {
 	KUNIT_CASE(plan_test_nothing),
 	KUNIT_CASE(plan_test_fast_tier_gives_the_coldest),
 	KUNIT_CASE(plan_test_slow_tier_gives_the_hottest),
-	KUNIT_CASE(plan_test_ranking_forgets),
 	KUNIT_CASE(plan_test_heat_curve),
 	{},
 };

@@ -41,7 +41,8 @@ PARAMETERS = {
     "max_ranges": 256,
     "cool_epochs": 8,
     "backoff_epochs": 128,
-    "batch_pages": 4096,
+    "relocate_percent": 20,
+    "relocate_mib": 512,
     "margin": 2,
     "exchange_ns": 5000,
     "tier_ns": 100,
@@ -487,7 +488,6 @@ def test_tune_lists_all(tree: Path) -> None:
         "sample_period",
         "latency_threshold",
         "max_ranges",
-        "batch_pages",
     }
     assert lines[-1] == "* can only be set while Demeter is stopped"
     assert re.match(r"epoch_ms +500  ms +10-60000 +length of an epoch$", lines[1])
