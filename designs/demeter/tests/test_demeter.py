@@ -117,6 +117,25 @@ def test_pages_of_different_cgroups_trade_places(boot):
     no_complaint(run)
 
 
+def test_what_is_promised_to_a_cgroup_is_not_demoted(boot):
+    """Another process is hot, and would take the place of the cold one."""
+    run = boot(
+        "mkdir -p /tmp/cg; mount -t cgroup2 none /tmp/cg; cd /tmp/cg\n"
+        "echo +memory >cgroup.subtree_control; mkdir cold hot; echo 200M >cold/memory.low\n"
+        "(echo 0 >cold/cgroup.procs; exec /job/churn --processes 1 --mem 96 --seconds 8) &\n"
+        "sleep 2; fast() { grep '^anon ' cold/memory.numa_stat; }; fast\n"
+        "hot() { (echo 0 >hot/cgroup.procs\n"
+        " exec gups --mem 64M --updates 4000000 --hot 16M --hot-weight 0.9); }\n"
+        "hot; fast; echo 0 >cold/memory.low; hot; fast; wait\n" + STATS,
+        design="demeter", setup=RESTLESS, files=[BUILD / "tests/churn"],
+        vm_memory=384 * MIB, fast_ratio=0.25,
+    )  # fmt: skip
+    out = text(run)
+    before, promised, after = (int(n) for n in re.findall(r"N0=(\d+)", out))
+    assert promised > 0.95 * before and after < 0.9 * before, out
+    no_complaint(run)
+
+
 @pytest.mark.parametrize(
     "defrag", ["echo always >/sys/kernel/mm/transparent_hugepage/defrag\n", ""]
 )

@@ -112,6 +112,8 @@ struct page_exchange_scan {
 int page_exchange_scan(struct mm_struct *mm, unsigned long start, unsigned long end,
 		       struct page_exchange_scan *scan);
 
+bool page_exchange_owner_is_protected(struct mm_struct *mm);
+
 /**
  * struct page_exchange_heat - A point of the curve of heat
  * @pages:	Base pages that are at least that hot.

@@ -73,6 +73,7 @@ static void demeter_classify(struct demeter_ctx *ctx)
 {
 	struct demeter_target *t;
 
+	demeter_scan_follow_tiers(ctx);
 	demeter_targets_find(ctx, false);
 	demeter_scan_targets(ctx);
 	demeter_source_update(ctx);

@@ -160,6 +160,7 @@ struct demeter_stats {
  * @last_sampled: Granule of the last sample, valid while samples are taken.
  * @is_sampled:	Whether its accesses are sampled. Otherwise nothing is known about its pages,
  *		and they stay where they are.
+ * @is_protected: Whether memory.min or memory.low of its cgroup promise that memory to it.
  * @scan:	Number of the last scan of a part of its pages.
  * @scan_from:	Address where its turn to be scanned goes on; 0: at the beginning.
  * @anon_turn:	Pages of anonymous memory that it had when this turn began.
@@ -186,6 +187,7 @@ struct demeter_target {
 	void *sampling;
 	struct demeter_granule *last_sampled;
 	bool is_sampled;
+	bool is_protected;
 	u32 scan;
 	unsigned long scan_from;
 	unsigned long anon_turn;
@@ -290,6 +292,7 @@ struct demeter_asked {
  *		the nodes or whether the thread runs read that without it.
  * @params:	Parameters.
  * @stats:	Counters.
+ * @nodes_are_named: Whether users have said which nodes the following are.
  * @fast_nodes:	Nodes of the fast tier.
  * @slow_nodes:	Nodes of the slow tier.
  * @scopes:	Scopes whose processes are to be managed.
@@ -317,6 +320,7 @@ struct demeter_ctx {
 	struct mutex lock; /* see above */
 	struct demeter_params params;
 	struct demeter_stats stats;
+	bool nodes_are_named;
 	nodemask_t fast_nodes;
 	nodemask_t slow_nodes;
 	struct demeter_scopes scopes;
@@ -407,6 +411,7 @@ void demeter_update_forget(struct demeter_granule *g);
 
 /* scan.c */
 int demeter_scan_find_tiers(struct demeter_ctx *ctx);
+void demeter_scan_follow_tiers(struct demeter_ctx *ctx);
 void demeter_scan_targets(struct demeter_ctx *ctx);
 void demeter_scan_ask_granule(struct demeter_granule *g);
 void demeter_scan_ask_around(struct demeter_target *t, unsigned long addr);

@@ -51,7 +51,7 @@ static void demeter_gather_granule(const struct demeter_bounds *b, struct demete
 		return;
 	}
 	for (unsigned int word = 0; word < BITS_TO_LONGS(GRANULE_PAGES); word++) {
-		unsigned long movable = g->present[word] & ~g->stuck[word];
+		unsigned long movable = demeter_granule_movable(g, word);
 
 		movable &= b->tier == DEMETER_FAST ? g->fast[word] : ~g->fast[word];
 		for (; movable; movable &= movable - 1) {

@@ -49,6 +49,7 @@ enum demeter_tier { DEMETER_SLOW, DEMETER_FAST, NR_DEMETER_TIERS };
  *		whose hottest such page (slow tier) or coldest (fast tier) is of one class.
  * @is_ranked:	Whether the ranking and the group of its range count it.
  * @huge:	Whether it is one huge page.
+ * @keeps_fast:	Whether its pages of the fast tier are to stay there.
  * @nr_backoffs: How often in a row its pages could not be moved.
  * @nr_present:	Pages that are mapped and could be moved.
  * @nr_fast:	Pages of @nr_present that are in the fast tier.
@@ -73,6 +74,7 @@ struct demeter_granule {
 	struct list_head by_heat[NR_DEMETER_TIERS];
 	bool is_ranked;
 	bool huge;
+	bool keeps_fast;
 	u8 nr_backoffs;
 	u16 nr_present;
 	u16 nr_fast;
@@ -126,6 +128,21 @@ void demeter_granule_set(struct demeter_granule *g, unsigned int page, u16 count
 void demeter_granule_sample(struct demeter_granule *g, unsigned int page);
 void demeter_granule_cool(struct demeter_granule *g, unsigned int times);
 void demeter_granule_estimate(struct demeter_granule *g, u32 mean);
+
+/**
+ * demeter_granule_movable() - Tell which pages may be moved
+ * @g:		The granule.
+ * @word:	Number of a word of its bitmaps.
+ *
+ * Return: the pages of that word.
+ */
+static inline unsigned long demeter_granule_movable(const struct demeter_granule *g,
+						    unsigned int word)
+{
+	const unsigned long movable = g->present[word] & ~g->stuck[word];
+
+	return g->keeps_fast ? movable & ~g->fast[word] : movable;
+}
 
 /**
  * demeter_page_heat() - Tell the estimated heat of a page

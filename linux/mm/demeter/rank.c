@@ -73,7 +73,7 @@ static void demeter_rank_count_pages(struct demeter_ranking *ranking,
 				     unsigned int coolings, int n, struct demeter_ends *ends)
 {
 	const unsigned long fast = g->fast[word];
-	unsigned long movable = g->present[word] & ~g->stuck[word];
+	unsigned long movable = demeter_granule_movable(g, word);
 
 	for (; movable; movable &= movable - 1) {
 		const unsigned int bit = __ffs(movable);
@@ -94,14 +94,14 @@ static struct demeter_ends demeter_rank_change(struct demeter_ranking *ranking,
 		const enum demeter_tier tier = g->nr_fast ? DEMETER_FAST : DEMETER_SLOW;
 
 		ranking->total[tier] += n;
-		if (!test_bit(0, g->stuck))
+		if (demeter_granule_movable(g, 0) & 1)
 			demeter_rank_count(ranking, tier, class, n, &ends);
 		return ends;
 	}
 	ranking->total[DEMETER_FAST] += n * g->nr_fast;
 	ranking->total[DEMETER_SLOW] += n * (g->nr_present - g->nr_fast);
 	for (unsigned int word = 0; word < BITS_TO_LONGS(GRANULE_PAGES); word++) {
-		const unsigned long movable = g->present[word] & ~g->stuck[word];
+		const unsigned long movable = demeter_granule_movable(g, word);
 
 		if (g->weight) {
 			demeter_rank_count_pages(ranking, g, word, coolings, n, &ends);

@@ -47,6 +47,21 @@ struct demeter_scan {
 	unsigned long area_end;
 };
 
+/* Takes the nodes of each tier from the kernel's memory tiers. */
+static void demeter_scan_look_up_tiers(nodemask_t *fast, nodemask_t *slow)
+{
+	int nid;
+
+	nodes_clear(*fast);
+	nodes_clear(*slow);
+	for_each_node_state(nid, N_MEMORY) {
+		if (page_exchange_node_is_fast(nid))
+			node_set(nid, *fast);
+		else
+			node_set(nid, *slow);
+	}
+}
+
 /**
  * demeter_scan_find_tiers() - Find the nodes of the tiers, unless users have named them
  * @ctx:	The context, of which the nodes are set.
@@ -56,22 +71,35 @@ struct demeter_scan {
 int demeter_scan_find_tiers(struct demeter_ctx *ctx)
 {
 	nodemask_t *fast = &ctx->fast_nodes, *slow = &ctx->slow_nodes;
-	int nid;
 
-	if (nodes_empty(*fast) && nodes_empty(*slow)) {
-		for_each_node_state(nid, N_MEMORY) {
-			if (page_exchange_node_is_fast(nid))
-				node_set(nid, *fast);
-			else
-				node_set(nid, *slow);
-		}
-	}
+	if (!ctx->nodes_are_named)
+		demeter_scan_look_up_tiers(fast, slow);
 	if (nodes_empty(*fast) || nodes_empty(*slow) || nodes_intersects(*fast, *slow)) {
 		pr_err("needs nodes of two memory tiers; fast: %*pbl, slow: %*pbl\n",
 		       nodemask_pr_args(fast), nodemask_pr_args(slow));
 		return -ENODEV;
 	}
 	return 0;
+}
+
+/**
+ * demeter_scan_follow_tiers() - Notice nodes that have come or gone
+ * @ctx:	The context. Its nodes stay as they are if there are not two tiers any more.
+ */
+void demeter_scan_follow_tiers(struct demeter_ctx *ctx)
+{
+	nodemask_t fast, slow;
+
+	if (ctx->nodes_are_named)
+		return;
+	demeter_scan_look_up_tiers(&fast, &slow);
+	if (nodes_empty(fast) || nodes_empty(slow) ||
+	    (nodes_equal(fast, ctx->fast_nodes) && nodes_equal(slow, ctx->slow_nodes)))
+		return;
+	ctx->fast_nodes = fast;
+	ctx->slow_nodes = slow;
+	pr_info("memory tiers have changed; fast: %*pbl, slow: %*pbl\n", nodemask_pr_args(&fast),
+		nodemask_pr_args(&slow));
 }
 
 /* Covers the area by ranges. */
@@ -138,6 +166,7 @@ static bool demeter_scan_part(struct demeter_scan *s, struct demeter_target *t,
 	*steps -= min(*steps, TARGET_STEPS);
 	if (!mmget_not_zero(t->mm))
 		return true;
+	t->is_protected = page_exchange_owner_is_protected(t->mm);
 	s->target = t;
 	t->scan++;
 	do {

@@ -150,10 +150,13 @@ static ssize_t demeter_nodes_store(struct demeter_ctx *ctx, const char *buf, siz
 	if (!nodes_subset(given, node_states[N_MEMORY]))
 		return -ENODEV;
 	mutex_lock(&ctx->lock);
-	if (demeter_is_running(ctx))
+	if (demeter_is_running(ctx)) {
 		ret = -EBUSY;
-	else
+	} else {
 		*nodes = given;
+		ctx->nodes_are_named =
+			!nodes_empty(ctx->fast_nodes) || !nodes_empty(ctx->slow_nodes);
+	}
 	mutex_unlock(&ctx->lock);
 	return ret ?: count;
 }

@@ -189,6 +189,7 @@ static void demeter_update_estimate(struct demeter_ctx *ctx, struct demeter_gran
 	const enum demeter_size size = demeter_granule_size(g);
 	struct demeter_range *r = demeter_update_range(g);
 
+	g->keeps_fast = g->target->is_protected;
 	demeter_update_estimate_range(ctx, r);
 	demeter_granule_estimate(g,
 				 demeter_group_member(&r->group, g->nr_present, g->sum, r->mean));

@@ -7,6 +7,7 @@
  * too.
  */
 #include <linux/cpuset.h>
+#include <linux/memcontrol.h>
 #include <linux/mempolicy.h>
 #include <linux/sched/task.h>
 
@@ -94,6 +95,31 @@ bool page_exchange_owner_allows(struct mm_struct *mm)
 #endif
 	return allowed;
 }
+
+/**
+ * page_exchange_owner_is_protected() - Whether a process is to keep its memory
+ * @mm:		Its mm.
+ *
+ * Return: whether the memory cgroup that is charged for @mm, or one that it is in, uses no more
+ * than memory.min or memory.low promise it. What reclaim leaves alone then is not demoted either.
+ */
+bool page_exchange_owner_is_protected(struct mm_struct *mm)
+{
+	bool is = false;
+#ifdef CONFIG_MEMCG
+	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(mm);
+
+	for (struct mem_cgroup *m = memcg; m && !mem_cgroup_is_root(m); m = parent_mem_cgroup(m)) {
+		const unsigned long promised =
+			max(READ_ONCE(m->memory.min), READ_ONCE(m->memory.low));
+
+		is |= promised && page_counter_read(&m->memory) <= promised;
+	}
+	mem_cgroup_put(memcg);
+#endif
+	return is;
+}
+EXPORT_SYMBOL_GPL(page_exchange_owner_is_protected);
 
 /**
  * page_exchange_walk_start() - Find a page in an area whose pages may be moved

@@ -291,6 +291,27 @@ static void gather_test_picks_what_has_cooled(struct kunit *test)
 	gather_test_expect(test, &gt->cold, gt->granules[0], cold, 1);
 }
 
+/* What is to stay in the fast tier is not picked, and may go there. */
+static void gather_test_keeps_what_is_promised(struct kunit *test)
+{
+	static const unsigned int hot[] = { 0 };
+	const struct demeter_plan plan = {
+		.hot = gather_test_class(20),
+		.hot_part = 10,
+		.cold = gather_test_class(2),
+		.cold_part = 10,
+		.exchange = 10,
+	};
+	struct gather_test *gt = gather_test_make(test);
+
+	gather_test_add(gt->granules[0], 0, DEMETER_SLOW, 40);
+	gather_test_add(gt->granules[0], 1, DEMETER_FAST, 0);
+	gt->granules[0]->keeps_fast = true;
+	gather_test_gather(gt, DEMETER_BASE, &plan);
+	gather_test_expect(test, &gt->hot, gt->granules[0], hot, 1);
+	KUNIT_EXPECT_EQ(test, gt->cold.n, 0ull);
+}
+
 static struct kunit_case gather_test_cases[] = {
 	KUNIT_CASE(gather_test_keeps_to_the_plan),
 	KUNIT_CASE(gather_test_promotes_without_demoting),
@@ -299,6 +320,7 @@ static struct kunit_case gather_test_cases[] = {
 	KUNIT_CASE(gather_test_picks_huge_pages),
 	KUNIT_CASE(gather_test_splits),
 	KUNIT_CASE(gather_test_picks_what_has_cooled),
+	KUNIT_CASE(gather_test_keeps_what_is_promised),
 	{},
 };
 
