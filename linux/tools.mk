@@ -4,6 +4,7 @@
 
 demeterctl := $(BUILD)/tools/demeterctl
 demeterctl_files := $(wildcard linux/tools/mm/demeterctl/*.[ch])
+selftests := $(addprefix $(BUILD)/tests/,churn crowd)
 tools_flags := -std=gnu11 -Wall -Wextra -Werror
 
 targets += tools
@@ -12,7 +13,7 @@ clean_dirs += $(BUILD)/tools
 tools: $(demeterctl)
 
 needs-quick: $(BUILD)/tests/demeterctl
-needs-boots: $(BUILD)/tests/churn
+needs-boots: $(selftests)
 
 $(demeterctl): $(demeterctl_files) linux/tools.mk | $(DEPS)
 	@mkdir -p $(@D)
@@ -23,6 +24,6 @@ $(BUILD)/tests/demeterctl: $(demeterctl_files) linux/tools.mk | $(DEPS)
 	@$(STAGE) demeterctl-asan -- gcc $(tools_flags) $(sanitize) -fsanitize=address$(comma)undefined \
 		$(filter %.c,$^) -o $@
 
-$(BUILD)/tests/churn: linux/tools/testing/selftests/demeter/churn.c linux/tools.mk | $(DEPS)
+$(selftests): $(BUILD)/tests/%: linux/tools/testing/selftests/demeter/%.c linux/tools.mk | $(DEPS)
 	@mkdir -p $(@D)
-	@$(STAGE) churn -- gcc $(tools_flags) -O2 -g -static $(filter %.c,$^) -o $@
+	@$(STAGE) $* -- gcc $(tools_flags) -O2 -g -static $< -o $@

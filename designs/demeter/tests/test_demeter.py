@@ -117,6 +117,23 @@ def test_pages_of_different_cgroups_trade_places(boot):
     no_complaint(run)
 
 
+def test_a_crowd_of_idle_processes_is_managed_beside_a_busy_one(boot):
+    """The crowd came first and has the fast tier, of which it makes no use."""
+    run = boot(
+        "/job/crowd 120 2 sh -c 'gups --mem 64M --updates 20000000 --hot 16M --hot-weight 0.9"
+        " --reverse; ls /sys/kernel/mm/demeter/targets | wc -l'; "
+        f"sleep 2; ls /sys/kernel/mm/demeter/targets | wc -l; {STATS}",
+        design="demeter", setup=f"{LOAD}echo all 1 >attach; echo 1 >enabled\n",
+        files=[BUILD / "tests/crowd"], vm_memory=512 * MIB, fast_ratio=0.3,
+    )  # fmt: skip
+    out = text(run)
+    found = [int(n) for n in re.findall(r"^(\d+)$", out, re.M)]
+    assert found[0] >= 121 and found[1] < 10, out
+    assert hit_ratio(plugin_report(run.folder)) > 0.7
+    assert stats(out)["metadata"] < 16384, out
+    no_complaint(run)
+
+
 def test_what_is_promised_to_a_cgroup_is_not_demoted(boot):
     """Another process is hot, and would take the place of the cold one."""
     run = boot(
