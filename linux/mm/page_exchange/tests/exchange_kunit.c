@@ -323,6 +323,75 @@ static void exchange_test_speed_against_migration(struct kunit *test)
 		   ROUNDS * PAGES / 2);
 }
 
+/* What a scan has found. */
+struct found {
+	struct page_exchange_scan scan;
+	unsigned int calls, present, fast;
+	unsigned long last;
+	bool in_order;
+};
+
+static void exchange_test_found(struct page_exchange_scan *scan)
+{
+	struct found *f = container_of(scan, struct found, scan);
+
+	f->in_order &= !f->calls || scan->at > f->last;
+	f->last = scan->at;
+	f->calls++;
+	f->present += bitmap_weight(scan->present, PTRS_PER_PTE);
+	f->fast += bitmap_weight(scan->fast, PTRS_PER_PTE);
+}
+
+/* Scans all of the memory, taking @steps at a time. Returns how many scans that took. */
+static unsigned int exchange_test_scan(struct kunit *test, struct memory *m, unsigned int steps,
+				       struct found *f)
+{
+	const int near = m->near, far = m->far;
+	const nodemask_t fast = nodemask_of_node(near), slow = nodemask_of_node(far);
+	unsigned long at = m->at & PMD_MASK, end = exchange_test_address(m, PAGES);
+	unsigned int scans = 0;
+	int ret = 1;
+
+	*f = (struct found){ .scan.found = exchange_test_found, .in_order = true };
+	f->scan.fast_nodes = &fast;
+	f->scan.slow_nodes = &slow;
+	for (; ret == 1 && scans < PAGES; scans++) {
+		f->scan.steps = steps;
+		ret = page_exchange_scan(m->mm, at, end, &f->scan);
+		KUNIT_ASSERT_LE(test, f->scan.steps, steps);
+		at = f->scan.next;
+	}
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	KUNIT_EXPECT_TRUE(test, f->in_order);
+	return scans;
+}
+
+/* Each 2 MiB is reported once, also if areas share it, and also if it takes several scans. */
+static void exchange_test_scan_reports_each_once(struct kunit *test)
+{
+	struct memory *m = exchange_test_make_memory(test);
+	const unsigned long first = m->at & PMD_MASK;
+	const unsigned long last = exchange_test_address(m, PAGES - 1) & PMD_MASK;
+	const unsigned int granules = ((last - first) >> PMD_SHIFT) + 1;
+	struct found *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	KUNIT_EXPECT_EQ(test, exchange_test_scan(test, m, 1 << 20, f), 1u);
+	KUNIT_EXPECT_EQ(test, f->calls, granules);
+	KUNIT_EXPECT_EQ(test, f->present, PAGES);
+	KUNIT_EXPECT_EQ(test, f->fast, PAGES / 2);
+	/* holes part areas within 2 MiB */
+	for (unsigned int page = 700; page < 720; page += 4)
+		KUNIT_ASSERT_EQ(test, vm_munmap(exchange_test_address(m, page), PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, exchange_test_scan(test, m, 1 << 20, f), 1u);
+	KUNIT_EXPECT_EQ(test, f->calls, granules);
+	KUNIT_EXPECT_EQ(test, f->present, PAGES - 5);
+	KUNIT_EXPECT_EQ(test, f->fast, PAGES / 2 - 5);
+	KUNIT_EXPECT_GE(test, exchange_test_scan(test, m, PAGE_EXCHANGE_TABLE_STEPS, f), granules);
+	KUNIT_EXPECT_EQ(test, f->calls, granules);
+	KUNIT_EXPECT_EQ(test, f->present, PAGES - 5);
+}
+
 static struct kunit_case exchange_test_cases[] = {
 	KUNIT_CASE(exchange_test_pages_trade_places),
 	KUNIT_CASE(exchange_test_pinned_pages_stay),
@@ -330,6 +399,7 @@ static struct kunit_case exchange_test_cases[] = {
 	KUNIT_CASE(exchange_test_huge_pages_trade_places),
 	KUNIT_CASE(exchange_test_pinned_huge_pages_stay),
 	KUNIT_CASE(exchange_test_sizes_do_not_mix),
+	KUNIT_CASE(exchange_test_scan_reports_each_once),
 	KUNIT_CASE(exchange_test_speed_against_migration),
 	{},
 };
