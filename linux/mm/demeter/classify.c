@@ -16,7 +16,7 @@ static void demeter_classify_sample(struct demeter_ctx *ctx, struct demeter_targ
 	if (!g || addr - g->start >= GRANULE_SIZE)
 		g = xa_load(&t->granules, addr / GRANULE_SIZE);
 	/* memory that is not managed, or came after the scan */
-	if (!g || !test_bit(page, g->present)) {
+	if (!g || !demeter_granule_has(g, page)) {
 		ctx->stats.strays++;
 		if (g)
 			demeter_scan_ask_granule(g);
@@ -28,7 +28,7 @@ static void demeter_classify_sample(struct demeter_ctx *ctx, struct demeter_targ
 	t->samples++;
 	demeter_update_open(g);
 	demeter_granule_sample(g, page);
-	if (!g->count && g->sum >= HEAT_TELLS_PAGES * HEAT_SAMPLE && !g->huge)
+	if (!g->count && g->sum >= HEAT_TELLS_PAGES * HEAT_SAMPLE)
 		demeter_granule_tell_pages(g);
 }
 

@@ -16,7 +16,7 @@
  */
 int demeter_granules_init(struct demeter_granules *granules)
 {
-	granules->cache = KMEM_CACHE(demeter_granule, 0);
+	granules->cache = KMEM_CACHE(demeter_granule, SLAB_HWCACHE_ALIGN);
 	if (!granules->cache)
 		return -ENOMEM;
 	granules->counts = kmem_cache_create("demeter_counts", GRANULE_PAGES * sizeof(u16), 0, 0,
@@ -68,12 +68,14 @@ struct demeter_granule *demeter_granule_make(struct demeter_target *t, unsigned 
 
 /**
  * demeter_granule_tell_pages() - Count samples of each page from now on
- * @g:		The granule. Without memory it stays as it was.
+ * @g:		The granule. A huge page is one page, and without memory it stays as it was.
  */
 void demeter_granule_tell_pages(struct demeter_granule *g)
 {
 	struct demeter_ctx *ctx = g->target->ctx;
 
+	if (g->huge)
+		return;
 	g->count = kmem_cache_zalloc(ctx->granules.counts, GFP_KERNEL | __GFP_NOWARN);
 	if (g->count)
 		ctx->stats.metadata += GRANULE_PAGES * sizeof(u16);

@@ -45,48 +45,50 @@ enum demeter_tier { DEMETER_SLOW, DEMETER_FAST, NR_DEMETER_TIERS };
  * @start:	First address.
  * @target:	The target that it belongs to.
  * @open:	In the list of granules that are changing; empty while it is ranked.
+ * @count:	Samples of each page, HEAT_SAMPLE each; 0 of pages that are not present. NULL
+ *		as long as there are so few that they say nothing about single pages.
+ * @sum_sq:	Sum of the squares of @count.
+ * @sum:	Sum of the counts of its pages.
+ * @fresh:	Samples that have not been added to its range yet.
+ * @cooled:	Number of the last cooling that counts and @mean have gone through.
+ * @nr_present:	Pages that are mapped and could be moved.
+ * @nr_fast:	Pages of @nr_present that are in the fast tier.
  * @by_heat:	For each tier in which it has pages that may be moved, in the list of those
  *		whose hottest such page (slow tier) or coldest (fast tier) is of one class.
+ * @mean:	Estimated heat of its pages on average.
+ * @weight:	Weight of a page's own count against @mean, in 1/65536.
+ * @scan:	Number of the last scan that has found it.
+ * @retry:	Epoch in which @stuck pages are to be tried again.
+ * @nr_backoffs: How often in a row its pages could not be moved.
  * @is_ranked:	Whether the ranking and the group of its range count it.
  * @huge:	Whether it is one huge page.
  * @keeps_fast:	Whether its pages of the fast tier are to stay there.
- * @nr_backoffs: How often in a row its pages could not be moved.
- * @nr_present:	Pages that are mapped and could be moved.
- * @nr_fast:	Pages of @nr_present that are in the fast tier.
- * @scan:	Number of the scan that has found it last.
- * @retry:	Epoch in which @stuck pages are to be tried again.
- * @fresh:	Samples that have not been added to its range yet.
- * @cooled:	Number of the last cooling that @mean and what follows have gone through.
- * @mean:	Estimated heat of its pages on average.
- * @weight:	Weight of a page's own count against @mean, in 1/65536.
- * @sum:	Sum of the counts of its pages.
- * @sum_sq:	Sum of the squares of @count.
- * @count:	Samples of each page, HEAT_SAMPLE each; 0 of pages that are not present. NULL
- *		as long as there are so few that they say nothing about single pages.
  * @present:	Which pages @nr_present counts.
  * @fast:	Which pages @nr_fast counts.
  * @stuck:	Pages that could not be moved, and are left alone for a while.
+ *
+ * A sample needs the first 64 bytes, and @present only if pages are missing.
  */
 struct demeter_granule {
 	unsigned long start;
 	struct demeter_target *target;
 	struct list_head open;
+	u16 *count;
+	u64 sum_sq;
+	u32 sum;
+	u32 fresh;
+	u32 cooled;
+	u16 nr_present;
+	u16 nr_fast;
 	struct list_head by_heat[NR_DEMETER_TIERS];
+	u32 mean;
+	u32 weight;
+	u32 scan;
+	u32 retry;
+	u8 nr_backoffs;
 	bool is_ranked;
 	bool huge;
 	bool keeps_fast;
-	u8 nr_backoffs;
-	u16 nr_present;
-	u16 nr_fast;
-	u32 scan;
-	u32 retry;
-	u32 fresh;
-	u32 cooled;
-	u32 mean;
-	u32 weight;
-	u32 sum;
-	u64 sum_sq;
-	u16 *count;
 	DECLARE_BITMAP(present, GRANULE_PAGES);
 	DECLARE_BITMAP(fast, GRANULE_PAGES);
 	DECLARE_BITMAP(stuck, GRANULE_PAGES);
@@ -128,6 +130,18 @@ void demeter_granule_set(struct demeter_granule *g, unsigned int page, u16 count
 void demeter_granule_sample(struct demeter_granule *g, unsigned int page);
 void demeter_granule_cool(struct demeter_granule *g, unsigned int times);
 void demeter_granule_estimate(struct demeter_granule *g, u32 mean);
+
+/**
+ * demeter_granule_has() - Whether a page is there
+ * @g:		The granule.
+ * @page:	Number of the page in it.
+ *
+ * Return: whether it is.
+ */
+static inline bool demeter_granule_has(const struct demeter_granule *g, unsigned int page)
+{
+	return g->nr_present == GRANULE_PAGES || test_bit(page, g->present);
+}
 
 /**
  * demeter_granule_movable() - Tell which pages may be moved

@@ -20,7 +20,7 @@
 /* Steps of page_exchange_scan() in one hold of the mmap lock. */
 #define HOLD_STEPS 512
 /* Steps in an epoch for memory whose turn it is, for what is new, and for what was asked for. */
-#define TURN_STEPS  1024
+#define TURN_STEPS  256
 #define NEW_STEPS   32768
 #define ASKED_STEPS 4096
 /* What a process costs whose memory is looked at, however little that is. */

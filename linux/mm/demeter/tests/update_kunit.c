@@ -94,7 +94,7 @@ static void update_test_sample(struct demeter_granule *g, struct rnd_state *rnd)
 	for (unsigned int n = below(rnd, 8); n; n--) {
 		demeter_ranges_sample(&g->target->ranges, g->start, 1);
 		demeter_granule_sample(g, below(rnd, 4) ? 17 : below(rnd, GRANULE_PAGES));
-		if (!g->count && g->sum >= HEAT_TELLS_PAGES * HEAT_SAMPLE && !g->huge)
+		if (!g->count && g->sum >= HEAT_TELLS_PAGES * HEAT_SAMPLE)
 			demeter_granule_tell_pages(g);
 	}
 	if (below(rnd, 4))
