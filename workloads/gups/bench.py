@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""gups in the benchmark: sizes, command lines of its five forms, what its tests run."""
+"""gups in the benchmark: sizes, command lines of its six forms, what its tests run."""
 
 from demeter_bench.workload import REPORT_MS, Size, Workload
 
@@ -37,6 +37,11 @@ def zipf(size: Size, seed: int) -> str:
     return command(size, seed, "--mode zipf --reverse")
 
 
+def writes(size: Size, seed: int) -> str:
+    """Overwrite words without reading them: no load finds the hot set."""
+    return command(size, seed, "--mode writes --hot-weight 0.9 --reverse")
+
+
 WORKLOADS = {
     "gups": Workload(
         command,
@@ -54,6 +59,9 @@ WORKLOADS = {
         timeline=True,
         form_of="gups",
         resizes=((15, 0.4), (30, 0.1)),
+    ),
+    "gups-writes": Workload(
+        writes, about="the hot set is only written", timeline=True, form_of="gups"
     ),
     "gups-uniform": Workload(uniform, about="nothing is hot", form_of="gups"),
     "gups-zipf": Workload(zipf, about="popularity by Zipf's law", timeline=True, form_of="gups"),

@@ -2,17 +2,21 @@
 /*
  * GUPS: random read-modify-write updates of 8-byte words of one large table.
  *
- * Three distributions: "hotset" sends a share of the updates (--hot-weight)
+ * Four modes: "hotset" sends a share of the updates (--hot-weight)
  * to a contiguous part of the table (--hot) that lies first or, with
  * --reverse, last, and may move to the other end after a share of the updates
  * (--phase); "zipf" makes word k of the table the k-th most popular, with
- * --reverse the k-th but last; "random" is uniform. The table is touched from
+ * --reverse the k-th but last; "random" is uniform; "writes" is as "hotset" but
+ * overwrites words without reading them. The table is touched from
  * its first word to its last before the measured phase, so that first-touch
  * placement fills the fast tier with its beginning.
  *
  * Verification: every update adds a value of the thread's random sequence, so
  * the sum of the table must grow by the sum of all values (modulo 2^64). The
  * threads update disjoint cache lines of the same pages, hence need no atomics.
+ * "writes" gives a word the same value each time: the words of the sequence, which
+ * is gone through again, must have it, and all words that or what they had in the
+ * beginning.
  */
 #include "common.h"
 #include "openmp.h"
@@ -22,8 +26,8 @@
 #define LINE_WORDS 8
 #define BATCH	   4096
 
-enum mode { HOTSET, ZIPF, RANDOM };
-static const char *const mode_names[] = { "hotset", "zipf", "random", NULL };
+enum mode { HOTSET, ZIPF, RANDOM, WRITES };
+static const char *const mode_names[] = { "hotset", "zipf", "random", "writes", NULL };
 
 static struct {
 	uint64_t mem;
@@ -44,7 +48,7 @@ static struct {
 static const struct argp_option options[] = {
 	{ "mem", 'm', "SIZE", 0, "size of the table (256M)", 0 },
 	{ "updates", 'n', "N", 0, "updates in all (100000000)", 0 },
-	{ "mode", 'd', "MODE", 0, "hotset, zipf or random (hotset)", 0 },
+	{ "mode", 'd', "MODE", 0, "hotset, zipf, random or writes (hotset)", 0 },
 	{ "hot", 'h', "SIZE", 0, "size of the hot set (a fourteenth of the table)", 0 },
 	{ "hot-weight", 'w', "SHARE", 0, "share of the updates that it gets (0.9)", 0 },
 	{ "reverse", 'r', NULL, 0, "put what is hot last instead of first", 0 },
@@ -116,6 +120,12 @@ static struct span hot_span(uint64_t words, uint64_t hot, bool last)
 	return (struct span){ last ? words - hot : 0, hot };
 }
 
+/* Random numbers up to this one choose the hot set. */
+static uint64_t hot_share(void)
+{
+	return opt.hot_weight >= 1 ? UINT64_MAX : opt.hot_weight * 0x1p64;
+}
+
 /* What a thread updates: its lines of the table and of the hot set. */
 struct job {
 	uint64_t *table;
@@ -123,6 +133,7 @@ struct job {
 	struct span hot;
 	struct zipf zipf;
 	struct rng rng;
+	uint64_t updates;
 	unsigned int me;
 	unsigned int threads;
 };
@@ -153,7 +164,7 @@ static __attribute__((noinline)) uint64_t update_random(struct job *j, uint64_t 
 
 static __attribute__((noinline)) uint64_t update_hotset(struct job *j, uint64_t n)
 {
-	const uint64_t hot_below = opt.hot_weight >= 1 ? UINT64_MAX : opt.hot_weight * 0x1p64;
+	const uint64_t hot_below = hot_share();
 	const unsigned int me = j->me, threads = j->threads;
 	/* the part of a distribution's words that is this thread's */
 	struct span all = j->all, hot = j->hot;
@@ -191,6 +202,45 @@ static __attribute__((noinline)) uint64_t update_zipf(struct job *j, uint64_t n)
 	return sum;
 }
 
+/* Word of the next write: drawn as update_hotset() does. */
+static inline uint64_t next_written(struct job *j, uint64_t hot_below)
+{
+	struct span s = rng_next(&j->rng) <= hot_below ? j->hot : j->all;
+
+	s.words /= j->threads;
+	return own_word(s, scale_to(rng_next(&j->rng), s.words), j->me, j->threads);
+}
+
+/* Makes @n writes; nothing is added. */
+static __attribute__((noinline)) uint64_t write_words(struct job *j, uint64_t n)
+{
+	const uint64_t hot_below = hot_share();
+	uint64_t *const table = j->table;
+	struct job local = *j;
+
+	while (n--) {
+		const uint64_t word = next_written(&local, hot_below);
+
+		table[word] = ~word;
+	}
+	j->rng = local.rng;
+	return 0;
+}
+
+/* Goes through @n writes again. Returns how many of their words do not hold what was written. */
+static uint64_t count_unwritten(struct job *j, uint64_t n)
+{
+	const uint64_t hot_below = hot_share();
+	uint64_t unwritten = 0;
+
+	while (n--) {
+		const uint64_t word = next_written(j, hot_below);
+
+		unwritten += j->table[word] != ~word;
+	}
+	return unwritten;
+}
+
 static uint64_t update(struct job *j, uint64_t updates)
 {
 	uint64_t sum = 0;
@@ -203,6 +253,8 @@ static uint64_t update(struct job *j, uint64_t updates)
 			sum += update_hotset(j, n);
 		else if (opt.mode == ZIPF)
 			sum += update_zipf(j, n);
+		else if (opt.mode == WRITES)
+			sum += write_words(j, n);
 		else
 			sum += update_random(j, n);
 		updates -= n;
@@ -211,70 +263,94 @@ static uint64_t update(struct job *j, uint64_t updates)
 	return sum;
 }
 
+/*
+ * Goes through the updates of a thread, whose hot set moves to the other end after its
+ * share of them. Returns the sum of what @pass returned.
+ */
+static uint64_t go_through(struct job *j, uint64_t (*pass)(struct job *j, uint64_t n))
+{
+	const uint64_t before = opt.phase > 0 ? j->updates * opt.phase : j->updates;
+	uint64_t sum;
+
+	j->hot = hot_span(j->all.words, j->hot.words, opt.reverse);
+	sum = pass(j, before);
+	if (before < j->updates && j->me == 0 && pass == update)
+		roi_phase();
+	j->hot = hot_span(j->all.words, j->hot.words, !opt.reverse);
+	return sum + pass(j, j->updates - before);
+}
+
+/* What this thread of a parallel region is to do; @all has what is the same for all threads. */
+static struct job job_of_thread(struct job all)
+{
+	const unsigned int me = omp_get_thread_num();
+
+	openmp_check();
+	all.me = me;
+	all.updates = opt.updates / all.threads + (me < opt.updates % all.threads);
+	all.rng = rng_seed(common.seed, me);
+	return all;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t words, hot_words, align, added = 0, made = 0, sum = 0, *table;
-	struct zipf zipf = { 0 };
-	struct span all;
+	struct job whole = { 0 };
+	bool has_hot;
 
 	parse_command_line(argc, argv, &program);
 	openmp_start();
+	has_hot = opt.mode == HOTSET || opt.mode == WRITES;
 	if (!opt.hot)
 		opt.hot = opt.mem / 14;
 	/* whole lines for every thread, in the table and in the hot set */
 	align = (uint64_t)LINE_WORDS * common.threads;
 	words = opt.mem / 8 / align * align;
 	hot_words = opt.hot / 8 / align * align;
-	if (!words || (opt.mode == HOTSET && !hot_words))
+	if (!words || (has_hot && !hot_words))
 		die("--mem and --hot are too small for %u threads", common.threads);
-	if (opt.mode == HOTSET && hot_words > words)
+	if (has_hot && hot_words > words)
 		die("--hot: must be at most the size of the table");
-	all = (struct span){ 0, words };
 	table = allocate(words * 8);
 
 #pragma omp parallel for schedule(static)
 	for (uint64_t i = 0; i < words; i++)
 		table[i] = i;
+	whole.table = table;
+	whole.all.words = words;
+	whole.hot.words = hot_words;
+	whole.threads = common.threads;
 	if (opt.mode == ZIPF)
-		zipf = zipf_make(words / common.threads, opt.theta);
+		whole.zipf = zipf_make(words / common.threads, opt.theta);
 
 	measure_begin("updates/s");
 #pragma omp parallel reduction(+ : added, made)
 	{
-		const unsigned int me = omp_get_thread_num();
-		const unsigned int threads = common.threads;
-		const uint64_t mine = opt.updates / threads + (me < opt.updates % threads);
-		const uint64_t before = opt.phase > 0 ? mine * opt.phase : mine;
-		struct job j = {
-			.table = table,
-			.all = all,
-			.hot = hot_span(words, hot_words, opt.reverse),
-			.zipf = zipf,
-			.rng = rng_seed(common.seed, me),
-			.me = me,
-			.threads = threads,
-		};
+		struct job j = job_of_thread(whole);
 
-		openmp_check();
-		added += update(&j, before);
-		if (before < mine && me == 0)
-			roi_phase();
-		j.hot = hot_span(words, hot_words, !opt.reverse);
-		added += update(&j, mine - before);
-		made += mine;
+		added += go_through(&j, update);
+		made += j.updates;
 	}
 	measure_end();
 
 	if (corrupts("table"))
 		table[words / 2] ^= 1;
+	if (opt.mode == WRITES) {
+#pragma omp parallel reduction(+ : sum)
+		{
+			struct job j = job_of_thread(whole);
+
+			sum += go_through(&j, count_unwritten);
+		}
+	}
 #pragma omp parallel for schedule(static) reduction(+ : sum)
 	for (uint64_t i = 0; i < words; i++)
-		sum += table[i] - i;
+		sum += opt.mode == WRITES ? table[i] != i && table[i] != ~i : table[i] - i;
 
 	report_text("mode", mode_names[opt.mode]);
 	report_uint("mem", opt.mem);
 	report_uint("updates", opt.updates);
-	report_uint("hot", opt.mode == HOTSET ? hot_words * 8 : 0);
+	report_uint("hot", has_hot ? hot_words * 8 : 0);
 	report_bool("reverse", opt.reverse);
 	report_real("phase", "%g", opt.phase);
 	report_uint("threads", common.threads);

@@ -18,6 +18,7 @@ import pytest
         ["--mode", "zipf", "--theta", "0.9"],
         ["--mode", "zipf", "--theta", "0"],
         ["--mode", "random"],
+        ["--mode", "writes", "--reverse", "--phase", "0.3"],
     ],
 )
 def test_modes(mode: list[str], threads: str, program):
@@ -25,6 +26,13 @@ def test_modes(mode: list[str], threads: str, program):
     assert found["rate"] > 0 and found["rate_unit"] == "updates/s"
     assert found["parameters"]["mode"] == mode[1]
     assert found["parameters"]["threads"] == int(threads)
+
+
+def test_writes_are_verified(program):
+    """Words of the hot set, which must have been overwritten, and of the rest."""
+    args = ["--mem", "8M", "--updates", "200000", "--mode", "writes", "--corrupt", "table"]
+    for more in ([], ["--hot", "8M", "--hot-weight", "1", "--updates", "20000000"]):
+        program.result(*args, *more, status=1)
 
 
 def test_reports_its_progress(program):
@@ -43,7 +51,7 @@ def test_fewer_threads_than_asked_for_are_refused(program):
     ("args", "message"),
     [
         (["--updates", "0"], "--updates: must be from"),
-        (["--mode", "x"], "--mode: must be hotset, zipf or random"),
+        (["--mode", "x"], "--mode: must be hotset, zipf, random or writes"),
         (["--hot", "1G", "--mem", "1M"], "--hot: must be at most"),
         (["--hot-weight", "1.5"], "--hot-weight: must be from 0 to 1"),
         (["--theta", "1"], "--theta: must be from"),
