@@ -208,6 +208,26 @@ def test_module_goes_while_memory_moves(boot):
     no_complaint(run)
 
 
+def test_processors_come_and_go(boot):
+    """While it samples, and while it starts; who runs on the one that came is sampled."""
+    run = boot(
+        "gups --mem 100M --updates 10000000 --threads 1 & c=/sys/devices/system/cpu/cpu1/online\n"
+        "cd /sys/kernel/mm/demeter; again() { sleep 0.1; echo 0 >enabled; echo 1 >enabled; }\n"
+        "for i in 1 2 3; do echo 0 >$c; again; echo 1 >$c; again; done\n"
+        "(again; again; again) & for i in 1 2 3 4 5; do echo 0 >$c; echo 1 >$c; sleep 0.05; done\n"
+        "wait; echo 0 >$c; echo 0 >enabled; echo 1 >enabled; echo 1 >$c; sleep 1\n"
+        f"{STATS}echo then; export OMP_PROC_BIND=true OMP_PLACES={{1}}\n"
+        "gups --mem 64M --mode random --updates 10M --threads 1; sleep 1\n"
+        f"{STATS}dmesg | grep demeter:\n",
+        design="demeter", setup=DESIGNS["demeter"].setup, vcpus=2,
+    )  # fmt: skip
+    out = text(run)
+    before, after = (stats(part)["samples"] for part in out.split("then\n"))
+    assert "not sampled" not in out and out.count('"verified": true') == 2, out
+    assert after - before > 0.8 * 10_000_000 / 1021, out
+    no_complaint(run)
+
+
 # what is written where, in this order, and what the kernel says
 ANSWERS = {
     "a process that does not exist": ("pid 99999", "attach", "No such process"),
