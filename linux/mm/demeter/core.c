@@ -22,6 +22,7 @@
 static const struct demeter_params demeter_defaults = {
 	.epoch_ms = 500,
 	.sample_period = 1021,
+	.store_period = 16381,
 	.latency_threshold = 64,
 	.split_threshold = 30,
 	.merge_epochs = 15,

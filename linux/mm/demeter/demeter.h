@@ -70,7 +70,8 @@
 /**
  * struct demeter_params - What users can set; ranges and units in sysfs.c
  * @epoch_ms:	Length of an epoch.
- * @sample_period: Events per sample.
+ * @sample_period: Loads per sample.
+ * @store_period: Stores per sample; 0: stores are not sampled.
  * @latency_threshold: Least latency of a sampled load, in core cycles.
  * @split_threshold: Samples per CPU by which a range exceeds a neighbour to be split.
  * @merge_epochs: Epochs without samples until ranges are merged.
@@ -87,6 +88,7 @@
 struct demeter_params {
 	unsigned int epoch_ms;
 	unsigned int sample_period;
+	unsigned int store_period;
 	unsigned int latency_threshold;
 	unsigned int split_threshold;
 	unsigned int merge_epochs;

@@ -2,11 +2,12 @@
 /*
  * Samples data addresses by the PMU.
  *
- * A counter on each CPU samples in user mode only, whatever runs there. With Intel's PEBS
- * records stay in the debug store until the processor runs another task or the
- * buffer is full, so there are hardly any interrupts and nobody polls. perf hands
- * every record to the handler below, with interrupts off and often the run queue
- * locked, or in an NMI: it takes a note and returns.
+ * Counters on each CPU sample whatever runs there: Intel's in user mode only, one loads and
+ * one stores. With PEBS records stay in the debug store until the processor runs another task
+ * or the buffer is full, so there are hardly any interrupts and nobody polls. perf hands every
+ * record to the handlers below, with interrupts off and often the run queue locked, or in an
+ * NMI: they take a note and return. They do not interrupt each other: perf hands over records
+ * while the PMU of the CPU is disabled.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -35,65 +36,79 @@
  */
 #define BATCH_GAP_NS 5000
 
+/* Where an access that hits depends on no tier. */
+#define CACHES                                                                    \
+	(PERF_MEM_LVL_L1 | PERF_MEM_LVL_LFB | PERF_MEM_LVL_L2 | PERF_MEM_LVL_L3 | \
+	 PERF_MEM_LVL_REM_CCE1 | PERF_MEM_LVL_REM_CCE2 | PERF_MEM_LVL_IO | PERF_MEM_LVL_UNC)
+
+/* Events of a PMU: loads, or all accesses; and stores, if they have an event of their own. */
+enum {
+	DEMETER_LOADS,
+	DEMETER_STORES,
+	NR_DEMETER_EVENTS,
+};
+
 /**
- * struct demeter_pmu_event - A kind of event that samples data addresses
- * @pmu:	Name of its PMU under /sys/bus/event_source/devices; NULL for that of
- *		the processor's cores.
- * @config:	As in struct perf_event_attr.
- * @has_latency: Whether config1 is a threshold of latency in cycles.
- * @filters:	Whether the PMU can be told to leave the kernel out.
- * @precise:	As precise_ip in struct perf_event_attr.
+ * struct demeter_pmu_kind - A PMU that samples data addresses
+ * @pmu:	Its name under /sys/bus/event_source/devices; NULL for that of the processor's
+ *		cores.
+ * @config:	Of each event, as in struct perf_event_attr.
+ * @filters:	Whether the PMU can be told to leave out the kernel, and loads that are fast.
  * @vendor:	Vendor of the processors that have it: X86_VENDOR_*.
  */
-struct demeter_pmu_event {
+struct demeter_pmu_kind {
 	const char *pmu;
-	u64 config;
-	bool has_latency;
+	u64 config[NR_DEMETER_EVENTS];
 	bool filters;
-	unsigned int precise;
 	u8 vendor;
 };
 
 /**
  * struct demeter_pmu_cpu - Sampling on a CPU
  * @ring:	Samples that were not read yet.
- * @event:	The counter; NULL on a CPU that is offline or could not be sampled.
+ * @events:	The counters; NULL on a CPU that is offline, and where there is none.
  * @samples:	How many samples there were.
- * @timed:	How many of them show how long a sample takes.
+ * @records:	How many there were with those that were left out.
+ * @timed:	How many of them show how long a record takes.
  * @timed_ns:	How long those took.
- * @last:	When the last sample was taken.
+ * @last:	When the last record was taken.
+ * @blind:	Whether there was a record that did not say where the access hit.
  */
 struct demeter_pmu_cpu {
 	struct demeter_ring ring;
-	struct perf_event *event;
+	struct perf_event *events[NR_DEMETER_EVENTS];
 	u64 samples;
+	u64 records;
 	u64 timed;
 	u64 timed_ns;
 	u64 last;
+	bool blind;
 };
 
 /**
  * struct demeter_pmu - State of a source: sampling on all CPUs
- * @event:	The kind of event. All that follows is valid while the source is in use.
+ * @kind:	The PMU. All that follows is valid while the source is in use.
  * @cpus:	Per CPU.
- * @attr:	The event that is counted.
+ * @attrs:	The events that are counted; those without a period are not.
  * @keeper:	A counter that never counts; see demeter_pmu_start().
  * @hotplug_state: State that tells of CPUs which come and go.
  * @hotplug_node: Ties this to that state.
  * @error:	Error of the first CPU that could not be sampled in the beginning.
  * @started:	Whether the beginning is over. Both belong to the lock of CPU hotplug.
+ * @told_stores: Whether the log says already that stores are not sampled.
  * @samples:	Samples that have been added to the statistics.
  * @cpu_ns:	CPU time that has been added to the statistics.
  */
 struct demeter_pmu {
-	const struct demeter_pmu_event *event;
+	const struct demeter_pmu_kind *kind;
 	struct demeter_pmu_cpu __percpu *cpus;
-	struct perf_event_attr attr;
+	struct perf_event_attr attrs[NR_DEMETER_EVENTS];
 	struct perf_event *keeper;
 	enum cpuhp_state hotplug_state;
 	struct hlist_node hotplug_node;
 	int error;
 	bool started;
+	bool told_stores;
 	u64 samples;
 	u64 cpu_ns;
 };
@@ -102,6 +117,23 @@ struct demeter_pmu {
 static void demeter_pmu_ignore(struct perf_event *event, struct perf_sample_data *data,
 			       struct pt_regs *regs)
 {
+}
+
+/*
+ * Whether it matters in which tier the memory of a sample is. Fast loads have been left out if
+ * the event does not ask for the source.
+ */
+static bool demeter_pmu_is_miss(struct demeter_pmu_cpu *c, const struct perf_sample_data *data)
+{
+	const union perf_mem_data_src source = data->data_src;
+
+	if (!(data->sample_flags & PERF_SAMPLE_DATA_SRC))
+		return true;
+	if (source.mem_op == PERF_MEM_OP_NA) {
+		c->blind = true;
+		return false;
+	}
+	return !(source.mem_lvl & PERF_MEM_LVL_HIT && source.mem_lvl & CACHES);
 }
 
 static void demeter_pmu_sample(struct perf_event *event, struct perf_sample_data *data,
@@ -115,42 +147,73 @@ static void demeter_pmu_sample(struct perf_event *event, struct perf_sample_data
 		c->timed_ns += now - c->last;
 	}
 	c->last = now;
+	c->records++;
+	if (!demeter_pmu_is_miss(c, data))
+		return;
 	c->samples++;
 	/* a task that is exiting or of the kernel has no memory to manage */
 	if (data->addr && data->addr < TASK_SIZE_MAX && current->mm)
 		demeter_ring_write(&c->ring, current->mm, data->addr);
 }
 
+static void demeter_pmu_no_stores(struct demeter_pmu *pmu, long error)
+{
+	if (!pmu->told_stores)
+		pr_warn("stores are not sampled (%ld)\n", error);
+	pmu->told_stores = true;
+}
+
+static struct perf_event *demeter_pmu_add(struct demeter_pmu *pmu, unsigned int cpu, int n)
+{
+	struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
+	struct perf_event *event;
+
+	event = perf_event_create_kernel_counter(&pmu->attrs[n], cpu, NULL, demeter_pmu_sample, c);
+	c->events[n] = IS_ERR(event) ? NULL : event;
+	return event;
+}
+
+static void demeter_pmu_remove(struct demeter_pmu_cpu *c, int n)
+{
+	if (c->events[n])
+		perf_event_release_kernel(c->events[n]);
+	c->events[n] = NULL;
+}
+
 /*
  * Begins to sample a CPU. Never fails, since that would keep a CPU from coming online: one
- * that cannot be sampled is not. In the beginning, the first failure is one for all.
+ * that cannot be sampled is not. In the beginning, the first failure is one for all. Loads are
+ * sampled also where stores cannot be.
  */
 static int demeter_pmu_online(unsigned int cpu, struct hlist_node *node)
 {
 	struct demeter_pmu *pmu = hlist_entry(node, struct demeter_pmu, hotplug_node);
-	struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
 	struct perf_event *event;
 
 	if (pmu->error)
 		return 0;
-	event = perf_event_create_kernel_counter(&pmu->attr, cpu, NULL, demeter_pmu_sample, c);
-	if (!IS_ERR(event))
-		c->event = event;
-	else if (pmu->started)
-		pr_warn("CPU %u is not sampled (%ld)\n", cpu, PTR_ERR(event));
-	else
-		pmu->error = PTR_ERR(event);
+	event = demeter_pmu_add(pmu, cpu, DEMETER_LOADS);
+	if (IS_ERR(event)) {
+		if (pmu->started)
+			pr_warn("CPU %u is not sampled (%ld)\n", cpu, PTR_ERR(event));
+		else
+			pmu->error = PTR_ERR(event);
+		return 0;
+	}
+	if (!pmu->attrs[DEMETER_STORES].sample_period)
+		return 0;
+	event = demeter_pmu_add(pmu, cpu, DEMETER_STORES);
+	if (IS_ERR(event))
+		demeter_pmu_no_stores(pmu, PTR_ERR(event));
 	return 0;
 }
 
 static int demeter_pmu_offline(unsigned int cpu, struct hlist_node *node)
 {
 	struct demeter_pmu *pmu = hlist_entry(node, struct demeter_pmu, hotplug_node);
-	struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
 
-	if (c->event)
-		perf_event_release_kernel(c->event);
-	c->event = NULL;
+	for (int n = 0; n < NR_DEMETER_EVENTS; n++)
+		demeter_pmu_remove(per_cpu_ptr(pmu->cpus, cpu), n);
 	return 0;
 }
 
@@ -201,13 +264,13 @@ static int demeter_pmu_alloc_cpus(struct demeter_pmu *pmu)
 	return 0;
 }
 
-static int demeter_pmu_init(struct demeter_source *source, const struct demeter_pmu_event *event)
+static int demeter_pmu_init(struct demeter_source *source, const struct demeter_pmu_kind *kind)
 {
 	struct demeter_pmu *pmu = kzalloc(sizeof(*pmu), GFP_KERNEL);
 
 	if (!pmu)
 		return -ENOMEM;
-	pmu->event = event;
+	pmu->kind = kind;
 	source->state = pmu;
 	return 0;
 }
@@ -242,41 +305,58 @@ remove_state:
 	return ret;
 }
 
+/* Says what is counted. Without a period, there is no event of stores. */
+static void demeter_pmu_set_attrs(struct demeter_pmu *pmu, const struct demeter_params *params,
+				  u32 type)
+{
+	const struct demeter_pmu_kind *kind = pmu->kind;
+	struct perf_event_attr *loads = &pmu->attrs[DEMETER_LOADS];
+	struct perf_event_attr *stores = &pmu->attrs[DEMETER_STORES];
+
+	*loads = (struct perf_event_attr){
+		.type = type,
+		.size = sizeof(*loads),
+		.config = kind->config[DEMETER_LOADS],
+		.sample_period = params->sample_period,
+		.sample_type = PERF_SAMPLE_ADDR | PERF_SAMPLE_DATA_SRC,
+		.precise_ip = 2,
+		.exclude_kernel = kind->filters,
+		.pinned = 1,
+	};
+	*stores = *loads;
+	stores->config = kind->config[DEMETER_STORES];
+	stores->sample_period = stores->config ? params->store_period : 0;
+	if (kind->filters) {
+		loads->config1 = params->latency_threshold;
+		/* hits in caches are left out by that */
+		loads->sample_type = PERF_SAMPLE_ADDR;
+	}
+}
+
 static int demeter_pmu_start(struct demeter_source *source)
 {
-	const struct demeter_params *params = &source->ctx->params;
 	struct demeter_pmu *pmu = source->state;
-	const struct demeter_pmu_event *event = pmu->event;
+	const struct demeter_pmu_kind *kind = pmu->kind;
 	struct perf_event_attr keeper_attr;
 	u32 type;
 	int ret;
 
-	if (boot_cpu_data.x86_vendor != event->vendor)
+	if (boot_cpu_data.x86_vendor != kind->vendor)
 		return -ENODEV;
-	ret = demeter_pmu_type(event->pmu, &type);
+	ret = demeter_pmu_type(kind->pmu, &type);
 	if (ret)
 		return ret;
-	*pmu = (struct demeter_pmu){ .event = event };
+	*pmu = (struct demeter_pmu){ .kind = kind };
 	ret = demeter_pmu_alloc_cpus(pmu);
 	if (ret)
 		return ret;
-	pmu->attr = (struct perf_event_attr){
-		.type = type,
-		.size = sizeof(pmu->attr),
-		.config = event->config,
-		.config1 = event->has_latency ? params->latency_threshold : 0,
-		.sample_period = params->sample_period,
-		.sample_type = PERF_SAMPLE_ADDR,
-		.precise_ip = event->precise,
-		.exclude_kernel = event->filters,
-		.pinned = 1,
-	};
+	demeter_pmu_set_attrs(pmu, &source->ctx->params, type);
 	/*
 	 * The first event of its kind makes perf change code, for which it takes the lock of
 	 * CPU hotplug. Those of the CPUs are made with that lock held, so this one comes
 	 * first. It never counts.
 	 */
-	keeper_attr = pmu->attr;
+	keeper_attr = pmu->attrs[DEMETER_LOADS];
 	keeper_attr.disabled = 1;
 	pmu->keeper = perf_event_create_kernel_counter(&keeper_attr, cpumask_first(cpu_online_mask),
 						       NULL, demeter_pmu_ignore, NULL);
@@ -328,6 +408,29 @@ static void demeter_pmu_drain(struct demeter_source *source, demeter_take_fn *ta
 	}
 }
 
+/* Stops to sample what tells nothing. */
+static void demeter_pmu_check_cpu(struct demeter_pmu *pmu, unsigned int cpu)
+{
+	struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
+
+	if (READ_ONCE(c->blind) && c->events[DEMETER_STORES]) {
+		demeter_pmu_remove(c, DEMETER_STORES);
+		demeter_pmu_no_stores(pmu, -EOPNOTSUPP);
+	}
+}
+
+static void demeter_pmu_check(struct demeter_pmu *pmu)
+{
+	int cpu;
+
+	/* who makes a node smaller holds this lock while waiting for that of the context */
+	if (!cpus_read_trylock())
+		return;
+	for_each_possible_cpu(cpu)
+		demeter_pmu_check_cpu(pmu, cpu);
+	cpus_read_unlock();
+}
+
 static void demeter_pmu_count(struct demeter_source *source)
 {
 	struct demeter_stats *stats = &source->ctx->stats;
@@ -335,13 +438,14 @@ static void demeter_pmu_count(struct demeter_source *source)
 	u64 all_samples = 0, all_ns = 0;
 	int cpu;
 
+	demeter_pmu_check(pmu);
 	for_each_possible_cpu(cpu) {
 		const struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
-		const u64 samples = READ_ONCE(c->samples), timed = READ_ONCE(c->timed);
+		const u64 records = READ_ONCE(c->records), timed = READ_ONCE(c->timed);
 
-		all_samples += samples;
+		all_samples += READ_ONCE(c->samples);
 		if (timed)
-			all_ns += div64_u64(READ_ONCE(c->timed_ns), timed) * samples;
+			all_ns += div64_u64(READ_ONCE(c->timed_ns), timed) * records;
 	}
 	stats->samples += all_samples - pmu->samples;
 	pmu->samples = all_samples;
@@ -352,18 +456,19 @@ static void demeter_pmu_count(struct demeter_source *source)
 	}
 }
 
-/* MEM_TRANS_RETIRED.LOAD_LATENCY; Intel SDM, volume 3, 20.9.4 */
-static const struct demeter_pmu_event demeter_pmu_load_latency = {
-	.config = 0x1cd,
-	.has_latency = true,
+/*
+ * MEM_TRANS_RETIRED.LOAD_LATENCY and MEM_INST_RETIRED.ALL_STORES, whose records say whether
+ * the store hit the first-level cache; Intel SDM, volume 3, 20.9.4
+ */
+static const struct demeter_pmu_kind demeter_pmu_kind_pebs = {
+	.config = { 0x1cd, 0x82d0 },
 	.filters = true,
-	.precise = 2,
 	.vendor = X86_VENDOR_INTEL,
 };
 
 static int demeter_pmu_init_pebs(struct demeter_source *source)
 {
-	return demeter_pmu_init(source, &demeter_pmu_load_latency);
+	return demeter_pmu_init(source, &demeter_pmu_kind_pebs);
 }
 
 const struct demeter_source_ops demeter_source_pebs = {
@@ -377,17 +482,16 @@ const struct demeter_source_ops demeter_source_pebs = {
 	.count = demeter_pmu_count,
 };
 
-/* Op sampling, counting ops (bit 19); AMD PPR. Not run on hardware. */
-static const struct demeter_pmu_event demeter_pmu_ibs_op = {
+/* Op sampling, counting ops (bit 19), of loads and stores; AMD PPR. Not run on hardware. */
+static const struct demeter_pmu_kind demeter_pmu_kind_ibs = {
 	.pmu = "ibs_op",
-	.config = 1 << 19,
-	.precise = 2,
+	.config = { 1 << 19 },
 	.vendor = X86_VENDOR_AMD,
 };
 
 static int demeter_pmu_init_ibs(struct demeter_source *source)
 {
-	return demeter_pmu_init(source, &demeter_pmu_ibs_op);
+	return demeter_pmu_init(source, &demeter_pmu_kind_ibs);
 }
 
 const struct demeter_source_ops demeter_source_ibs = {

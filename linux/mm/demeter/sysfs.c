@@ -25,6 +25,7 @@ struct demeter_param {
 	size_t offset; /* in struct demeter_params */
 	unsigned int min, max;
 	bool only_stopped;
+	bool or_zero; /* 0 switches something off */
 };
 
 static unsigned int *demeter_param_value(struct demeter_ctx *ctx, const struct demeter_param *p)
@@ -49,7 +50,7 @@ static ssize_t demeter_param_store(struct kobject *kobj, struct kobj_attribute *
 
 	if (ret)
 		return ret;
-	if (value < p->min || value > p->max)
+	if ((value < p->min && !(p->or_zero && !value)) || value > p->max)
 		return -ERANGE;
 	mutex_lock(&ctx->lock);
 	if (p->only_stopped && demeter_is_running(ctx))
@@ -60,17 +61,20 @@ static ssize_t demeter_param_store(struct kobject *kobj, struct kobj_attribute *
 	return ret ?: count;
 }
 
-#define PARAM(_name, _min, _max, _only_stopped)                                       \
+#define PARAM_IF(_name, _min, _max, _only_stopped, _or_zero)                          \
 	static struct demeter_param demeter_param_##_name = {                         \
 		.attr = __ATTR(_name, 0644, demeter_param_show, demeter_param_store), \
 		.offset = offsetof(struct demeter_params, _name),                     \
 		.min = _min,                                                          \
 		.max = _max,                                                          \
 		.only_stopped = _only_stopped,                                        \
+		.or_zero = _or_zero,                                                  \
 	}
+#define PARAM(_name, _min, _max, _only_stopped) PARAM_IF(_name, _min, _max, _only_stopped, false)
 
 PARAM(epoch_ms, 10, 60000, false);
 PARAM(sample_period, 16, 1 << 30, true);
+PARAM_IF(store_period, 16, 1 << 30, true, true);
 PARAM(latency_threshold, 3, 65535, true);
 PARAM(split_threshold, 1, 1 << 20, false);
 PARAM(merge_epochs, 1, 1 << 20, false);
@@ -243,6 +247,7 @@ static struct attribute *demeter_root_attrs[] = {
 	&demeter_scopes_attr.attr,
 	&demeter_param_epoch_ms.attr.attr,
 	&demeter_param_sample_period.attr.attr,
+	&demeter_param_store_period.attr.attr,
 	&demeter_param_latency_threshold.attr.attr,
 	&demeter_param_split_threshold.attr.attr,
 	&demeter_param_merge_epochs.attr.attr,

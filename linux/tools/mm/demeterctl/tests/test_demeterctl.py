@@ -35,6 +35,7 @@ MMAP = 0x7F0000000000
 PARAMETERS = {
     "epoch_ms": 500,
     "sample_period": 509,
+    "store_period": 0,
     "latency_threshold": 64,
     "split_threshold": 30,
     "merge_epochs": 15,
@@ -486,6 +487,7 @@ def test_tune_lists_all(tree: Path) -> None:
     assert {name: int(value.rstrip("*")) for name, value, _ in rows} == PARAMETERS
     assert {name for name, value, _ in rows if value.endswith("*")} == {
         "sample_period",
+        "store_period",
         "latency_threshold",
         "max_ranges",
     }
