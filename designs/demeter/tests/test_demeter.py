@@ -283,6 +283,46 @@ def test_demeterctl(boot):
     assert '"verified": true' in out
 
 
+LOADS = "perf stat -x@ -a -o $JOB_OUT/{} -e cpu/event=0xcd,umask=1,ldlat={}/{}"
+
+
+@pytest.mark.needs("CONFIG_IMAGE_PERF")
+def test_shares_the_pmu(boot):
+    """A processor has one threshold of latency: who wants another one takes turns.
+
+    Pinned counters come first: Demeter says so, goes on when they are gone, and does not
+    begin beside them.
+    """
+    run = boot(
+        "gups --mem 100M --updates 1000000000 & gups=$!; sleep 1; cd /sys/kernel/mm/demeter\n"
+        f"{LOADS.format('other', 30, '')} sleep 1; {LOADS.format('same', 64, '')} sleep 1\n"
+        "samples() { cat stats/samples; }; echo 10 >epoch_ms; samples\n"
+        f"{LOADS.format('pinned', 30, 'D')} sh -c 'sleep 0.1; cat stats/samples; sleep 1;"
+        " cat stats/samples'; sleep 1; samples\n"
+        f"{LOADS.format('pinned', 30, 'D')} sleep 100 & perf=$!; sleep 0.5\n"
+        "again() { echo 0 >enabled; echo $1 >source; echo 1 >enabled; cat source; }\n"
+        "again pebs 2>&1; again auto; kill $perf $gups; wait; again auto\n"
+        "dmesg | grep demeter:\n",
+        design="demeter", setup=DESIGNS["demeter"].setup, perf=True, timeout_s=180,
+    )  # fmt: skip
+    out = text(run)
+    counted = {}
+    for name in ("other", "same"):
+        rows = (run.guest / name).read_text().splitlines()
+        row = next(r.split("@") for r in rows if "0xcd" in r)
+        counted[name] = row[0].isdigit() and int(row[0]) > 0 and float(row[4])
+    assert 5 < counted["other"] < 95 and counted["same"] > 99, counted
+    before, during, later, after = map(int, re.findall(r"^\d+$", out, re.M))
+    assert before <= during == later < after, out
+    assert "write error: Device or resource busy" in out, out
+    assert re.findall(r"^auto .*accessed\]?$", out, re.M) == [
+        "auto [pebs] ibs accessed", "auto pebs ibs [accessed]", "auto [pebs] ibs accessed",
+    ], out  # fmt: skip
+    assert out.count("loads of CPU 0 are not sampled: others use its counters") == 1, out
+    assert out.count("others use the counters of all CPUs") == 2, out
+    no_complaint(run)
+
+
 def test_memory_that_is_only_written_is_found(boot):
     """The hot set lies last, so it begins in the slow tier, and no load misses in it."""
     found = {}

@@ -8,11 +8,14 @@
  * record to the handlers below, with interrupts off and often the run queue locked, or in an
  * NMI: they take a note and return. They do not interrupt each other: perf hands over records
  * while the PMU of the CPU is disabled.
+ *
+ * The counters are not pinned: other users of perf get their share of them.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/kernel_read_file.h>
 #include <linux/kstrtox.h>
@@ -35,6 +38,13 @@
  * the driver and the handler below need for a record. Longer times are those between batches.
  */
 #define BATCH_GAP_NS 5000
+
+/* Rounds of START_WAIT_MS to wait for a counter that others have, too; perf takes turns. */
+#define START_ROUNDS  10
+#define START_WAIT_MS 10
+
+/* Epochs without a counter after which the log says so. */
+#define IDLE_EPOCHS 20
 
 /* Where an access that hits depends on no tier. */
 #define CACHES                                                                    \
@@ -67,6 +77,7 @@ struct demeter_pmu_kind {
  * struct demeter_pmu_cpu - Sampling on a CPU
  * @ring:	Samples that were not read yet.
  * @events:	The counters; NULL on a CPU that is offline, and where there is none.
+ * @idle:	For how many epochs each had to wait for its turn.
  * @samples:	How many samples there were.
  * @records:	How many there were with those that were left out.
  * @timed:	How many of them show how long a record takes.
@@ -77,6 +88,7 @@ struct demeter_pmu_kind {
 struct demeter_pmu_cpu {
 	struct demeter_ring ring;
 	struct perf_event *events[NR_DEMETER_EVENTS];
+	unsigned int idle[NR_DEMETER_EVENTS];
 	u64 samples;
 	u64 records;
 	u64 timed;
@@ -96,6 +108,7 @@ struct demeter_pmu_cpu {
  * @error:	Error of the first CPU that could not be sampled in the beginning.
  * @started:	Whether the beginning is over. Both belong to the lock of CPU hotplug.
  * @told_stores: Whether the log says already that stores are not sampled.
+ * @told_idle:	Whether it says that others use the counters.
  * @samples:	Samples that have been added to the statistics.
  * @cpu_ns:	CPU time that has been added to the statistics.
  */
@@ -109,6 +122,7 @@ struct demeter_pmu {
 	int error;
 	bool started;
 	bool told_stores;
+	bool told_idle;
 	u64 samples;
 	u64 cpu_ns;
 };
@@ -170,6 +184,7 @@ static struct perf_event *demeter_pmu_add(struct demeter_pmu *pmu, unsigned int 
 
 	event = perf_event_create_kernel_counter(&pmu->attrs[n], cpu, NULL, demeter_pmu_sample, c);
 	c->events[n] = IS_ERR(event) ? NULL : event;
+	c->idle[n] = 0;
 	return event;
 }
 
@@ -280,6 +295,40 @@ static void demeter_pmu_exit(struct demeter_source *source)
 	kfree(source->state);
 }
 
+static bool demeter_pmu_is_active(const struct perf_event *event)
+{
+	return READ_ONCE(event->state) == PERF_EVENT_STATE_ACTIVE;
+}
+
+/* Whether loads are sampled on some CPU at present. */
+static bool demeter_pmu_is_counting(struct demeter_pmu *pmu)
+{
+	bool counting = false;
+	int cpu;
+
+	cpus_read_lock();
+	for_each_possible_cpu(cpu) {
+		const struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
+		const struct perf_event *event = c->events[DEMETER_LOADS];
+
+		counting |= event && demeter_pmu_is_active(event);
+	}
+	cpus_read_unlock();
+	return counting;
+}
+
+/* Waits until loads are sampled, which never happens while others have pinned the counters. */
+static int demeter_pmu_await_turn(struct demeter_pmu *pmu)
+{
+	for (int i = 0; i < START_ROUNDS; i++) {
+		if (demeter_pmu_is_counting(pmu))
+			return 0;
+		msleep(START_WAIT_MS);
+	}
+	pr_warn("others use the counters of all CPUs\n");
+	return -EBUSY;
+}
+
 /* Samples all CPUs that are online, and those that come online later. */
 static int demeter_pmu_start_cpus(struct demeter_pmu *pmu)
 {
@@ -297,6 +346,8 @@ static int demeter_pmu_start_cpus(struct demeter_pmu *pmu)
 	pmu->started = true;
 	ret = pmu->error;
 	cpus_read_unlock();
+	if (!ret)
+		ret = demeter_pmu_await_turn(pmu);
 	if (!ret)
 		return 0;
 	cpuhp_state_remove_instance(pmu->hotplug_state, &pmu->hotplug_node);
@@ -321,7 +372,6 @@ static void demeter_pmu_set_attrs(struct demeter_pmu *pmu, const struct demeter_
 		.sample_type = PERF_SAMPLE_ADDR | PERF_SAMPLE_DATA_SRC,
 		.precise_ip = 2,
 		.exclude_kernel = kind->filters,
-		.pinned = 1,
 	};
 	*stores = *loads;
 	stores->config = kind->config[DEMETER_STORES];
@@ -408,7 +458,7 @@ static void demeter_pmu_drain(struct demeter_source *source, demeter_take_fn *ta
 	}
 }
 
-/* Stops to sample what tells nothing. */
+/* Stops to sample what tells nothing, and says what has not been sampled for long. */
 static void demeter_pmu_check_cpu(struct demeter_pmu *pmu, unsigned int cpu)
 {
 	struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
@@ -416,6 +466,16 @@ static void demeter_pmu_check_cpu(struct demeter_pmu *pmu, unsigned int cpu)
 	if (READ_ONCE(c->blind) && c->events[DEMETER_STORES]) {
 		demeter_pmu_remove(c, DEMETER_STORES);
 		demeter_pmu_no_stores(pmu, -EOPNOTSUPP);
+	}
+	for (int n = 0; n < NR_DEMETER_EVENTS; n++) {
+		const bool waits = c->events[n] && !demeter_pmu_is_active(c->events[n]);
+
+		c->idle[n] = waits ? c->idle[n] + 1 : 0;
+		if (c->idle[n] < IDLE_EPOCHS || pmu->told_idle)
+			continue;
+		pr_warn("%s of CPU %u are not sampled: others use its counters\n",
+			n == DEMETER_STORES ? "stores" : "loads", cpu);
+		pmu->told_idle = true;
 	}
 }
 
