@@ -39,6 +39,13 @@
  */
 #define BATCH_GAP_NS 5000
 
+/*
+ * Ops per sample of IBS. Each one interrupts, whatever it hits, so that it is the rate of ops
+ * that bounds the cost: at 8 ops a cycle and 4 GHz there are no more than 61000 samples a
+ * second, less than perf's limit. perf takes multiples of 16 only.
+ */
+#define IBS_PERIOD 524288
+
 /* Rounds of START_WAIT_MS to wait for a counter that others have, too; perf takes turns. */
 #define START_ROUNDS  10
 #define START_WAIT_MS 10
@@ -63,12 +70,14 @@ enum {
  * @pmu:	Its name under /sys/bus/event_source/devices; NULL for that of the processor's
  *		cores.
  * @config:	Of each event, as in struct perf_event_attr.
+ * @period:	Events per sample, where users cannot choose; else 0.
  * @filters:	Whether the PMU can be told to leave out the kernel, and loads that are fast.
  * @vendor:	Vendor of the processors that have it: X86_VENDOR_*.
  */
 struct demeter_pmu_kind {
 	const char *pmu;
 	u64 config[NR_DEMETER_EVENTS];
+	u64 period;
 	bool filters;
 	u8 vendor;
 };
@@ -368,7 +377,7 @@ static void demeter_pmu_set_attrs(struct demeter_pmu *pmu, const struct demeter_
 		.type = type,
 		.size = sizeof(*loads),
 		.config = kind->config[DEMETER_LOADS],
-		.sample_period = params->sample_period,
+		.sample_period = kind->period ?: params->sample_period,
 		.sample_type = PERF_SAMPLE_ADDR | PERF_SAMPLE_DATA_SRC,
 		.precise_ip = 2,
 		.exclude_kernel = kind->filters,
@@ -546,6 +555,7 @@ const struct demeter_source_ops demeter_source_pebs = {
 static const struct demeter_pmu_kind demeter_pmu_kind_ibs = {
 	.pmu = "ibs_op",
 	.config = { 1 << 19 },
+	.period = IBS_PERIOD,
 	.vendor = X86_VENDOR_AMD,
 };
 
