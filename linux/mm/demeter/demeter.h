@@ -215,7 +215,7 @@ struct demeter_targets {
 	unsigned int nr;
 	int last_pid;
 	int pid_turn;
-	DECLARE_HASHTABLE(by_mm, 8);
+	DECLARE_HASHTABLE(by_mm, 11);
 };
 
 /**

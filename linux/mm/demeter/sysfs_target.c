@@ -122,17 +122,28 @@ static const struct kobj_type demeter_target_type = {
 	.default_groups = demeter_target_groups,
 };
 
+/*
+ * Whether there is a folder of that pid: of a process that has called exec, while others still
+ * use its old mm.
+ */
+static bool demeter_target_is_shown(struct demeter_sysfs *sysfs, pid_t pid)
+{
+	struct kernfs_node *folder;
+	char name[16];
+
+	snprintf(name, sizeof(name), "%d", pid);
+	folder = kernfs_find_and_get(sysfs->targets->sd, name);
+	kernfs_put(folder);
+	return folder;
+}
+
 /* Without memory, a target is managed, but not shown. */
 static void demeter_target_added(struct demeter_target *t)
 {
 	struct demeter_sysfs *sysfs = &t->ctx->sysfs;
-	struct demeter_target *other;
-	bool taken = false;
+	const bool taken = demeter_target_is_shown(sysfs, t->pid);
 	int ret;
 
-	/* a process that has called exec, while others still use its old mm */
-	list_for_each_entry(other, &t->ctx->targets.list, list)
-		taken |= other != t && other->pid == t->pid;
 	atomic_inc(&sysfs->nr_targets);
 	kobject_init(&t->kobj, &demeter_target_type);
 	if (taken)
