@@ -28,10 +28,11 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
+/* Those of stats/ that have a meaning here, in this order; others are shown by their names. */
 static const struct {
 	const char *name;
 	const char *meaning;
-} counters[] = {
+} known[] = {
 	{ "epochs", "epochs" },
 	{ "samples", "samples taken" },
 	{ "lost", "samples lost" },
@@ -39,9 +40,22 @@ static const struct {
 	{ "promoted", "pages promoted" },
 	{ "demoted", "pages demoted" },
 	{ "exchanged", "pairs of pages exchanged" },
+	{ "split", "huge pages split" },
 	{ "busy", "pages that were busy" },
 	{ "refused", "pages that cannot move" },
 	{ "gone", "pages that were gone" },
+	{ "no_room", "pages without room for them" },
+};
+
+struct counter {
+	char name[64];
+	const char *meaning;
+	uint64_t value;
+};
+
+struct counters {
+	struct counter *list;
+	size_t nr;
 };
 
 struct status {
@@ -49,7 +63,7 @@ struct status {
 	struct source source;
 	char fast_nodes[256], slow_nodes[256];
 	char scopes[4096 + 1]; /* a line each */
-	uint64_t counters[ARRAY_SIZE(counters)];
+	struct counters counters; /* all but those of stages */
 	uint64_t stage_ns[NR_STAGES];
 	struct targets targets;
 };
@@ -62,6 +76,56 @@ static void read_text(const char *file, char *text, size_t size)
 		sysfs_fail(file, error);
 }
 
+static void add_counter(struct counters *counters, const char *name, const char *meaning)
+{
+	struct counter *c;
+
+	counters->list = resize(counters->list, counters->nr + 1, sizeof(*c));
+	c = &counters->list[counters->nr++];
+	snprintf(c->name, sizeof(c->name), "%s", name);
+	c->meaning = meaning;
+	c->value = demeter_stat(name);
+}
+
+static bool is_known(const char *name)
+{
+	char stage_name[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (!strcmp(name, known[i].name))
+			return true;
+	for (int i = 0; i < NR_STAGES; i++) {
+		snprintf(stage_name, sizeof(stage_name), "%s_ns", stage_names[i]);
+		if (!strcmp(name, stage_name))
+			return true;
+	}
+	return false;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct counter *left = a, *right = b;
+
+	return strcmp(left->name, right->name);
+}
+
+/* Reads what the kernel has, so that none of it is missing here. */
+static void read_counters(struct counters *counters)
+{
+	DIR *folder = sysfs_open_folder("stats");
+	struct dirent *entry;
+
+	*counters = (struct counters){ 0 };
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		add_counter(counters, known[i].name, known[i].meaning);
+	while ((entry = readdir(folder)))
+		if (entry->d_name[0] != '.' && !is_known(entry->d_name))
+			add_counter(counters, entry->d_name, NULL);
+	closedir(folder);
+	qsort(counters->list + ARRAY_SIZE(known), counters->nr - ARRAY_SIZE(known),
+	      sizeof(*counters->list), by_name);
+}
+
 static void read_status(struct status *s)
 {
 	s->running = demeter_is_running();
@@ -69,8 +133,7 @@ static void read_status(struct status *s)
 	read_text("fast_nodes", s->fast_nodes, sizeof(s->fast_nodes));
 	read_text("slow_nodes", s->slow_nodes, sizeof(s->slow_nodes));
 	read_text("scopes", s->scopes, sizeof(s->scopes));
-	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
-		s->counters[i] = demeter_stat(counters[i].name);
+	read_counters(&s->counters);
 	for (int i = 0; i < NR_STAGES; i++)
 		s->stage_ns[i] = demeter_stage_ns(i);
 	s->targets = targets_read();
@@ -99,21 +162,26 @@ static void show(struct status *s)
 		printf("%-12s none\n", label);
 
 	printf("\nsince the module was loaded:\n");
-	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
-		printf("  %-26s %14llu\n", counters[i].meaning, (unsigned long long)s->counters[i]);
+	for (size_t i = 0; i < s->counters.nr; i++) {
+		const struct counter *c = &s->counters.list[i];
+
+		printf("  %-26s %14llu\n", c->meaning ? c->meaning : c->name,
+		       (unsigned long long)c->value);
+	}
 	for (int i = 0; i < NR_STAGES; i++)
 		printf("  CPU time to %-14s %14llu ns  %s\n", stage_names[i],
 		       (unsigned long long)s->stage_ns[i], text_of_ns(s->stage_ns[i]).s);
 
-	printf("\n%8s %12s %10s %10s %10s %10s %7s  %s\n", "PID", "SAMPLES", "FAST MIB", "SLOW MIB",
-	       "PROMOTED", "DEMOTED", "RANGES", "COMMAND");
+	printf("\n%8s %12s %10s %10s %10s %10s %7s %7s %7s  %s\n", "PID", "SAMPLES", "FAST MIB",
+	       "SLOW MIB", "PROMOTED", "DEMOTED", "RANGES", "SPLITS", "MERGES", "COMMAND");
 	for (size_t i = 0; i < s->targets.nr; i++) {
 		const struct target *t = &s->targets.list[i];
 
-		printf("%8d %12llu %10.1f %10.1f %10llu %10llu %7zu  ", t->pid,
+		printf("%8d %12llu %10.1f %10.1f %10llu %10llu %7zu %7llu %7llu  ", t->pid,
 		       (unsigned long long)t->samples, mib_of_pages(t->fast_pages),
 		       mib_of_pages(t->slow_pages), (unsigned long long)t->promoted,
-		       (unsigned long long)t->demoted, t->nr_ranges);
+		       (unsigned long long)t->demoted, t->nr_ranges, (unsigned long long)t->splits,
+		       (unsigned long long)t->merges);
 		print_plain(t->comm);
 		putchar('\n');
 	}
@@ -141,8 +209,10 @@ static void show_json(struct status *s)
 		separator = ", ";
 	}
 	printf("], \"stats\": {");
-	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
-		printf("\"%s\": %llu, ", counters[i].name, (unsigned long long)s->counters[i]);
+	for (size_t i = 0; i < s->counters.nr; i++) {
+		print_json(s->counters.list[i].name);
+		printf(": %llu, ", (unsigned long long)s->counters.list[i].value);
+	}
 	for (int i = 0; i < NR_STAGES; i++)
 		printf("%s\"%s_ns\": %llu", i ? ", " : "", stage_names[i],
 		       (unsigned long long)s->stage_ns[i]);
@@ -153,10 +223,12 @@ static void show_json(struct status *s)
 		printf("%s{\"pid\": %d, ", i ? ", " : "", t->pid);
 		json_text("comm", t->comm);
 		printf("\"samples\": %llu, \"fast_mib\": %.3f, \"slow_mib\": %.3f, "
-		       "\"promoted\": %llu, \"demoted\": %llu, \"ranges\": %zu}",
+		       "\"promoted\": %llu, \"demoted\": %llu, \"ranges\": %zu, "
+		       "\"splits\": %llu, \"merges\": %llu}",
 		       (unsigned long long)t->samples, mib_of_pages(t->fast_pages),
 		       mib_of_pages(t->slow_pages), (unsigned long long)t->promoted,
-		       (unsigned long long)t->demoted, t->nr_ranges);
+		       (unsigned long long)t->demoted, t->nr_ranges, (unsigned long long)t->splits,
+		       (unsigned long long)t->merges);
 	}
 	printf("]}\n");
 }
@@ -182,6 +254,7 @@ int status_command(int argc, char **argv)
 		show_json(&status);
 	else
 		show(&status);
+	free(status.counters.list);
 	free(status.targets.list);
 	return 0;
 }

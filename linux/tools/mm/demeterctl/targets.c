@@ -21,7 +21,8 @@ static int read_target(struct target *t, char *file, size_t size)
 	} numbers[] = {
 		{ "samples", &t->samples },	  { "fast_pages", &t->fast_pages },
 		{ "slow_pages", &t->slow_pages }, { "promoted", &t->promoted },
-		{ "demoted", &t->demoted },
+		{ "demoted", &t->demoted },	  { "splits", &t->splits },
+		{ "merges", &t->merges },
 	};
 	struct ranges ranges;
 	int error;

@@ -12,6 +12,7 @@ struct target {
 	uint64_t samples;
 	uint64_t fast_pages, slow_pages;
 	uint64_t promoted, demoted;
+	uint64_t splits, merges;
 	size_t nr_ranges;
 };
 

@@ -57,9 +57,11 @@ STATS = {
     "promoted": 5,
     "demoted": 6,
     "exchanged": 7,
+    "split": 13,
     "busy": 8,
     "refused": 9,
     "gone": 10,
+    "no_room": 14,
     "sample_ns": 1500000000,
     "classify_ns": 2500000,
     "rank_ns": 3500,
@@ -83,6 +85,7 @@ def add_target(tree: Path, pid: int, comm: bytes = b"gups", ranges: str = RANGES
     folder.mkdir()
     (folder / "comm").write_bytes(comm + b"\n")
     numbers = {"samples": 1234, "fast_pages": 256, "slow_pages": 384, "promoted": 11, "demoted": 12}
+    numbers |= {"splits": 5, "merges": 4}
     for name, value in numbers.items():
         (folder / name).write_text(f"{value}\n")
     (folder / "ranges").write_text(ranges)
@@ -346,7 +349,7 @@ def test_status_json(tree: Path) -> None:
     add_target(tree, 120)
     add_target(tree, 12, comm=b"db", ranges="")
     target = {"pid": 12, "comm": "db", "samples": 1234, "fast_mib": 1.0, "slow_mib": 1.5}
-    target |= {"promoted": 11, "demoted": 12, "ranges": 0}
+    target |= {"promoted": 11, "demoted": 12, "ranges": 0, "splits": 5, "merges": 4}
     assert json.loads(ok(tree, "status", "--json")) == {
         "running": True,
         "source": "pebs",
@@ -370,6 +373,15 @@ def test_status_of_nothing(tree: Path) -> None:
     assert re.search(r"^scopes: +none$", text, re.MULTILINE)
 
 
+def test_status_shows_counters_that_it_does_not_know(tree: Path) -> None:
+    more = {"zebras": 1, "aardvarks": 18446744073709551615}
+    for name, value in more.items():
+        (tree / "stats" / name).write_text(f"{value}\n")
+    assert json.loads(ok(tree, "status", "--json"))["stats"] == {**STATS, **more}
+    text = ok(tree, "status")
+    assert re.search(r"^  aardvarks +18446744073709551615\n  zebras +1\n  CPU time", text, re.M)
+
+
 def test_status_text(tree: Path) -> None:
     (tree / "enabled").write_text("1\n")
     (tree / "scopes").write_text("tree 12\nall 64\n")
@@ -386,7 +398,7 @@ def test_status_text(tree: Path) -> None:
         r"  CPU time to classify +2500000 ns  2\.5 ms",
         r"  CPU time to rank +3500 ns  3\.5 us",
         r"  CPU time to relocate +45 ns  45 ns",
-        r" +12 +1234 +1\.0 +1\.5 +11 +12 +3  gups",
+        r" +12 +1234 +1\.0 +1\.5 +11 +12 +3 +5 +4  gups",
     ):
         assert re.search(f"^{pattern}$", text, re.MULTILINE), pattern
 

@@ -11,6 +11,7 @@ TOOL = (LINUX / "tools/mm/demeterctl/tune.c").read_text()
 MANUAL = (LINUX / "Documentation/admin-guide/mm/demeter.rst").read_text()
 TARGET = (LINUX / "mm/demeter/sysfs_target.c").read_text()
 ABI = (LINUX / "Documentation/ABI/testing/sysfs-kernel-mm-demeter").read_text()
+STATUS = (LINUX / "tools/mm/demeterctl/status.c").read_text()
 
 
 def number(text: str) -> int:
@@ -29,6 +30,13 @@ def module() -> dict[str, tuple]:
 def test_tool() -> None:
     found = re.findall(r'\{ "(\w+)", "[^"]+", ([^,]+), ([^,]+), (true|false),', TOOL)
     assert {n: (number(a), number(b), o == "true") for n, a, b, o in found} == module()
+
+
+def test_status_knows_every_counter() -> None:
+    """It shows others, too, but by their names."""
+    counters = re.findall(r"^COUNTER(?:_OF)?\((\w+)", MODULE, re.M)
+    known = re.findall(r'^\t\{ "(\w+)", "[^"]+" \},', STATUS, re.M)
+    assert known == [name for name in counters if not name.endswith("_ns")] and len(known) > 10
 
 
 def test_manual() -> None:
