@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from demeter_testing import text
+from demeter_testing import no_complaint, text
 from demeter_testing.demeter import LOAD
 
 pytestmark = pytest.mark.needs("CONFIG_DESIGN_DEMETER")
@@ -34,3 +34,22 @@ def test_status_shows_every_counter(boot):
     counters = {name: int(value) for name, value in said(run).items()}
     assert json.loads((run.guest / "status.json").read_text())["stats"] == counters
     assert {"split", "no_room"} < set(counters) and counters["epochs"] > 0
+
+
+CGROUPS = "mkdir -p /tmp/cg; mount -t cgroup2 none /tmp/cg\n"
+
+
+def test_more_than_a_page_of_scopes_is_listed(boot):
+    name = "a" * 90
+    run = boot(
+        f"{SETUP}{CGROUPS}cd /sys/kernel/mm/demeter\n"
+        f"for i in $(seq 300); do mkdir /tmp/cg/{name}$i; echo cgroup /{name}$i >attach; done\n"
+        "cat scopes >/out/scopes; dd if=scopes bs=77 >/out/pieces 2>/dev/null\n"
+        "demeterctl status --json >/out/status.json; grep -c . /out/pieces",
+        design="demeter", setup="",
+    )  # fmt: skip
+    expected = [f"cgroup /{name}{i}" for i in range(1, 301)]
+    assert (run.guest / "scopes").read_text().splitlines() == expected, text(run)
+    assert (run.guest / "pieces").read_text().splitlines() == expected
+    assert json.loads((run.guest / "status.json").read_text())["scopes"] == expected
+    no_complaint(run)

@@ -8,7 +8,6 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/sysfs.h>
 #include <linux/threads.h>
 
 #include "scope.h"
@@ -249,18 +248,32 @@ bool demeter_scope_has_exited(const struct demeter_scope *s)
 }
 
 /**
- * demeter_scopes_show() - Print all scopes
- * @scopes:	The scopes.
- * @buf:	Buffer of a page; gets a line for each.
+ * demeter_scopes_read() - Print scopes, as a part of the list of all
+ * @scopes:	The scopes, of which each has a line in the list.
+ * @buf:	Gets the part.
+ * @offset:	Where in the list the part begins.
+ * @size:	Size of the part.
  *
- * Return: how many characters were printed.
+ * Return: how many characters were printed; fewer than @size at the end of the list.
  */
-ssize_t demeter_scopes_show(const struct demeter_scopes *scopes, char *buf)
+size_t demeter_scopes_read(const struct demeter_scopes *scopes, char *buf, loff_t offset,
+			   size_t size)
 {
-	struct demeter_scope *s;
-	int len = 0;
+	const struct demeter_scope *s;
+	loff_t start = 0; /* of the line */
+	size_t len = 0;
 
-	list_for_each_entry(s, &scopes->list, list)
-		len += sysfs_emit_at(buf, len, "%s\n", s->name.text);
+	list_for_each_entry(s, &scopes->list, list) {
+		char line[sizeof(s->name.text) + 1];
+		const size_t n = scnprintf(line, sizeof(line), "%s\n", s->name.text);
+		const size_t skip = clamp_t(loff_t, offset - start, 0, n);
+		const size_t part = min(n - skip, size - len);
+
+		memcpy(buf + len, line + skip, part);
+		len += part;
+		start += n;
+		if (len == size)
+			break;
+	}
 	return len;
 }

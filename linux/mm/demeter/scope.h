@@ -72,6 +72,7 @@ struct demeter_scope *demeter_scope_find(struct demeter_scopes *scopes,
 bool demeter_scope_contains(const struct demeter_scope *s, struct task_struct *task,
 			    struct mm_struct *mm);
 bool demeter_scope_has_exited(const struct demeter_scope *s);
-ssize_t demeter_scopes_show(const struct demeter_scopes *scopes, char *buf);
+size_t demeter_scopes_read(const struct demeter_scopes *scopes, char *buf, loff_t offset,
+			   size_t size);
 
 #endif /* _MM_DEMETER_SCOPE_H */

@@ -215,13 +215,16 @@ static ssize_t demeter_detach_store(struct kobject *kobj, struct kobj_attribute 
 	return ret ?: count;
 }
 
-static ssize_t demeter_scope_list_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+/* There may be more scopes than fit in a page. */
+static ssize_t demeter_scope_list_read(struct file *file, struct kobject *kobj,
+				       struct bin_attribute *attr, char *buf, loff_t offset,
+				       size_t count)
 {
 	struct demeter_ctx *ctx = demeter_kobj_ctx(kobj);
 	ssize_t len;
 
 	mutex_lock(&ctx->lock);
-	len = demeter_scopes_show(&ctx->scopes, buf);
+	len = demeter_scopes_read(&ctx->scopes, buf, offset, count);
 	mutex_unlock(&ctx->lock);
 	return len;
 }
@@ -235,7 +238,6 @@ ATTR(fast_nodes, 0644, demeter_fast_nodes_show, demeter_fast_nodes_store);
 ATTR(slow_nodes, 0644, demeter_slow_nodes_show, demeter_slow_nodes_store);
 ATTR(attach, 0200, NULL, demeter_attach_store);
 ATTR(detach, 0200, NULL, demeter_detach_store);
-ATTR(scopes, 0444, demeter_scope_list_show, NULL);
 
 static struct attribute *demeter_root_attrs[] = {
 	&demeter_enabled_attr.attr,
@@ -244,7 +246,6 @@ static struct attribute *demeter_root_attrs[] = {
 	&demeter_slow_nodes_attr.attr,
 	&demeter_attach_attr.attr,
 	&demeter_detach_attr.attr,
-	&demeter_scopes_attr.attr,
 	&demeter_param_epoch_ms.attr.attr,
 	&demeter_param_sample_period.attr.attr,
 	&demeter_param_store_period.attr.attr,
@@ -263,7 +264,17 @@ static struct attribute *demeter_root_attrs[] = {
 	NULL,
 };
 
-static const struct attribute_group demeter_root_group = { .attrs = demeter_root_attrs };
+static struct bin_attribute demeter_scopes_attr = {
+	.attr = { .name = "scopes", .mode = 0444 },
+	.read = demeter_scope_list_read,
+};
+
+static struct bin_attribute *demeter_root_bin_attrs[] = { &demeter_scopes_attr, NULL };
+
+static const struct attribute_group demeter_root_group = {
+	.attrs = demeter_root_attrs,
+	.bin_attrs = demeter_root_bin_attrs,
+};
 
 /* Counters since the module was loaded, in a folder of their own. */
 

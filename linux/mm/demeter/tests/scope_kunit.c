@@ -124,10 +124,8 @@ static void scope_test_is_found_again(struct kunit *test)
 {
 	struct demeter_scope_name name;
 	struct demeter_scopes scopes;
-	char *buf = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
 	struct demeter_scope *s;
 
-	KUNIT_ASSERT_NOT_NULL(test, buf);
 	demeter_scopes_init(&scopes);
 	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "all 7"), 0);
 	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "all 8"), 0);
@@ -147,6 +145,36 @@ static void scope_test_is_found_again(struct kunit *test)
 	demeter_scope_remove(s);
 	demeter_scope_remove(list_first_entry(&scopes.list, struct demeter_scope, list));
 	KUNIT_EXPECT_TRUE(test, list_empty(&scopes.list));
+}
+
+/* Reads the list in parts of each size, and gets it whole. */
+static void scope_test_is_read_in_parts(struct kunit *test)
+{
+	static const char all[] = "all 1\nall 1234567\nall 20\n";
+	struct demeter_scopes scopes;
+	struct demeter_scope *s, *next;
+	char buf[sizeof(all)];
+
+	demeter_scopes_init(&scopes);
+	KUNIT_EXPECT_EQ(test, demeter_scopes_read(&scopes, buf, 0, sizeof(buf)), 0);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "all 1"), 0);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "all 1234567"), 0);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "all 20"), 0);
+	for (size_t size = 1; size <= sizeof(all); size++) {
+		size_t len = 0, n;
+
+		memset(buf, 0, sizeof(buf));
+		do {
+			n = demeter_scopes_read(&scopes, buf + len, len,
+						min(size, sizeof(all) - len));
+			len += n;
+		} while (n && len < sizeof(all));
+		KUNIT_EXPECT_EQ(test, len, sizeof(all) - 1);
+		KUNIT_EXPECT_STREQ(test, buf, all);
+	}
+	KUNIT_EXPECT_EQ(test, demeter_scopes_read(&scopes, buf, 1ull << 40, sizeof(buf)), 0);
+	list_for_each_entry_safe(s, next, &scopes.list, list)
+		demeter_scope_remove(s);
 }
 
 static int scope_test_add(struct demeter_scopes *scopes, const char *kind, pid_t pid)
@@ -270,6 +298,7 @@ static struct kunit_case scope_test_cases[] = {
 	KUNIT_CASE(scope_test_pids_end),
 	KUNIT_CASE(scope_test_paths_are_whole),
 	KUNIT_CASE(scope_test_is_found_again),
+	KUNIT_CASE(scope_test_is_read_in_parts),
 	KUNIT_CASE(scope_test_resolves),
 	KUNIT_CASE(scope_test_trees_have_64_generations),
 	KUNIT_CASE(scope_test_contains_one_process),

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "demeterctl.h"
@@ -93,6 +94,29 @@ uint64_t demeter_stage_ns(enum stage stage)
 
 	snprintf(name, sizeof(name), "%s_ns", stage_names[stage]);
 	return demeter_stat(name);
+}
+
+char *demeter_scopes(void)
+{
+	char *before = NULL, *scopes;
+	ssize_t length;
+
+	/* longer lists are read in several pieces: until nothing changes in between */
+	for (int tries = 0;; tries++) {
+		length = sysfs_load("scopes", &scopes);
+		if (length < 0)
+			sysfs_fail("scopes", length);
+		if (!length) {
+			scopes = resize(scopes, 1, 1);
+			scopes[0] = '\0';
+		}
+		if (length < 4096 || tries == 10 || (before && !strcmp(before, scopes)))
+			break;
+		free(before);
+		before = scopes;
+	}
+	free(before);
+	return scopes;
 }
 
 bool demeter_attach(const char *scope)

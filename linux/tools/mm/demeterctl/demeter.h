@@ -33,6 +33,9 @@ bool demeter_choose_source(const char *name);
 uint64_t demeter_stat(const char *name);
 uint64_t demeter_stage_ns(enum stage stage);
 
+/* Reads the scopes that are attached, a line each, which the caller frees. */
+char *demeter_scopes(void);
+
 /* @scope: "pid N", "tree N", "cgroup PATH" or "all [MIB]". */
 bool demeter_attach(const char *scope);
 bool demeter_detach(const char *scope);

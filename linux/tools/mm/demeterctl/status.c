@@ -62,7 +62,7 @@ struct status {
 	bool running;
 	struct source source;
 	char fast_nodes[256], slow_nodes[256];
-	char scopes[4096 + 1]; /* a line each */
+	char *scopes; /* a line each */
 	struct counters counters; /* all but those of stages */
 	uint64_t stage_ns[NR_STAGES];
 	struct targets targets;
@@ -132,7 +132,7 @@ static void read_status(struct status *s)
 	s->source = demeter_source();
 	read_text("fast_nodes", s->fast_nodes, sizeof(s->fast_nodes));
 	read_text("slow_nodes", s->slow_nodes, sizeof(s->slow_nodes));
-	read_text("scopes", s->scopes, sizeof(s->scopes));
+	s->scopes = demeter_scopes();
 	read_counters(&s->counters);
 	for (int i = 0; i < NR_STAGES; i++)
 		s->stage_ns[i] = demeter_stage_ns(i);
@@ -254,6 +254,7 @@ int status_command(int argc, char **argv)
 		show_json(&status);
 	else
 		show(&status);
+	free(status.scopes);
 	free(status.counters.list);
 	free(status.targets.list);
 	return 0;

@@ -382,6 +382,13 @@ def test_status_shows_counters_that_it_does_not_know(tree: Path) -> None:
     assert re.search(r"^  aardvarks +18446744073709551615\n  zebras +1\n  CPU time", text, re.M)
 
 
+def test_status_lists_more_scopes_than_a_page(tree: Path) -> None:
+    scopes = [f"cgroup /{i:0100}" for i in range(1000)]
+    (tree / "scopes").write_text("".join(f"{scope}\n" for scope in scopes))
+    assert json.loads(ok(tree, "status", "--json"))["scopes"] == scopes
+    assert ok(tree, "status").count("cgroup /") == 1000
+
+
 def test_status_text(tree: Path) -> None:
     (tree / "enabled").write_text("1\n")
     (tree / "scopes").write_text("tree 12\nall 64\n")

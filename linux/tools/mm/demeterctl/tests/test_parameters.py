@@ -54,6 +54,7 @@ def test_abi_describes_every_file() -> None:
     root = re.findall(r"&demeter_(?:param_)?(\w+?)(?:_attr)?\.attr(?:\.attr)?,", MODULE)
     stats = [name.removeprefix("counter_") for name in root if name.startswith("counter_")]
     root = [name for name in root if not name.startswith("counter_")]
+    root += re.findall(r"&demeter_(\w+)_attr, NULL }", MODULE)
     target = re.findall(r"&demeter_(\w+)_attr(?:\.attr,| })", TARGET.replace(", NULL", ""))
     files = root + [f"stats/{n}" for n in stats] + [f"targets/<pid>/{n}" for n in target]
     assert len(root) > 15 and len(stats) > 10 and len(target) == 10
