@@ -39,6 +39,34 @@ def test_status_shows_every_counter(boot):
 CGROUPS = "mkdir -p /tmp/cg; mount -t cgroup2 none /tmp/cg\n"
 
 
+def test_a_cgroup_made_again_is_managed_again(boot):
+    """As a service that is restarted; and none of those that are gone is kept."""
+    service = (
+        "mkdir /tmp/cg/service; (echo 0 >/tmp/cg/service/cgroup.procs; exec sleep 60) & p=$!\n"
+    )
+    end = "kill $p; wait $p; until_ 'rmdir /tmp/cg/service 2>/dev/null'\n"
+    dying = "$(sed -n 's/nr_dying_descendants //p' /tmp/cg/cgroup.stat)"
+    run = boot(
+        f"{SETUP}{CGROUPS}cd /sys/kernel/mm/demeter; echo 50 >epoch_ms\n"
+        f"{service}echo cgroup /service >attach; echo 1 >enabled\n"
+        f"until_ '[ -d targets/$p ]'; say first $?\n{end}"
+        f"say scopes \"$(cat scopes)\"\n"
+        f"{service}until_ '[ -d targets/$p ]'; say again $?\n{end}echo 0 >enabled\n"
+        # also while nobody looks at them
+        "for i in $(seq 60); do mkdir /tmp/cg/$i; echo cgroup /$i >attach; done\n"
+        f"rmdir /tmp/cg/[0-9]*; until_ '[ {dying} = 0 ]'; say dying \"{dying}\"\n"
+        "say count \"$(grep -c cgroup scopes)\"\n"
+        "for i in $(seq 60); do echo cgroup /$i >detach; done; say left \"$(cat scopes)\"",
+        design="demeter", setup="",
+    )  # fmt: skip
+    out, found = text(run), said(run)
+    assert (found["first"], found["scopes"]) == ("0", "cgroup /service"), out
+    assert found["again"] == "0", out
+    assert found["dying"] == "0" and found["count"] == "61", out
+    assert found["left"] == "cgroup /service", out
+    no_complaint(run)
+
+
 def test_more_than_a_page_of_scopes_is_listed(boot):
     name = "a" * 90
     run = boot(

@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/threads.h>
+#include <linux/workqueue.h>
 
 #include "scope.h"
 
@@ -100,20 +101,57 @@ static int demeter_scope_resolve_process(struct demeter_scope *s)
 	return ret;
 }
 
+/**
+ * struct demeter_lookup - A cgroup that is looked up by a kernel worker
+ * @work:	The work.
+ * @path:	Its path below the root of the unified hierarchy.
+ * @cgroup:	Gets the cgroup, with a reference, or an error.
+ */
+struct demeter_lookup {
+	struct work_struct work;
+	const char *path;
+	struct cgroup *cgroup;
+};
+
+static void demeter_lookup_work(struct work_struct *work)
+{
+	struct demeter_lookup *lookup = container_of(work, struct demeter_lookup, work);
+
+	lookup->cgroup = cgroup_get_from_path(lookup->path);
+}
+
+/*
+ * Finds a cgroup by its path. That begins at the root of the cgroup namespace of who looks,
+ * but must mean the same to the user who attaches and later to our thread: so it is always a
+ * kernel thread that looks.
+ */
+static struct cgroup *demeter_cgroup_get(const char *path)
+{
+	struct demeter_lookup lookup = { .path = path };
+
+	if (current->flags & PF_KTHREAD)
+		return cgroup_get_from_path(path);
+	INIT_WORK_ONSTACK(&lookup.work, demeter_lookup_work);
+	queue_work(system_unbound_wq, &lookup.work);
+	flush_work(&lookup.work);
+	destroy_work_on_stack(&lookup.work);
+	return lookup.cgroup;
+}
+
 static int demeter_scope_resolve(struct demeter_scope *s)
 {
-	int ret;
+	struct cgroup *cgroup;
 
 	switch (s->name.kind) {
 	case DEMETER_SCOPE_PID:
 	case DEMETER_SCOPE_TREE:
 		return demeter_scope_resolve_process(s);
 	case DEMETER_SCOPE_CGROUP:
-		s->cgroup = cgroup_get_from_path(s->name.path);
-		ret = PTR_ERR_OR_ZERO(s->cgroup);
-		if (ret)
-			s->cgroup = NULL;
-		return ret;
+		cgroup = demeter_cgroup_get(s->name.path);
+		if (IS_ERR(cgroup))
+			return PTR_ERR(cgroup);
+		cgroup_put(cgroup);
+		return 0;
 	case DEMETER_SCOPE_ALL:
 		s->min_pages = s->name.number << (20 - PAGE_SHIFT);
 		return 0;
@@ -124,8 +162,6 @@ static int demeter_scope_resolve(struct demeter_scope *s)
 static void demeter_scope_free(struct demeter_scope *s)
 {
 	put_pid(s->pid);
-	if (s->cgroup)
-		cgroup_put(s->cgroup);
 	kfree(s);
 }
 
@@ -211,12 +247,45 @@ static bool demeter_scope_is_descendant(struct task_struct *task, const struct p
 }
 
 /**
+ * demeter_scopes_resolve() - Find out what scopes mean at present
+ * @scopes:	All scopes. Until demeter_scopes_release(), those of cgroups have a reference
+ *		on the cgroup that is now at their path, if there is one.
+ */
+void demeter_scopes_resolve(struct demeter_scopes *scopes)
+{
+	struct demeter_scope *s;
+
+	list_for_each_entry(s, &scopes->list, list) {
+		if (s->name.kind != DEMETER_SCOPE_CGROUP)
+			continue;
+		s->cgroup = demeter_cgroup_get(s->name.path);
+		if (IS_ERR(s->cgroup))
+			s->cgroup = NULL;
+	}
+}
+
+/**
+ * demeter_scopes_release() - Give back the references of demeter_scopes_resolve()
+ * @scopes:	All scopes.
+ */
+void demeter_scopes_release(struct demeter_scopes *scopes)
+{
+	struct demeter_scope *s;
+
+	list_for_each_entry(s, &scopes->list, list) {
+		if (s->cgroup)
+			cgroup_put(s->cgroup);
+		s->cgroup = NULL;
+	}
+}
+
+/**
  * demeter_scope_contains() - Whether a process is in a scope
  * @s:		The scope.
  * @task:	A thread of the process.
  * @mm:		The mm of the process.
  *
- * The caller is in an RCU read-side critical section.
+ * The caller is in an RCU read-side critical section, and scopes are resolved.
  *
  * Return: whether it is.
  */
@@ -229,7 +298,7 @@ bool demeter_scope_contains(const struct demeter_scope *s, struct task_struct *t
 	case DEMETER_SCOPE_TREE:
 		return demeter_scope_is_descendant(task, s->pid);
 	case DEMETER_SCOPE_CGROUP:
-		return task_under_cgroup_hierarchy(task, s->cgroup);
+		return s->cgroup && task_under_cgroup_hierarchy(task, s->cgroup);
 	case DEMETER_SCOPE_ALL:
 		return get_mm_rss(mm) >= s->min_pages;
 	}

@@ -41,7 +41,10 @@ struct demeter_scope_name {
  * @id:		Number of the scope, never 0 and never used again.
  * @name:	How users name it.
  * @pid:	The process of a scope that names one, with a reference.
- * @cgroup:	The cgroup of a scope that names one, with a reference.
+ * @cgroup:	The cgroup of a scope that names one, between demeter_scopes_resolve() and
+ *		demeter_scopes_release(). NULL otherwise, and while there is no such cgroup:
+ *		the path is what lasts, so that a cgroup that is removed is not pinned, and
+ *		one that is made again is found.
  * @min_pages:	Least resident memory of a process, of a scope that names a size.
  */
 struct demeter_scope {
@@ -69,6 +72,8 @@ int demeter_scope_add(struct demeter_scopes *scopes, const char *text);
 void demeter_scope_remove(struct demeter_scope *s);
 struct demeter_scope *demeter_scope_find(struct demeter_scopes *scopes,
 					 const struct demeter_scope_name *name);
+void demeter_scopes_resolve(struct demeter_scopes *scopes);
+void demeter_scopes_release(struct demeter_scopes *scopes);
 bool demeter_scope_contains(const struct demeter_scope *s, struct task_struct *task,
 			    struct mm_struct *mm);
 bool demeter_scope_has_exited(const struct demeter_scope *s);

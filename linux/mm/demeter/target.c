@@ -326,6 +326,7 @@ void demeter_targets_find(struct demeter_ctx *ctx, bool all)
 	found = kmalloc_array(FIND_PIDS, sizeof(*found), GFP_KERNEL | __GFP_NOWARN);
 	if (!found)
 		return;
+	demeter_scopes_resolve(&ctx->scopes);
 	if (all) {
 		demeter_targets_find_between(ctx, 1, INT_MAX, UINT_MAX, found);
 	} else {
@@ -333,6 +334,7 @@ void demeter_targets_find(struct demeter_ctx *ctx, bool all)
 		demeter_targets_find_new(ctx, found);
 		demeter_targets_find_share(ctx, found);
 	}
+	demeter_scopes_release(&ctx->scopes);
 	kfree(found);
 }
 

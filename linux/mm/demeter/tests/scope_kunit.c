@@ -275,8 +275,14 @@ static void scope_test_contains_a_cgroup(struct kunit *test)
 	demeter_scopes_init(&scopes);
 	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "cgroup /"), 0);
 	s = list_first_entry(&scopes.list, struct demeter_scope, list);
+	/* it is referenced only while somebody looks for processes */
+	KUNIT_EXPECT_NULL(test, s->cgroup);
+	KUNIT_EXPECT_FALSE(test, scope_test_contains(s, current));
+	demeter_scopes_resolve(&scopes);
 	KUNIT_EXPECT_TRUE(test, scope_test_contains(s, current));
 	KUNIT_EXPECT_FALSE(test, demeter_scope_has_exited(s));
+	demeter_scopes_release(&scopes);
+	KUNIT_EXPECT_NULL(test, s->cgroup);
 	demeter_scope_remove(s);
 }
 
