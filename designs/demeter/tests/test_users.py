@@ -81,3 +81,49 @@ def test_more_than_a_page_of_scopes_is_listed(boot):
     assert (run.guest / "pieces").read_text().splitlines() == expected
     assert json.loads((run.guest / "status.json").read_text())["scopes"] == expected
     no_complaint(run)
+
+
+# The orphan was known before its parent has exited; later it forks, and its child executes. The
+# other one is in the session of the tree's first process, and is forked and left at once.
+FAMILY = """
+cat >/tmp/orphan <<'END'
+until [ -e /tmp/fork ]; do sleep 0.05; done
+sh -c 'echo $$ >/tmp/grandchild; exec sleep 60' &
+exec sleep 60
+END
+cat >/tmp/family <<'END'
+sh -c 'sh /tmp/orphan & echo $! >/tmp/child; until [ -e /tmp/leave ]; do sleep 0.05; done' &
+until [ -e /tmp/again ]; do sleep 0.05; done
+(sh -c 'echo $$ >/tmp/late; exec sleep 60' &)
+until [ -e /tmp/end ]; do sleep 0.05; done
+END
+"""
+
+
+def test_a_tree_keeps_its_orphans(boot):
+    run = boot(
+        f"{SETUP}{FAMILY}cd /sys/kernel/mm/demeter; echo 50 >epoch_ms\n"
+        "setsid sh -c 'echo $$ >/tmp/root; exec sh /tmp/family' &\n"
+        "sh -c 'echo $$ >/tmp/stranger; exec sleep 60' &\n"
+        "until_ '[ -s /tmp/root -a -s /tmp/child -a -s /tmp/stranger ]'\n"
+        "echo tree $(cat /tmp/root) >attach; echo 1 >enabled\n"
+        "until_ '[ -d targets/$(cat /tmp/child) ]'; say child $?; touch /tmp/leave\n"
+        "until_ '[ $(cut -d\" \" -f4 /proc/$(cat /tmp/child)/stat) = 1 ]'; say orphan $?\n"
+        "touch /tmp/fork; until_ '[ -s /tmp/grandchild ]'\n"
+        "until_ '[ -d targets/$(cat /tmp/grandchild) ]'; say grandchild $?\n"
+        "touch /tmp/again; until_ '[ -s /tmp/late ]'\n"
+        "until_ '[ -d targets/$(cat /tmp/late) ]'; say late $?\n"
+        "touch /tmp/end; until_ '! [ -d /proc/$(cat /tmp/root) ]'\n"
+        "sleep 0.5; say scopes $(wc -l <scopes); ls -d targets/$(cat /tmp/stranger) 2>&1\n"
+        "kill $(cat /tmp/child); until_ '! [ -d targets/$(cat /tmp/child) ]'\n"
+        "say without_child $(wc -l <scopes)\n"
+        "kill $(cat /tmp/grandchild /tmp/late); until_ '[ -z \"$(cat scopes)\" ]'\n"
+        "say end \"$(cat scopes)\"",
+        design="demeter", setup="",
+    )  # fmt: skip
+    out, found = text(run), said(run)
+    assert (found["child"], found["orphan"]) == ("0", "0"), out
+    assert (found["grandchild"], found["late"]) == ("0", "0"), out
+    assert "No such file" in out and found["scopes"] == found["without_child"] == "1", out
+    assert found["end"] == "", out
+    no_complaint(run)

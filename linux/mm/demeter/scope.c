@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Parses scopes, resolves what they name, and tells which processes are in them. */
 #include <linux/cgroup.h>
+#include <linux/hash.h>
 #include <linux/kstrtox.h>
 #include <linux/mm.h>
 #include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
@@ -20,6 +22,20 @@
 #define MAX_GENERATIONS 64
 /* Size in MiB from which on a scope that names no size manages a process. */
 #define DEFAULT_MIB 64
+/* Buckets of the hash of a tree's members, as a power of two. */
+#define MEMBER_BITS 8
+/* Pids that are looked at in one hold of RCU. */
+#define LEARN_PIDS 64
+
+/**
+ * struct demeter_member - A process of a tree
+ * @by_pid:	In the hash of the scope.
+ * @pid:	The process, with a reference.
+ */
+struct demeter_member {
+	struct hlist_node by_pid;
+	struct pid *pid;
+};
 
 static int demeter_scope_parse_process(struct demeter_scope_name *name, const char *kind,
 				       const char *words)
@@ -85,6 +101,65 @@ int demeter_scope_parse(struct demeter_scope_name *name, const char *text)
 	return len < 0 || len >= sizeof(name->text) ? -EINVAL : 0;
 }
 
+/*
+ * Members of a tree are remembered, because the kernel forgets of whom a process is a descendant
+ * when the processes in between exit.
+ */
+
+static struct hlist_head *demeter_members_of(const struct demeter_scope *s, const struct pid *pid)
+{
+	return &s->members[hash_ptr(pid, MEMBER_BITS)];
+}
+
+static bool demeter_scope_has_member(const struct demeter_scope *s, const struct pid *pid)
+{
+	struct demeter_member *m;
+
+	if (!s->members || !pid)
+		return false;
+	hlist_for_each_entry(m, demeter_members_of(s, pid), by_pid)
+		if (m->pid == pid)
+			return true;
+	return false;
+}
+
+/* Without memory, the member is found again by its parents in the next epoch, if these live. */
+static void demeter_member_add(struct demeter_scopes *scopes, struct demeter_scope *s,
+			       struct pid *pid)
+{
+	struct demeter_member *m;
+
+	if (scopes->nr_members >= DEMETER_MAX_MEMBERS)
+		return;
+	m = kmalloc(sizeof(*m), GFP_NOWAIT | __GFP_NOWARN);
+	if (!m)
+		return;
+	m->pid = get_pid(pid);
+	hlist_add_head(&m->by_pid, demeter_members_of(s, pid));
+	s->nr_members++;
+	scopes->nr_members++;
+}
+
+/* Forgets members: all, or those that have exited and lead no session any more. */
+static void demeter_members_forget(struct demeter_scopes *scopes, struct demeter_scope *s, bool all)
+{
+	for (unsigned int i = 0; s->members && i < 1u << MEMBER_BITS; i++) {
+		struct demeter_member *m;
+		struct hlist_node *next;
+
+		hlist_for_each_entry_safe(m, next, &s->members[i], by_pid) {
+			if (!all && (pid_has_task(m->pid, PIDTYPE_TGID) ||
+				     pid_has_task(m->pid, PIDTYPE_SID)))
+				continue;
+			hlist_del(&m->by_pid);
+			put_pid(m->pid);
+			kfree(m);
+			s->nr_members--;
+			scopes->nr_members--;
+		}
+	}
+}
+
 /* Finds a process; one that will never have memory of its own is refused. */
 static int demeter_scope_resolve_process(struct demeter_scope *s)
 {
@@ -99,6 +174,16 @@ static int demeter_scope_resolve_process(struct demeter_scope *s)
 		ret = -EINVAL;
 	put_task_struct(task);
 	return ret;
+}
+
+static int demeter_scope_resolve_tree(struct demeter_scope *s)
+{
+	int ret = demeter_scope_resolve_process(s);
+
+	if (ret)
+		return ret;
+	s->members = kcalloc(1 << MEMBER_BITS, sizeof(*s->members), GFP_KERNEL);
+	return s->members ? 0 : -ENOMEM;
 }
 
 /**
@@ -144,8 +229,9 @@ static int demeter_scope_resolve(struct demeter_scope *s)
 
 	switch (s->name.kind) {
 	case DEMETER_SCOPE_PID:
-	case DEMETER_SCOPE_TREE:
 		return demeter_scope_resolve_process(s);
+	case DEMETER_SCOPE_TREE:
+		return demeter_scope_resolve_tree(s);
 	case DEMETER_SCOPE_CGROUP:
 		cgroup = demeter_cgroup_get(s->name.path);
 		if (IS_ERR(cgroup))
@@ -159,9 +245,11 @@ static int demeter_scope_resolve(struct demeter_scope *s)
 	return -EINVAL;
 }
 
+/* Frees a scope that is in no list and has no members. */
 static void demeter_scope_free(struct demeter_scope *s)
 {
 	put_pid(s->pid);
+	kfree(s->members);
 	kfree(s);
 }
 
@@ -171,8 +259,8 @@ static void demeter_scope_free(struct demeter_scope *s)
  */
 void demeter_scopes_init(struct demeter_scopes *scopes)
 {
+	*scopes = (struct demeter_scopes){};
 	INIT_LIST_HEAD(&scopes->list);
-	scopes->last_id = 0;
 }
 
 /**
@@ -207,10 +295,12 @@ int demeter_scope_add(struct demeter_scopes *scopes, const char *text)
 
 /**
  * demeter_scope_remove() - Take a scope out of its list and free it
+ * @scopes:	All scopes.
  * @s:		The scope.
  */
-void demeter_scope_remove(struct demeter_scope *s)
+void demeter_scope_remove(struct demeter_scopes *scopes, struct demeter_scope *s)
 {
+	demeter_members_forget(scopes, s, true);
 	list_del(&s->list);
 	demeter_scope_free(s);
 }
@@ -233,17 +323,64 @@ struct demeter_scope *demeter_scope_find(struct demeter_scopes *scopes,
 	return NULL;
 }
 
-/* Called under RCU. */
-static bool demeter_scope_is_descendant(struct task_struct *task, const struct pid *pid)
+/*
+ * Whether @task is in a tree: it or a process that it descends from is a member, or is in a
+ * session that a member leads. Only descendants of who made a session are in it, also those
+ * whose parents have exited. Called under RCU.
+ */
+static bool demeter_scope_is_descendant(const struct demeter_scope *s, struct task_struct *task)
 {
-	for (unsigned int depth = 0; task_tgid(task) != pid; depth++) {
+	for (unsigned int depth = 0; task_tgid(task) != s->pid; depth++) {
 		struct task_struct *parent = rcu_dereference(task->real_parent);
 
+		if (demeter_scope_has_member(s, task_tgid(task)) ||
+		    demeter_scope_has_member(s, task_session(task)))
+			return true;
 		if (parent == task || is_global_init(task) || depth == MAX_GENERATIONS)
 			return false;
 		task = parent;
 	}
 	return true;
+}
+
+/**
+ * demeter_scopes_learn() - Make a process a member of the trees that it is in
+ * @scopes:	All scopes.
+ * @leader:	First thread of the process.
+ *
+ * The caller is in an RCU read-side critical section.
+ */
+void demeter_scopes_learn(struct demeter_scopes *scopes, struct task_struct *leader)
+{
+	struct pid *pid = task_tgid(leader);
+	struct demeter_scope *s;
+
+	if (!pid || leader->flags & PF_KTHREAD)
+		return;
+	list_for_each_entry(s, &scopes->list, list)
+		if (s->members && !demeter_scope_has_member(s, pid) &&
+		    demeter_scope_is_descendant(s, leader))
+			demeter_member_add(scopes, s, pid);
+}
+
+/* Looks at all processes, and not only at those that are no targets yet: they have children. */
+static void demeter_scopes_learn_all(struct demeter_scopes *scopes)
+{
+	int nr = 1;
+
+	while (nr) {
+		rcu_read_lock();
+		for (unsigned int i = 0; i < LEARN_PIDS && nr; i++) {
+			struct pid *pid = find_ge_pid(nr, &init_pid_ns);
+			struct task_struct *leader = pid ? pid_task(pid, PIDTYPE_TGID) : NULL;
+
+			nr = pid ? pid_nr(pid) + 1 : 0;
+			if (leader)
+				demeter_scopes_learn(scopes, leader);
+		}
+		rcu_read_unlock();
+		cond_resched();
+	}
 }
 
 /**
@@ -254,14 +391,19 @@ static bool demeter_scope_is_descendant(struct task_struct *task, const struct p
 void demeter_scopes_resolve(struct demeter_scopes *scopes)
 {
 	struct demeter_scope *s;
+	bool trees = false;
 
 	list_for_each_entry(s, &scopes->list, list) {
-		if (s->name.kind != DEMETER_SCOPE_CGROUP)
-			continue;
-		s->cgroup = demeter_cgroup_get(s->name.path);
-		if (IS_ERR(s->cgroup))
-			s->cgroup = NULL;
+		if (s->name.kind == DEMETER_SCOPE_CGROUP) {
+			s->cgroup = demeter_cgroup_get(s->name.path);
+			if (IS_ERR(s->cgroup))
+				s->cgroup = NULL;
+		}
+		demeter_members_forget(scopes, s, false);
+		trees |= s->name.kind == DEMETER_SCOPE_TREE;
 	}
+	if (trees)
+		demeter_scopes_learn_all(scopes);
 }
 
 /**
@@ -296,7 +438,7 @@ bool demeter_scope_contains(const struct demeter_scope *s, struct task_struct *t
 	case DEMETER_SCOPE_PID:
 		return task_tgid(task) == s->pid;
 	case DEMETER_SCOPE_TREE:
-		return demeter_scope_is_descendant(task, s->pid);
+		return demeter_scope_is_descendant(s, task);
 	case DEMETER_SCOPE_CGROUP:
 		return s->cgroup && task_under_cgroup_hierarchy(task, s->cgroup);
 	case DEMETER_SCOPE_ALL:
@@ -306,14 +448,15 @@ bool demeter_scope_contains(const struct demeter_scope *s, struct task_struct *t
 }
 
 /**
- * demeter_scope_has_exited() - Whether the process that a scope names has exited
+ * demeter_scope_has_exited() - Whether the processes that a scope names have exited
  * @s:		The scope.
  *
- * Return: whether it has; false for scopes that name no process.
+ * Return: whether the process has, and of a tree all members that are known; false for scopes
+ * that name no process.
  */
 bool demeter_scope_has_exited(const struct demeter_scope *s)
 {
-	return s->pid && !pid_has_task(s->pid, PIDTYPE_TGID);
+	return s->pid && !s->nr_members && !pid_has_task(s->pid, PIDTYPE_TGID);
 }
 
 /**

@@ -41,6 +41,8 @@ struct demeter_scope_name {
  * @id:		Number of the scope, never 0 and never used again.
  * @name:	How users name it.
  * @pid:	The process of a scope that names one, with a reference.
+ * @members:	Hash of the processes of a tree that were found so far; NULL for other kinds.
+ * @nr_members:	How many there are.
  * @cgroup:	The cgroup of a scope that names one, between demeter_scopes_resolve() and
  *		demeter_scopes_release(). NULL otherwise, and while there is no such cgroup:
  *		the path is what lasts, so that a cgroup that is removed is not pinned, and
@@ -52,26 +54,34 @@ struct demeter_scope {
 	u64 id;
 	struct demeter_scope_name name;
 	struct pid *pid;
+	struct hlist_head *members;
+	unsigned int nr_members;
 	struct cgroup *cgroup;
 	unsigned long min_pages;
 };
+
+/* Most processes that all trees together remember. */
+#define DEMETER_MAX_MEMBERS 16384
 
 /**
  * struct demeter_scopes - All scopes
  * @list:	The scopes, in the order in which they were added.
  * @last_id:	Number of the scope that was added last.
+ * @nr_members:	Members of all trees.
  */
 struct demeter_scopes {
 	struct list_head list;
 	u64 last_id;
+	unsigned int nr_members;
 };
 
 int demeter_scope_parse(struct demeter_scope_name *name, const char *text);
 void demeter_scopes_init(struct demeter_scopes *scopes);
 int demeter_scope_add(struct demeter_scopes *scopes, const char *text);
-void demeter_scope_remove(struct demeter_scope *s);
+void demeter_scope_remove(struct demeter_scopes *scopes, struct demeter_scope *s);
 struct demeter_scope *demeter_scope_find(struct demeter_scopes *scopes,
 					 const struct demeter_scope_name *name);
+void demeter_scopes_learn(struct demeter_scopes *scopes, struct task_struct *leader);
 void demeter_scopes_resolve(struct demeter_scopes *scopes);
 void demeter_scopes_release(struct demeter_scopes *scopes);
 bool demeter_scope_contains(const struct demeter_scope *s, struct task_struct *task,

@@ -308,7 +308,7 @@ static void demeter_targets_drop_gone(struct demeter_ctx *ctx)
 			demeter_target_drop(t);
 	list_for_each_entry_safe(s, s_next, &ctx->scopes.list, list)
 		if (demeter_scope_has_exited(s) && !demeter_targets_are_in(ctx, s))
-			demeter_scope_remove(s);
+			demeter_scope_remove(&ctx->scopes, s);
 }
 
 /**
@@ -348,7 +348,7 @@ void demeter_targets_clear(struct demeter_ctx *ctx)
 	struct demeter_scope *s, *s_next;
 
 	list_for_each_entry_safe(s, s_next, &ctx->scopes.list, list)
-		demeter_scope_remove(s);
+		demeter_scope_remove(&ctx->scopes, s);
 	list_for_each_entry_safe(t, next, &ctx->targets.list, list)
 		demeter_target_drop(t);
 }
@@ -397,7 +397,7 @@ int demeter_target_detach(struct demeter_ctx *ctx, const char *text)
 	list_for_each_entry(t, &ctx->targets.list, list)
 		if (t->scope == s->id)
 			demeter_target_expire(t);
-	demeter_scope_remove(s);
+	demeter_scope_remove(&ctx->scopes, s);
 	demeter_targets_find(ctx, true);
 free:
 	kfree(name);
