@@ -16,11 +16,54 @@ UNTIL = 'until_() { for _ in $(seq 100); do eval "$*" && return; sleep 0.1; done
 # prints a number or a list for a test, in one line
 SAY = 'say() { echo "== $1:" $2; }\n'
 SETUP = LOAD + UNTIL + SAY
+STATE = 'say "$1" "$(cat enabled holds) $(sort scopes | tr "\\n" ",")"'
 
 
 def said(run) -> dict[str, str]:
     lines = [line[3:] for line in text(run).splitlines() if line.startswith("== ")]
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def test_runs_do_not_disturb_each_other(boot):
+    """One ends, one is killed, one goes on; the administrator comes and goes meanwhile."""
+    run = boot(
+        SETUP + f"state() {{ {STATE}; }}\n"
+        "cd /sys/kernel/mm/demeter\n"
+        "demeterctl run sh -c 'echo $$ >/tmp/a; sleep 2' & a=$!\n"
+        "demeterctl run sh -c 'echo $$ >/tmp/b; exec sleep 60' & b=$!\n"
+        "demeterctl run --source auto sh -c 'echo $$ >/tmp/c; sleep 60' & c=$!\n"
+        "until_ '[ $(wc -l <scopes) = 3 ]'; until_ '[ -s /tmp/a -a -s /tmp/b -a -s /tmp/c ]'\n"
+        "say pids \"$(cat /tmp/a /tmp/b /tmp/c)\"; state three\n"
+        "wait $a; say status $?; state two\n"
+        "kill -9 $b; wait $b; until_ '[ $(cat holds) = 1 ]'; state one\n"
+        "[ -d /proc/$(cat /tmp/b) ] && say command lives; kill $(cat /tmp/b)\n"
+        "rmmod demeter 2>/dev/null; say rmmod $?\n"
+        "demeterctl enable; demeterctl disable 2>&1 | grep -o 'stays on for 1 programs'\n"
+        "state disabled; demeterctl detach tree $(cat /tmp/c) 2>&1 | grep -o 'goes with it'\n"
+        "demeterctl status --json >/out/status.json\n"
+        "demeterctl attach tree $(cat /tmp/c)\n"
+        "kill -9 $c; wait $c; until_ '[ $(cat enabled) = 0 ]'; state shared\n"
+        "demeterctl detach tree $(cat /tmp/c); state nothing\n"
+        "for f in stats/*; do say ${f#stats/} $(cat $f); done\n"
+        "kill $(cat /tmp/c); rmmod demeter; say rmmod_after $?",
+        design="demeter", setup="", vcpus=2,
+    )  # fmt: skip
+    out, found = text(run), said(run)
+    a, b, c = (f"tree {pid}" for pid in found["pids"].split())
+    all_of = lambda *scopes: "".join(f"{scope}," for scope in sorted(scopes))  # noqa: E731
+    assert found["three"] == f"1 3 {all_of(a, b, c)}", out
+    assert found["status"] == "0" and found["two"] == f"1 2 {all_of(b, c)}", out
+    assert found["command"] == "lives" and found["one"] == f"1 1 {all_of(c)}", out
+    assert found["rmmod"] == "1" and "stays on for 1 programs" in out, out
+    assert found["disabled"] == found["one"] and "goes with it" in out, out
+    assert found["shared"] == f"0 0 {c}," and found["nothing"] == "0 0", out
+    assert found["rmmod_after"] == "0", out
+    status = json.loads((run.guest / "status.json").read_text())
+    assert (status["running"], status["holds"], status["scopes"]) == (True, 1, [c])
+    assert set(status["stats"]) == {
+        n for n in found if f"\n== {n}: " in out and n in status["stats"]
+    }
+    no_complaint(run)
 
 
 def test_status_shows_every_counter(boot):
@@ -34,6 +77,57 @@ def test_status_shows_every_counter(boot):
     counters = {name: int(value) for name, value in said(run).items()}
     assert json.loads((run.guest / "status.json").read_text())["stats"] == counters
     assert {"split", "no_room"} < set(counters) and counters["epochs"] > 0
+
+
+# commands to the device, in this order, and what the kernel says
+ANSWERS = {
+    "an unknown command": ("off", "Invalid argument"),
+    "nothing": ("", "Invalid argument"),
+    "a verb alone": ("attach", "Invalid argument"),
+    "no scope": ("attach none", "Invalid argument"),
+    "too much": ("attach " + "x" * 249, "Invalid argument"),
+    "what is not attached": ("detach all 5", "No such file or directory"),
+    "a scope without a hold": ("attach all 5", ""),
+    "it twice": ("attach  all 05", "File exists"),
+    "what the administrator attached": ("attach all 6", ""),
+    "what only the administrator attached": ("detach all 7", "Device or resource busy"),
+    "an unknown source": ("on nonsense", "Invalid argument"),
+    "a source that this processor lacks": ("on ibs", "No such device"),
+    "a source": ("on accessed", ""),
+    "it again": ("on accessed", ""),
+    "another source": ("on pebs", "Device or resource busy"),
+    "any source": ("on auto", ""),
+}
+
+
+def test_the_device_refuses_what_it_cannot_do(boot):
+    tries = "".join(f"try '{command}'\n" for command, _ in ANSWERS.values())
+    run = boot(
+        f"{SETUP}state() {{ {STATE}; }}\n"
+        "cd /sys/kernel/mm/demeter; echo all 6 >attach; echo all 7 >attach\n"
+        "try() { echo try; echo \"$1\" 2>&1 >&3; }\n"
+        f"exec 3>/dev/demeter; {tries}echo try; exec 4>&3 3>&-; state open\n"
+        "say source \"$(cat source)\"; (exec 3>/dev/demeter; echo on pebs 2>&1 >&3)\n"
+        "exec 4>&-; state closed; say source_after \"$(cat source)\"\n"
+        "say mode \"$(stat -c %a /dev/demeter)\"\n"
+        # there are never more than so many claims, also if each is another file's
+        "i=0; exec 3>/dev/demeter; while echo attach all 1$i >&3; do i=$((i + 1)); done\n"
+        "say most $((i + 2)); echo all 8 2>&1 >attach; exec 3>&-; state most_closed\n"
+        "i=0; while [ $i -lt 300 ]; do (exec 3>/dev/demeter; echo attach all 9 >&3;"
+        " echo on >&3); i=$((i + 1)); done; state many",
+        design="demeter", setup="", timeout_s=300,
+    )  # fmt: skip
+    out, found = text(run), said(run)
+    _, *answers, rest = out.split("try\n")
+    got = {name: a.strip().rpartition(": ")[2] for name, a in zip(ANSWERS, answers, strict=True)}
+    assert got == {name: error for name, (_, error) in ANSWERS.items()}
+    assert found["open"] == "1 1 all 5,all 6,all 7,", out
+    assert found["source"] == "auto pebs ibs [accessed]" and rest.count("resource busy") == 1, out
+    assert found["closed"] == found["most_closed"] == found["many"] == "0 0 all 6,all 7,", out
+    assert found["source_after"] == "[auto] pebs ibs accessed", out
+    assert (found["mode"], found["most"]) == ("600", "1024"), out
+    assert "No space left on device" in rest, out
+    no_complaint(run)
 
 
 CGROUPS = "mkdir -p /tmp/cg; mount -t cgroup2 none /tmp/cg\n"

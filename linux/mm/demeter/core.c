@@ -293,11 +293,17 @@ static int __init demeter_init(void)
 	ret = demeter_ranker_init(ctx);
 	if (ret)
 		goto exit_sources;
-	ret = demeter_sysfs_init(ctx, &demeter_control);
+	demeter_holds_init(ctx, &demeter_control);
+	ret = demeter_sysfs_init(ctx);
 	if (ret)
 		goto exit_ranker;
+	ret = demeter_holds_open(ctx);
+	if (ret)
+		goto exit_sysfs;
 	demeter_ctx = ctx;
 	return 0;
+exit_sysfs:
+	demeter_sysfs_exit(ctx);
 exit_ranker:
 	demeter_ranker_exit(ctx);
 exit_sources:
@@ -313,6 +319,7 @@ static void __exit demeter_exit(void)
 {
 	struct demeter_ctx *ctx = demeter_ctx;
 
+	demeter_holds_close(ctx);
 	demeter_ranker_exit(ctx);
 	demeter_sysfs_exit(ctx);
 	demeter_sources_exit(ctx);

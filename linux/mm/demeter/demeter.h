@@ -20,10 +20,11 @@
  * update.c keeps the ranking (rank.c) and the lists of granules by heat (index.c) up to date,
  * so that an epoch costs what has changed in it, whatever the size of memory.
  *
- * sysfs.c and sysfs_target.c are the interface. A file calls only files below it:
+ * sysfs.c, sysfs_target.c and hold.c are the interface. A file calls only files below it:
  *
  *	core.c
  *	sysfs.c
+ *	hold.c
  *	sysfs_target.c, ranker.c
  *	relocate.c, classify.c, source.c
  *	gather.c, plan.c, source_pmu.c, source_damon.c
@@ -45,6 +46,7 @@
 #include <linux/hashtable.h>
 #include <linux/kobject.h>
 #include <linux/list.h>
+#include <linux/miscdevice.h>
 #include <linux/mutex.h>
 #include <linux/nodemask.h>
 #include <linux/sched.h>
@@ -242,13 +244,30 @@ struct demeter_control {
 };
 
 /**
- * struct demeter_sysfs - The interface
+ * struct demeter_holds - Who has Demeter on
+ * @lock:	Lets one user at a time start or stop, and protects what follows. Taken before
+ *		the lock of the context.
+ * @control:	Functions to start and stop.
+ * @misc:	The device /dev/demeter.
+ * @admin:	Whether the administrator has it on.
+ * @nr:		Open files of the device that have it on.
+ * @wanted_source: While running, the source that is to be wanted again after that.
+ */
+struct demeter_holds {
+	struct mutex lock; /* see above */
+	const struct demeter_control *control;
+	struct miscdevice misc;
+	bool admin;
+	unsigned int nr;
+	struct demeter_source *wanted_source;
+};
+
+/**
+ * struct demeter_sysfs - The interface in sysfs
  * @kobj:	The folder /sys/kernel/mm/demeter.
  * @released:	Completed when nobody uses @kobj any more.
  * @targets:	The folder of the targets' folders.
  * @stats:	The folder of the counters.
- * @control:	Functions to start and stop.
- * @control_lock: Lets one user at a time start or stop. Taken before the lock of the context.
  * @last_suffix:	Number in the last name of a folder that has a suffix.
  * @nr_targets:	Targets whose folders somebody may still use, and one until the exit.
  * @no_targets:	Completed when @nr_targets becomes 0.
@@ -258,8 +277,6 @@ struct demeter_sysfs {
 	struct completion released;
 	struct kobject *targets;
 	struct kobject *stats;
-	const struct demeter_control *control;
-	struct mutex control_lock; /* see above */
 	u64 last_suffix;
 	atomic_t nr_targets;
 	struct completion no_targets;
@@ -289,9 +306,9 @@ struct demeter_asked {
 
 /**
  * struct demeter_ctx - Everything that Demeter knows
- * @lock:	Protects all that follows but @sysfs, and what targets keep of themselves. The
- *		thread holds it for an epoch at a time. Files that show a parameter, a counter,
- *		the nodes or whether the thread runs read that without it.
+ * @lock:	Protects all that follows but @holds and @sysfs, and what targets keep of
+ *		themselves. The thread holds it for an epoch at a time. Files that show a
+ *		parameter, a counter, the nodes or whether the thread runs read that without it.
  * @params:	Parameters.
  * @stats:	Counters.
  * @nodes_are_named: Whether users have said which nodes the following are.
@@ -316,7 +333,8 @@ struct demeter_asked {
  * @asked:	Parts of address spaces that are to be scanned.
  * @relocation:	State of relocate.c.
  * @ranker:	Tells others which pages are hot.
- * @sysfs:	The interface.
+ * @holds:	Who has Demeter on.
+ * @sysfs:	The interface in sysfs.
  */
 struct demeter_ctx {
 	struct mutex lock; /* see above */
@@ -344,6 +362,7 @@ struct demeter_ctx {
 	struct demeter_asked asked[DEMETER_MAX_ASKED];
 	struct demeter_relocation *relocation;
 	struct page_exchange_ranker ranker;
+	struct demeter_holds holds;
 	struct demeter_sysfs sysfs;
 };
 
@@ -380,8 +399,9 @@ static inline bool demeter_is_running(const struct demeter_ctx *ctx)
 
 /* target.c */
 void demeter_targets_init(struct demeter_ctx *ctx);
-int demeter_target_attach(struct demeter_ctx *ctx, const char *text);
-int demeter_target_detach(struct demeter_ctx *ctx, const char *text);
+int demeter_target_attach(struct demeter_ctx *ctx, struct demeter_owner *owner, const char *text);
+int demeter_target_detach(struct demeter_ctx *ctx, struct demeter_owner *owner, const char *text);
+void demeter_target_detach_all(struct demeter_ctx *ctx, struct demeter_owner *owner);
 void demeter_targets_find(struct demeter_ctx *ctx, bool all);
 void demeter_targets_clear(struct demeter_ctx *ctx);
 struct demeter_target *demeter_target_of(struct demeter_ctx *ctx, const void *mm);
@@ -444,8 +464,14 @@ unsigned long demeter_relocate_evacuate(struct demeter_ctx *ctx, enum demeter_ti
 int demeter_ranker_init(struct demeter_ctx *ctx);
 void demeter_ranker_exit(struct demeter_ctx *ctx);
 
+/* hold.c */
+void demeter_holds_init(struct demeter_ctx *ctx, const struct demeter_control *control);
+int demeter_holds_open(struct demeter_ctx *ctx);
+void demeter_holds_close(struct demeter_ctx *ctx);
+int demeter_holds_set_admin(struct demeter_ctx *ctx, bool on);
+
 /* sysfs.c */
-int demeter_sysfs_init(struct demeter_ctx *ctx, const struct demeter_control *control);
+int demeter_sysfs_init(struct demeter_ctx *ctx);
 void demeter_sysfs_exit(struct demeter_ctx *ctx);
 
 /* sysfs_target.c */

@@ -2,6 +2,9 @@
 /*
  * Scopes: by them users say which processes are to have their memory managed. A scope is
  * a process, a process and its descendants, a cgroup, or every process above a size.
+ *
+ * Several owners may claim a scope: the administrator, and each hold (hold.c). There is one
+ * struct demeter_scope however many claim it, and it goes with its last claim.
  */
 #ifndef _MM_DEMETER_SCOPE_H
 #define _MM_DEMETER_SCOPE_H
@@ -36,10 +39,19 @@ struct demeter_scope_name {
 };
 
 /**
+ * struct demeter_owner - Who attaches scopes, and takes them along when it goes
+ * @claims:	Its claims.
+ */
+struct demeter_owner {
+	struct list_head claims;
+};
+
+/**
  * struct demeter_scope - Processes whose memory is managed
  * @list:	In struct demeter_scopes.
  * @id:		Number of the scope, never 0 and never used again.
  * @name:	How users name it.
+ * @claims:	The claims on it, one of an owner at most; none: it is to be removed.
  * @pid:	The process of a scope that names one, with a reference.
  * @members:	Hash of the processes of a tree that were found so far; NULL for other kinds.
  * @nr_members:	How many there are.
@@ -53,6 +65,7 @@ struct demeter_scope {
 	struct list_head list;
 	u64 id;
 	struct demeter_scope_name name;
+	struct list_head claims;
 	struct pid *pid;
 	struct hlist_head *members;
 	unsigned int nr_members;
@@ -60,6 +73,8 @@ struct demeter_scope {
 	unsigned long min_pages;
 };
 
+/* Most claims at a time, and so most scopes. */
+#define DEMETER_MAX_CLAIMS 1024
 /* Most processes that all trees together remember. */
 #define DEMETER_MAX_MEMBERS 16384
 
@@ -67,17 +82,26 @@ struct demeter_scope {
  * struct demeter_scopes - All scopes
  * @list:	The scopes, in the order in which they were added.
  * @last_id:	Number of the scope that was added last.
+ * @nr_claims:	Claims on all of them.
  * @nr_members:	Members of all trees.
+ * @admin:	The owner of what is attached in sysfs.
  */
 struct demeter_scopes {
 	struct list_head list;
 	u64 last_id;
+	unsigned int nr_claims;
 	unsigned int nr_members;
+	struct demeter_owner admin;
 };
 
 int demeter_scope_parse(struct demeter_scope_name *name, const char *text);
 void demeter_scopes_init(struct demeter_scopes *scopes);
-int demeter_scope_add(struct demeter_scopes *scopes, const char *text);
+void demeter_owner_init(struct demeter_owner *owner);
+int demeter_scope_add(struct demeter_scopes *scopes, struct demeter_owner *owner, const char *text);
+int demeter_scope_disown(struct demeter_scopes *scopes, struct demeter_owner *owner,
+			 const char *text);
+void demeter_scopes_disown_all(struct demeter_scopes *scopes, struct demeter_owner *owner);
+bool demeter_scope_is_owned(const struct demeter_scope *s);
 void demeter_scope_remove(struct demeter_scopes *scopes, struct demeter_scope *s);
 struct demeter_scope *demeter_scope_find(struct demeter_scopes *scopes,
 					 const struct demeter_scope_name *name);

@@ -60,6 +60,22 @@ void demeter_sources_exit(struct demeter_ctx *ctx)
 	demeter_sources_free(ctx, NR_SOURCES);
 }
 
+/* Finds the source that users call @name, NULL for "auto". Returns 0 or -EINVAL. */
+static int demeter_source_named(struct demeter_ctx *ctx, const char *name,
+				struct demeter_source **source)
+{
+	*source = NULL;
+	if (sysfs_streq(name, "auto"))
+		return 0;
+	for (unsigned int i = 0; i < NR_SOURCES; i++) {
+		if (sysfs_streq(name, ctx->sources[i].ops->name)) {
+			*source = &ctx->sources[i];
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
 /**
  * demeter_source_choose() - Say which source is to be used
  * @ctx:	The context.
@@ -69,19 +85,32 @@ void demeter_sources_exit(struct demeter_ctx *ctx)
  */
 int demeter_source_choose(struct demeter_ctx *ctx, const char *name)
 {
+	struct demeter_source *source;
+	int ret;
+
 	if (ctx->source)
 		return -EBUSY;
-	if (sysfs_streq(name, "auto")) {
-		ctx->wanted_source = NULL;
-		return 0;
-	}
-	for (unsigned int i = 0; i < NR_SOURCES; i++) {
-		if (sysfs_streq(name, ctx->sources[i].ops->name)) {
-			ctx->wanted_source = &ctx->sources[i];
-			return 0;
-		}
-	}
-	return -EINVAL;
+	ret = demeter_source_named(ctx, name, &source);
+	if (!ret)
+		ctx->wanted_source = source;
+	return ret;
+}
+
+/**
+ * demeter_source_check() - Whether the source in use is one that is asked for
+ * @ctx:	The context, in which a source is in use.
+ * @name:	Name of a source, or "auto" for any.
+ *
+ * Return: 0 if it is, -EINVAL if there is no such source, -EBUSY if another one is in use.
+ */
+int demeter_source_check(struct demeter_ctx *ctx, const char *name)
+{
+	struct demeter_source *source;
+	int ret = demeter_source_named(ctx, name, &source);
+
+	if (!ret && source && source != ctx->source)
+		ret = -EBUSY;
+	return ret;
 }
 
 /**

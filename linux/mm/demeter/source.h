@@ -70,6 +70,7 @@ extern const struct demeter_source_ops demeter_source_accessed;
 int demeter_sources_init(struct demeter_ctx *ctx);
 void demeter_sources_exit(struct demeter_ctx *ctx);
 int demeter_source_choose(struct demeter_ctx *ctx, const char *name);
+int demeter_source_check(struct demeter_ctx *ctx, const char *name);
 ssize_t demeter_source_show(struct demeter_ctx *ctx, char *buf);
 int demeter_source_start(struct demeter_ctx *ctx);
 void demeter_source_stop(struct demeter_ctx *ctx);

@@ -98,21 +98,17 @@ static ssize_t demeter_enabled_show(struct kobject *kobj, struct kobj_attribute 
 static ssize_t demeter_enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
 				     const char *buf, size_t count)
 {
-	struct demeter_ctx *ctx = demeter_kobj_ctx(kobj);
 	bool on;
 	int ret = kstrtobool(buf, &on);
 
-	if (ret)
-		return ret;
-	mutex_lock(&ctx->sysfs.control_lock);
-	mutex_lock(&ctx->lock);
-	if (on)
-		ret = ctx->sysfs.control->start(ctx);
-	else
-		ctx->sysfs.control->stop(ctx);
-	mutex_unlock(&ctx->lock);
-	mutex_unlock(&ctx->sysfs.control_lock);
+	if (!ret)
+		ret = demeter_holds_set_admin(demeter_kobj_ctx(kobj), on);
 	return ret ?: count;
+}
+
+static ssize_t demeter_nr_holds_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(demeter_kobj_ctx(kobj)->holds.nr));
 }
 
 static ssize_t demeter_sources_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
@@ -198,7 +194,7 @@ static ssize_t demeter_attach_store(struct kobject *kobj, struct kobj_attribute 
 	int ret;
 
 	mutex_lock(&ctx->lock);
-	ret = demeter_target_attach(ctx, buf);
+	ret = demeter_target_attach(ctx, &ctx->scopes.admin, buf);
 	mutex_unlock(&ctx->lock);
 	return ret ?: count;
 }
@@ -210,7 +206,7 @@ static ssize_t demeter_detach_store(struct kobject *kobj, struct kobj_attribute 
 	int ret;
 
 	mutex_lock(&ctx->lock);
-	ret = demeter_target_detach(ctx, buf);
+	ret = demeter_target_detach(ctx, &ctx->scopes.admin, buf);
 	mutex_unlock(&ctx->lock);
 	return ret ?: count;
 }
@@ -233,6 +229,7 @@ static ssize_t demeter_scope_list_read(struct file *file, struct kobject *kobj,
 	static struct kobj_attribute demeter_##_name##_attr = __ATTR(_name, _mode, _show, _store)
 
 ATTR(enabled, 0644, demeter_enabled_show, demeter_enabled_store);
+ATTR(holds, 0444, demeter_nr_holds_show, NULL);
 ATTR(source, 0644, demeter_sources_show, demeter_source_store);
 ATTR(fast_nodes, 0644, demeter_fast_nodes_show, demeter_fast_nodes_store);
 ATTR(slow_nodes, 0644, demeter_slow_nodes_show, demeter_slow_nodes_store);
@@ -241,6 +238,7 @@ ATTR(detach, 0200, NULL, demeter_detach_store);
 
 static struct attribute *demeter_root_attrs[] = {
 	&demeter_enabled_attr.attr,
+	&demeter_holds_attr.attr,
 	&demeter_source_attr.attr,
 	&demeter_fast_nodes_attr.attr,
 	&demeter_slow_nodes_attr.attr,
@@ -360,17 +358,14 @@ static void demeter_sysfs_put(struct demeter_sysfs *sysfs)
 /**
  * demeter_sysfs_init() - Make the folders
  * @ctx:	The context.
- * @control:	Functions to start and stop.
  *
  * Return: 0, or an error after which nothing is left of them.
  */
-int demeter_sysfs_init(struct demeter_ctx *ctx, const struct demeter_control *control)
+int demeter_sysfs_init(struct demeter_ctx *ctx)
 {
 	struct demeter_sysfs *sysfs = &ctx->sysfs;
 	int ret;
 
-	sysfs->control = control;
-	mutex_init(&sysfs->control_lock);
 	init_completion(&sysfs->released);
 	atomic_set(&sysfs->nr_targets, 1);
 	init_completion(&sysfs->no_targets);
@@ -404,7 +399,7 @@ void demeter_sysfs_exit(struct demeter_ctx *ctx)
 	/* nobody starts or attaches from here on */
 	sysfs_remove_group(&sysfs->kobj, &demeter_root_group);
 	mutex_lock(&ctx->lock);
-	sysfs->control->stop(ctx);
+	ctx->holds.control->stop(ctx);
 	demeter_targets_clear(ctx);
 	mutex_unlock(&ctx->lock);
 	if (!atomic_dec_and_test(&sysfs->nr_targets))

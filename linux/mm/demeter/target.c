@@ -298,11 +298,26 @@ static bool demeter_targets_are_in(struct demeter_ctx *ctx, const struct demeter
 	return false;
 }
 
+static void demeter_targets_expire_in(struct demeter_ctx *ctx, const struct demeter_scope *s)
+{
+	struct demeter_target *t;
+
+	list_for_each_entry(t, &ctx->targets.list, list)
+		if (t->scope == s->id)
+			demeter_target_expire(t);
+}
+
 static void demeter_targets_drop_gone(struct demeter_ctx *ctx)
 {
 	struct demeter_target *t, *next;
 	struct demeter_scope *s, *s_next;
 
+	list_for_each_entry_safe(s, s_next, &ctx->scopes.list, list) {
+		if (demeter_scope_is_owned(s))
+			continue;
+		demeter_targets_expire_in(ctx, s);
+		demeter_scope_remove(&ctx->scopes, s);
+	}
 	list_for_each_entry_safe(t, next, &ctx->targets.list, list)
 		if (demeter_target_has_expired(t) || !atomic_read(&t->mm->mm_users))
 			demeter_target_drop(t);
@@ -356,13 +371,35 @@ void demeter_targets_clear(struct demeter_ctx *ctx)
 /**
  * demeter_target_attach() - Manage the memory of more processes
  * @ctx:	The context.
+ * @owner:	Who wants it.
  * @text:	A scope; see demeter_scope_parse().
  *
  * Return: as demeter_scope_add().
  */
-int demeter_target_attach(struct demeter_ctx *ctx, const char *text)
+int demeter_target_attach(struct demeter_ctx *ctx, struct demeter_owner *owner, const char *text)
 {
-	int ret = demeter_scope_add(&ctx->scopes, text);
+	int ret;
+
+	/* scopes of processes that have exited make room, and do not stand for later ones */
+	demeter_targets_drop_gone(ctx);
+	ret = demeter_scope_add(&ctx->scopes, owner, text);
+	if (!ret)
+		demeter_targets_find(ctx, true);
+	return ret;
+}
+
+/**
+ * demeter_target_detach() - Leave memory alone again, unless others want it managed
+ * @ctx:	The context.
+ * @owner:	Who has attached it.
+ * @text:	A scope that was attached. The process or cgroup that it names need not
+ *		exist any more.
+ *
+ * Return: as demeter_scope_disown().
+ */
+int demeter_target_detach(struct demeter_ctx *ctx, struct demeter_owner *owner, const char *text)
+{
+	int ret = demeter_scope_disown(&ctx->scopes, owner, text);
 
 	if (!ret)
 		demeter_targets_find(ctx, true);
@@ -370,36 +407,14 @@ int demeter_target_attach(struct demeter_ctx *ctx, const char *text)
 }
 
 /**
- * demeter_target_detach() - Leave memory alone again
+ * demeter_target_detach_all() - Do so for all that an owner has attached
  * @ctx:	The context.
- * @text:	A scope that was attached. The process or cgroup that it names need not
- *		exist any more.
- *
- * Return: 0, -EINVAL if @text is no scope, -ENOENT if it is not attached, -ENOMEM.
+ * @owner:	The owner.
  */
-int demeter_target_detach(struct demeter_ctx *ctx, const char *text)
+void demeter_target_detach_all(struct demeter_ctx *ctx, struct demeter_owner *owner)
 {
-	struct demeter_scope_name *name = kzalloc(sizeof(*name), GFP_KERNEL);
-	struct demeter_target *t;
-	struct demeter_scope *s;
-	int ret;
-
-	if (!name)
-		return -ENOMEM;
-	ret = demeter_scope_parse(name, text);
-	if (ret)
-		goto free;
-	s = demeter_scope_find(&ctx->scopes, name);
-	if (!s) {
-		ret = -ENOENT;
-		goto free;
-	}
-	list_for_each_entry(t, &ctx->targets.list, list)
-		if (t->scope == s->id)
-			demeter_target_expire(t);
-	demeter_scope_remove(&ctx->scopes, s);
+	if (list_empty(&owner->claims))
+		return;
+	demeter_scopes_disown_all(&ctx->scopes, owner);
 	demeter_targets_find(ctx, true);
-free:
-	kfree(name);
-	return ret;
 }

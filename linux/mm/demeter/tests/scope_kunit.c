@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of scopes: what is accepted, in which form, and what is refused; what they name, and
- * which processes are in them.
+ * Tests of scopes: what is accepted, in which form, and what is refused; who owns them, what
+ * they name, and which processes are in them.
  */
 #include <linux/init_task.h>
 #include <linux/mm.h>
@@ -127,9 +127,9 @@ static void scope_test_is_found_again(struct kunit *test)
 	struct demeter_scope *s;
 
 	demeter_scopes_init(&scopes);
-	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "all 7"), 0);
-	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "all 8"), 0);
-	KUNIT_EXPECT_EQ(test, demeter_scope_add(&scopes, " all  07\n"), -EEXIST);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &scopes.admin, "all 7"), 0);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &scopes.admin, "all 8"), 0);
+	KUNIT_EXPECT_EQ(test, demeter_scope_add(&scopes, &scopes.admin, " all  07\n"), -EEXIST);
 	KUNIT_ASSERT_EQ(test, demeter_scope_parse(&name, "all 007"), 0);
 	s = demeter_scope_find(&scopes, &name);
 	KUNIT_ASSERT_NOT_NULL(test, s);
@@ -138,13 +138,83 @@ static void scope_test_is_found_again(struct kunit *test)
 	demeter_scope_remove(&scopes, s);
 	KUNIT_EXPECT_NULL(test, demeter_scope_find(&scopes, &name));
 	/* numbers of scopes are not used again */
-	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "all 7"), 0);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &scopes.admin, "all 7"), 0);
 	s = demeter_scope_find(&scopes, &name);
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	KUNIT_EXPECT_EQ(test, s->id, 3ull);
 	demeter_scope_remove(&scopes, s);
 	demeter_scope_remove(&scopes, list_first_entry(&scopes.list, struct demeter_scope, list));
 	KUNIT_EXPECT_TRUE(test, list_empty(&scopes.list));
+}
+
+/* There is one scope for all who claim it; it goes with the last of them. */
+static void scope_test_has_owners(struct kunit *test)
+{
+	struct demeter_owner first, second;
+	struct demeter_scopes scopes;
+	struct demeter_scope *s;
+
+	demeter_scopes_init(&scopes);
+	demeter_owner_init(&first);
+	demeter_owner_init(&second);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &first, "all 7"), 0);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &second, "all 07"), 0);
+	KUNIT_EXPECT_EQ(test, demeter_scope_add(&scopes, &first, "all 7"), -EEXIST);
+	KUNIT_EXPECT_EQ(test, scopes.nr_claims, 2);
+	KUNIT_EXPECT_TRUE(test, list_is_singular(&scopes.list));
+	s = list_first_entry(&scopes.list, struct demeter_scope, list);
+	/* nobody gives up what is another's, or what is not there */
+	KUNIT_EXPECT_EQ(test, demeter_scope_disown(&scopes, &scopes.admin, "all 7"), -EBUSY);
+	KUNIT_EXPECT_EQ(test, demeter_scope_disown(&scopes, &first, "all 8"), -ENOENT);
+	KUNIT_EXPECT_EQ(test, demeter_scope_disown(&scopes, &first, "al"), -EINVAL);
+	KUNIT_EXPECT_EQ(test, demeter_scope_disown(&scopes, &first, " all 7\n"), 0);
+	KUNIT_EXPECT_EQ(test, demeter_scope_disown(&scopes, &first, "all 7"), -EBUSY);
+	KUNIT_EXPECT_TRUE(test, demeter_scope_is_owned(s));
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &second, "all 8"), 0);
+	demeter_scopes_disown_all(&scopes, &second);
+	KUNIT_EXPECT_EQ(test, scopes.nr_claims, 0);
+	KUNIT_EXPECT_FALSE(test, demeter_scope_is_owned(s));
+	/* a scope that is removed takes its claims along */
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &first, "all 7"), 0);
+	KUNIT_EXPECT_EQ(test, s->id, 1ull);
+	demeter_scope_remove(&scopes, s);
+	KUNIT_EXPECT_EQ(test, scopes.nr_claims, 0);
+	KUNIT_EXPECT_TRUE(test, list_empty(&first.claims));
+	demeter_scope_remove(&scopes, list_first_entry(&scopes.list, struct demeter_scope, list));
+	KUNIT_EXPECT_TRUE(test, list_empty(&scopes.list));
+}
+
+static int scope_test_add_all(struct demeter_scopes *scopes, struct demeter_owner *owner,
+			      unsigned int mib)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "all %u", mib);
+	return demeter_scope_add(scopes, owner, text);
+}
+
+/* Claims are counted, whoever has them and whether they are on the same scope. */
+static void scope_test_claims_are_limited(struct kunit *test)
+{
+	struct demeter_owner first, second;
+	struct demeter_scopes scopes;
+	struct demeter_scope *s, *next;
+
+	demeter_scopes_init(&scopes);
+	demeter_owner_init(&first);
+	demeter_owner_init(&second);
+	for (unsigned int i = 0; i < DEMETER_MAX_CLAIMS / 2; i++) {
+		KUNIT_ASSERT_EQ(test, scope_test_add_all(&scopes, &first, i), 0);
+		KUNIT_ASSERT_EQ(test, scope_test_add_all(&scopes, &second, i), 0);
+	}
+	KUNIT_EXPECT_EQ(test, scope_test_add_all(&scopes, &scopes.admin, 1), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, scope_test_add_all(&scopes, &first, DEMETER_MAX_CLAIMS), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, scopes.last_id, DEMETER_MAX_CLAIMS / 2ull);
+	KUNIT_EXPECT_EQ(test, demeter_scope_disown(&scopes, &first, "all 1"), 0);
+	KUNIT_EXPECT_EQ(test, scope_test_add_all(&scopes, &scopes.admin, 1), 0);
+	list_for_each_entry_safe(s, next, &scopes.list, list)
+		demeter_scope_remove(&scopes, s);
+	KUNIT_EXPECT_EQ(test, scopes.nr_claims, 0);
 }
 
 /* Reads the list in parts of each size, and gets it whole. */
@@ -157,9 +227,9 @@ static void scope_test_is_read_in_parts(struct kunit *test)
 
 	demeter_scopes_init(&scopes);
 	KUNIT_EXPECT_EQ(test, demeter_scopes_read(&scopes, buf, 0, sizeof(buf)), 0);
-	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "all 1"), 0);
-	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "all 1234567"), 0);
-	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "all 20"), 0);
+	KUNIT_ASSERT_EQ(test, scope_test_add_all(&scopes, &scopes.admin, 1), 0);
+	KUNIT_ASSERT_EQ(test, scope_test_add_all(&scopes, &scopes.admin, 1234567), 0);
+	KUNIT_ASSERT_EQ(test, scope_test_add_all(&scopes, &scopes.admin, 20), 0);
 	for (size_t size = 1; size <= sizeof(all); size++) {
 		size_t len = 0, n;
 
@@ -182,7 +252,7 @@ static int scope_test_add(struct demeter_scopes *scopes, const char *kind, pid_t
 	char text[32];
 
 	snprintf(text, sizeof(text), "%s %d", kind, pid);
-	return demeter_scope_add(scopes, text);
+	return demeter_scope_add(scopes, &scopes->admin, text);
 }
 
 /* What a scope names must be there, and be what it is said to be. */
@@ -196,8 +266,10 @@ static void scope_test_resolves(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, scope_test_add(&scopes, "tree", task_tgid_nr(current)), -EINVAL);
 	KUNIT_EXPECT_EQ(test, scope_test_add(&scopes, "pid", PID_MAX_LIMIT), -ESRCH);
 	KUNIT_EXPECT_EQ(test, scope_test_add(&scopes, "tree", PID_MAX_LIMIT), -ESRCH);
-	KUNIT_EXPECT_EQ(test, demeter_scope_add(&scopes, "cgroup /no such cgroup"), -ENOENT);
-	KUNIT_EXPECT_EQ(test, demeter_scope_add(&scopes, "cgroup /cgroup.procs"), -ENOTDIR);
+	KUNIT_EXPECT_EQ(test, demeter_scope_add(&scopes, &scopes.admin, "cgroup /no such cgroup"),
+			-ENOENT);
+	KUNIT_EXPECT_EQ(test, demeter_scope_add(&scopes, &scopes.admin, "cgroup /cgroup.procs"),
+			-ENOTDIR);
 	KUNIT_EXPECT_TRUE(test, list_empty(&scopes.list));
 	KUNIT_EXPECT_EQ(test, scopes.last_id, 0ull);
 }
@@ -291,7 +363,7 @@ static void scope_test_trees_keep_orphans(struct kunit *test)
 	struct demeter_scope *s;
 
 	demeter_scopes_init(&scopes);
-	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "tree 1"), 0);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &scopes.admin, "tree 1"), 0);
 	s = list_first_entry(&scopes.list, struct demeter_scope, list);
 	put_pid(s->pid);
 	s->pid = get_pid(&root->pid);
@@ -333,7 +405,7 @@ static void scope_test_trees_find_members(struct kunit *test)
 	struct demeter_scope *s;
 
 	demeter_scopes_init(&scopes);
-	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "tree 1"), 0);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &scopes.admin, "tree 1"), 0);
 	s = list_first_entry(&scopes.list, struct demeter_scope, list);
 	gone->signal.pids[PIDTYPE_SID] = s->pid;
 	demeter_scopes_resolve(&scopes);
@@ -367,7 +439,7 @@ static void scope_test_contains_a_cgroup(struct kunit *test)
 	struct demeter_scope *s;
 
 	demeter_scopes_init(&scopes);
-	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, "cgroup /"), 0);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &scopes.admin, "cgroup /"), 0);
 	s = list_first_entry(&scopes.list, struct demeter_scope, list);
 	/* it is referenced only while somebody looks for processes */
 	KUNIT_EXPECT_NULL(test, s->cgroup);
@@ -398,6 +470,8 @@ static struct kunit_case scope_test_cases[] = {
 	KUNIT_CASE(scope_test_pids_end),
 	KUNIT_CASE(scope_test_paths_are_whole),
 	KUNIT_CASE(scope_test_is_found_again),
+	KUNIT_CASE(scope_test_has_owners),
+	KUNIT_CASE(scope_test_claims_are_limited),
 	KUNIT_CASE(scope_test_is_read_in_parts),
 	KUNIT_CASE(scope_test_resolves),
 	KUNIT_CASE(scope_test_trees_have_64_generations),

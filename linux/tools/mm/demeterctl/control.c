@@ -15,12 +15,13 @@
 
 static const char enable_doc[] =
 	"Begin to sample accesses and to move hot pages to the fast tier.\v"
-	"Does nothing when Demeter runs already. It manages what is attached, before or "
+	"Does nothing when that was done already. Demeter manages what is attached, before or "
 	"after.\n";
 
 static const char disable_doc[] =
 	"Stop sampling and moving pages.\v"
-	"Pages stay where they are, and what is attached stays attached.\n";
+	"Pages stay where they are, and what is attached stays attached. Programs that hold "
+	"Demeter, as demeterctl run does, have it on until they end, also then.\n";
 
 #define SCOPES_DOC                                                              \
 	"Scopes:\n"                                                             \
@@ -41,7 +42,8 @@ static const char attach_doc[] = "Manage the memory of processes.\v" SCOPES_DOC
 
 static const char detach_doc[] =
 	"Leave the memory of processes alone again.\v" SCOPES_DOC
-	"Give the scope as it was attached; demeterctl status lists them.\n"
+	"Give the scope as it was attached; demeterctl status lists them. Those of demeterctl "
+	"run end with it.\n"
 	"\n"
 	"Example:\n"
 	"  demeterctl detach tree 1234\n";
@@ -52,7 +54,13 @@ static int set_running(int argc, char **argv, const char *doc, bool on)
 
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
 	sysfs_require();
-	return demeter_set_running(on) ? 0 : EXIT_FAILED;
+	if (!demeter_set_running(on))
+		return EXIT_FAILED;
+	if (!on && demeter_is_running())
+		warn("Demeter stays on for %llu programs that hold it: fuser -v /dev/demeter tells "
+		     "which",
+		     (unsigned long long)demeter_holds());
+	return 0;
 }
 
 int enable_command(int argc, char **argv)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "demeterctl.h"
 #include "sysfs.h"
@@ -33,19 +34,56 @@ bool demeter_is_running(void)
 	return read_number("enabled");
 }
 
-bool demeter_set_running(bool on)
+static void warn_switch(const char *verb, int error)
 {
-	const char *verb = on ? "enable" : "disable";
-	const int error = sysfs_write("enabled", on ? "1" : "0");
-
 	if (error == -ENODEV)
 		warn("cannot %s Demeter: it needs two memory tiers (NUMA nodes of different speed) "
 		     "and, for the chosen source, a PMU that samples data addresses; dmesg tells "
 		     "what is missing",
 		     verb);
-	else if (error)
+	else
 		warn("cannot %s Demeter: %s (dmesg may tell more)", verb, sysfs_reason(error));
+}
+
+bool demeter_set_running(bool on)
+{
+	const int error = sysfs_write("enabled", on ? "1" : "0");
+
+	if (error)
+		warn_switch(on ? "enable" : "disable", error);
 	return !error;
+}
+
+uint64_t demeter_holds(void)
+{
+	return read_number("holds");
+}
+
+int demeter_hold(const char *source)
+{
+	const int hold = device_open();
+	char command[64];
+	int error;
+
+	if (hold == -ENOENT)
+		warn("cannot enable Demeter: there is no /dev/demeter, use the demeterctl of this "
+		     "kernel");
+	else if (hold < 0)
+		warn_switch("enable", hold);
+	if (hold < 0)
+		return -1;
+	snprintf(command, sizeof(command), source ? "on %s" : "on", source);
+	error = device_write(hold, command);
+	if (!error)
+		return hold;
+	if (error == -EBUSY)
+		warn("Demeter runs already and samples with %s: demeterctl disable first, or wait "
+		     "until other programs have ended that hold it",
+		     demeter_source().chosen);
+	else
+		warn_switch("enable", error);
+	close(hold);
+	return -1;
 }
 
 struct source demeter_source(void)
@@ -119,10 +157,9 @@ char *demeter_scopes(void)
 	return scopes;
 }
 
-bool demeter_attach(const char *scope)
+static void warn_attach(const char *scope, int error)
 {
 	const bool is_cgroup = !strncmp(scope, "cgroup ", strlen("cgroup "));
-	const int error = sysfs_write("attach", scope);
 
 	if (error == -ESRCH)
 		warn("cannot attach %s: there is no such process (threads are attached with it)",
@@ -137,8 +174,31 @@ bool demeter_attach(const char *scope)
 		warn("cannot attach %s: there is no such cgroup, give its path below "
 		     "/sys/fs/cgroup",
 		     scope);
-	else if (error)
+	else if (error == -ENOSPC)
+		warn("cannot attach %s: too many scopes are attached, demeterctl detach some",
+		     scope);
+	else
 		warn("cannot attach %s: %s", scope, sysfs_reason(error));
+}
+
+bool demeter_attach(const char *scope)
+{
+	const int error = sysfs_write("attach", scope);
+
+	if (error)
+		warn_attach(scope, error);
+	return !error;
+}
+
+bool demeter_hold_attach(int hold, const char *scope)
+{
+	char command[192];
+	int error;
+
+	snprintf(command, sizeof(command), "attach %s", scope);
+	error = device_write(hold, command);
+	if (error)
+		warn_attach(scope, error);
 	return !error;
 }
 
@@ -148,6 +208,10 @@ bool demeter_detach(const char *scope)
 
 	if (error == -ENOENT)
 		warn("%s is not attached: demeterctl status lists the scopes that are", scope);
+	else if (error == -EBUSY)
+		warn("%s is attached by a program that holds Demeter, and goes with it: fuser -v "
+		     "/dev/demeter tells which",
+		     scope);
 	else if (error)
 		warn("cannot detach %s: %s", scope, sysfs_reason(error));
 	return !error;

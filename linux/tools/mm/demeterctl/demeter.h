@@ -24,7 +24,17 @@ struct source {
 };
 
 bool demeter_is_running(void);
+/* Changes what the administrator wants; Demeter also runs as long as somebody holds it. */
 bool demeter_set_running(bool on);
+
+/* Reads how many programs hold Demeter, which have it on. */
+uint64_t demeter_holds(void);
+
+/*
+ * Holds Demeter, which then runs until what is returned is closed, also by the end of this
+ * process. @source: what it must sample with, NULL: whatever it does. Returns -1 if it cannot.
+ */
+int demeter_hold(const char *source);
 
 struct source demeter_source(void);
 bool demeter_choose_source(const char *name);
@@ -39,5 +49,8 @@ char *demeter_scopes(void);
 /* @scope: "pid N", "tree N", "cgroup PATH" or "all [MIB]". */
 bool demeter_attach(const char *scope);
 bool demeter_detach(const char *scope);
+
+/* Attaches a scope until @hold is closed. */
+bool demeter_hold_attach(int hold, const char *scope);
 
 #endif

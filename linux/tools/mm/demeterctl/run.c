@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * demeterctl run: runs a command with its memory managed from its first page on, and
- * restores what was before when the command has ended.
+ * demeterctl run: runs a command with its memory managed from its first page on.
  *
- * Signals that would end this process are blocked all the time, and passed on while the
- * command runs, so that nothing is left attached or enabled.
+ * Demeter is held for that by an open file, of which the kernel knows what is attached, and
+ * which source is used, for its sake. All of that ends with this process, however it ends,
+ * and with nobody else's.
  */
 #define _GNU_SOURCE
 #include "demeterctl.h"
@@ -28,8 +28,9 @@
 
 static const char doc[] =
 	"Run a command with its memory, and that of its descendants, managed.\v"
-	"Demeter is enabled for the time being if it is not running, and the command is "
-	"attached before it begins. Afterwards all is as it was before.\n"
+	"Demeter is on for the time being, and the command is attached before it begins. Both "
+	"end with demeterctl, also when it is killed, unless others want the same: several can "
+	"run at a time.\n"
 	"\n"
 	"The exit status is the command's, or 128 + the number of the signal that ended it; 127 "
 	"when it was not found, 126 when it could not be run. SIGINT, SIGTERM, SIGHUP and SIGQUIT "
@@ -113,12 +114,10 @@ static int wait_for(pid_t child, const sigset_t *signals)
 	return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static int run_attached(char **command, const sigset_t *signals, const sigset_t *mask)
+static int run_attached(char **command, int hold, const sigset_t *signals, const sigset_t *mask)
 {
 	char scope[32];
-	bool attached;
 	pid_t child;
-	int status;
 	int go[2];
 
 	if (pipe2(go, O_CLOEXEC)) {
@@ -137,15 +136,11 @@ static int run_attached(char **command, const sigset_t *signals, const sigset_t 
 		return EXIT_FAILED;
 	}
 	snprintf(scope, sizeof(scope), "tree %d", child);
-	attached = demeter_attach(scope);
 	/* without the byte the child ends when the pipe is closed */
-	if (attached && write(go[1], "", 1) != 1)
+	if (demeter_hold_attach(hold, scope) && write(go[1], "", 1) != 1)
 		warn("cannot start %s: %s", command[0], strerror(errno));
 	close(go[1]);
-	status = wait_for(child, signals);
-	if (attached && !demeter_detach(scope) && !status)
-		status = EXIT_FAILED;
-	return status;
+	return wait_for(child, signals);
 }
 
 int run_command(int argc, char **argv)
@@ -160,19 +155,16 @@ int run_command(int argc, char **argv)
 	struct arguments arguments = { 0 };
 	struct source source;
 	sigset_t signals, mask;
-	bool running, chosen;
-	int status;
+	int hold, status;
 
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
 	sysfs_require();
 	source = demeter_source();
-	running = demeter_is_running();
 	if (arguments.source)
 		check_source(arguments.source, &source);
-	chosen = arguments.source && strcmp(arguments.source, source.chosen);
-	if (chosen && running && strcmp(arguments.source, "auto"))
-		fail("Demeter runs already and samples with %s: demeterctl disable first",
-		     source.chosen);
+	hold = demeter_hold(arguments.source);
+	if (hold < 0)
+		return EXIT_FAILED;
 
 	sigemptyset(&signals);
 	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
@@ -180,17 +172,7 @@ int run_command(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &signals, &mask);
 	signal(SIGCHLD, SIG_DFL); /* if it were ignored, there would be no exit status */
 
-	if (running)
-		return run_attached(arguments.command, &signals, &mask);
-	if (chosen && !demeter_choose_source(arguments.source))
-		return EXIT_FAILED;
-	status = EXIT_FAILED;
-	if (demeter_set_running(true)) {
-		status = run_attached(arguments.command, &signals, &mask);
-		if (!demeter_set_running(false) && !status)
-			status = EXIT_FAILED;
-	}
-	if (chosen && !demeter_choose_source(source.chosen) && !status)
-		status = EXIT_FAILED;
+	status = run_attached(arguments.command, hold, &signals, &mask);
+	close(hold);
 	return status;
 }

@@ -15,7 +15,8 @@
 
 static const char doc[] =
 	"Show whether Demeter runs, what it manages and what it has done.\v"
-	"A target is a process whose memory is managed. Samples are lost when they are not read "
+	"A target is a process whose memory is managed. Programs that hold Demeter, as demeterctl "
+	"run does, have it on until they end. Samples are lost when they are not read "
 	"in time. Pages were busy when they could not be moved then, gone when they had been "
 	"freed meanwhile.\n"
 	"\n"
@@ -60,6 +61,7 @@ struct counters {
 
 struct status {
 	bool running;
+	uint64_t holds;
 	struct source source;
 	char fast_nodes[256], slow_nodes[256];
 	char *scopes; /* a line each */
@@ -129,6 +131,7 @@ static void read_counters(struct counters *counters)
 static void read_status(struct status *s)
 {
 	s->running = demeter_is_running();
+	s->holds = demeter_holds();
 	s->source = demeter_source();
 	read_text("fast_nodes", s->fast_nodes, sizeof(s->fast_nodes));
 	read_text("slow_nodes", s->slow_nodes, sizeof(s->slow_nodes));
@@ -149,6 +152,7 @@ static void show(struct status *s)
 	const char *label = "scopes:";
 
 	printf("%-12s %s\n", "demeter:", s->running ? "running" : "stopped");
+	printf("%-12s %llu\n", "holds:", (unsigned long long)s->holds);
 	printf("%-12s %s\n", "source:", s->source.chosen);
 	printf("%-12s %s\n", "fast nodes:", nodes_or_none(s->fast_nodes));
 	printf("%-12s %s\n", "slow nodes:", nodes_or_none(s->slow_nodes));
@@ -198,7 +202,8 @@ static void show_json(struct status *s)
 {
 	const char *separator = "";
 
-	printf("{\"running\": %s, ", s->running ? "true" : "false");
+	printf("{\"running\": %s, \"holds\": %llu, ", s->running ? "true" : "false",
+	       (unsigned long long)s->holds);
 	json_text("source", s->source.chosen);
 	json_text("fast_nodes", s->fast_nodes);
 	json_text("slow_nodes", s->slow_nodes);

@@ -106,6 +106,30 @@ int sysfs_write(const char *file, const char *text)
 	return ret;
 }
 
+int device_open(void)
+{
+	const char *path = getenv("DEMETER_DEVICE");
+	int device;
+
+	/* O_TRUNC as above */
+	device = open(path ? path : "/dev/demeter", O_WRONLY | O_TRUNC | O_CLOEXEC);
+	return device < 0 ? -errno : device;
+}
+
+int device_write(int device, const char *command)
+{
+	char line[256];
+	const int length = snprintf(line, sizeof(line), "%s\n", command);
+	ssize_t written;
+
+	if (length >= (int)sizeof(line))
+		return -EINVAL;
+	written = write(device, line, length);
+	if (written < 0)
+		return -errno;
+	return written == length ? 0 : -EIO;
+}
+
 DIR *sysfs_open_folder(const char *folder)
 {
 	char path[PATH_MAX];

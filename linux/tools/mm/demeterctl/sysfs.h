@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Reads and writes the files of the kernel's interface, named by their path below its folder:
- * /sys/kernel/mm/demeter, or what the environment variable DEMETER_SYSFS names.
+ * /sys/kernel/mm/demeter, or what the environment variable DEMETER_SYSFS names. Likewise the
+ * device: /dev/demeter, or what DEMETER_DEVICE names.
  */
 #ifndef DEMETERCTL_SYSFS_H
 #define DEMETERCTL_SYSFS_H
@@ -29,6 +30,12 @@ int sysfs_read_number(const char *file, uint64_t *value);
 
 /* Writes @text by one system call. Returns 0 or -errno. */
 int sysfs_write(const char *file, const char *text);
+
+/* Opens the device for this process, not for programs that it executes. Returns it or -errno. */
+int device_open(void);
+
+/* Writes a command to the device. Returns 0 or -errno. */
+int device_write(int device, const char *command);
 
 /* Opens a folder, which the caller closes. Ends the program when there is none. */
 DIR *sysfs_open_folder(const char *folder);

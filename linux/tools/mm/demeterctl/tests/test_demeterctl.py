@@ -110,9 +110,10 @@ def tree(tmp_path: Path) -> Path:
     (root / "stats").mkdir(parents=True)
     (root / "targets").mkdir()
     files = {"enabled": "0", "source": "[auto] pebs ibs", "fast_nodes": "0", "slow_nodes": "1-2"}
+    files["holds"] = "0"
     for name, value in {**files, **PARAMETERS}.items():
         (root / name).write_text(f"{value}\n")
-    for name in ("attach", "detach", "scopes"):
+    for name in ("attach", "detach", "scopes", "device"):
         (root / name).write_text("")
     for name, value in STATS.items():
         (root / "stats" / name).write_text(f"{value}\n")
@@ -128,7 +129,7 @@ def command(*args: str) -> list[str]:
 
 
 def environment(tree: Path) -> dict[str, str]:
-    return {**os.environ, "DEMETER_SYSFS": str(tree)}
+    return {**os.environ, "DEMETER_SYSFS": str(tree), "DEMETER_DEVICE": str(tree / "device")}
 
 
 def run(
@@ -329,6 +330,8 @@ def test_scopes(tree: Path, verb: str, words: list[str], written: str) -> None:
         (["attach", "pid", "12"], "pid 12", errno.EEXIST, "demeterctl detach pid 12 first"),
         (["attach", "cgroup", "/a"], "cgroup /a", errno.ENOENT, "there is no such cgroup"),
         (["attach", "pid", "12"], "pid 12", errno.EACCES, "you must be root"),
+        (["attach", "pid", "12"], "pid 12", errno.ENOSPC, "too many scopes are attached"),
+        (["detach", "pid", "12"], "pid 12", errno.EBUSY, "by a program that holds Demeter"),
         (["detach", "all"], "all", errno.ENOENT, "all is not attached: demeterctl status"),
         (["detach", "all"], "all", errno.EACCES, "you must be root"),
         (["tune", "margin=33"], "33", errno.EBUSY, "while Demeter is stopped: demeterctl disable"),
@@ -350,8 +353,10 @@ def test_status_json(tree: Path) -> None:
     add_target(tree, 12, comm=b"db", ranges="")
     target = {"pid": 12, "comm": "db", "samples": 1234, "fast_mib": 1.0, "slow_mib": 1.5}
     target |= {"promoted": 11, "demoted": 12, "ranges": 0, "splits": 5, "merges": 4}
+    (tree / "holds").write_text("2\n")
     assert json.loads(ok(tree, "status", "--json")) == {
         "running": True,
+        "holds": 2,
         "source": "pebs",
         "fast_nodes": "0",
         "slow_nodes": "1-2",
@@ -396,6 +401,7 @@ def test_status_text(tree: Path) -> None:
     text = ok(tree, "status")
     for pattern in (
         r"demeter: +running",
+        r"holds: +0",
         r"source: +auto",
         r"fast nodes: +0",
         r"slow nodes: +1-2",
@@ -445,6 +451,7 @@ def test_targets_that_end_are_left_out(tree: Path) -> None:
     [
         ("enabled", "yes\n"),
         ("enabled", "-1\n"),
+        ("holds", "\n"),
         ("source", "pebs\n"),
         ("source", ""),
         ("stats/lost", "18446744073709551616\n"),
@@ -459,7 +466,7 @@ def test_unexpected_contents(tree: Path, file: str, value: str) -> None:
     bad(run(tree, "status"), 1, f"cannot read {file}: it is not as expected")
 
 
-@pytest.mark.parametrize("file", ["enabled", "scopes", "stats/lost"])
+@pytest.mark.parametrize("file", ["enabled", "holds", "scopes", "stats/lost"])
 def test_missing_files(tree: Path, file: str) -> None:
     (tree / file).unlink()
     bad(run(tree, "status"), 1, f"cannot read {file}: this Demeter has no such file")
@@ -769,22 +776,19 @@ def test_top_clears_a_terminal(tree: Path) -> None:
 
 
 def test_run_attaches_before_the_command_begins(tree: Path) -> None:
-    script = 'cd "$DEMETER_SYSFS"; echo $$; cat enabled; echo; cat attach; echo; cat detach source'
+    """By the device, which it holds; and nothing else is written to."""
     before = contents(tree)
-    lines = ok(tree, "run", "sh", "-c", script).splitlines()
-    pid = lines[0]
-    assert lines[1:] == ["1", f"tree {pid}", "[auto] pebs ibs"]
-    changed = {"enabled": "0", "attach": f"tree {pid}", "detach": f"tree {pid}"}
-    assert contents(tree) == {**before, **{str(tree / k): v.encode() for k, v in changed.items()}}
+    lines = ok(tree, "run", "sh", "-c", 'echo $$; cat "$DEMETER_DEVICE"').splitlines()
+    assert lines[1:] == ["on", f"attach tree {lines[0]}"]
+    written = f"on\nattach tree {lines[0]}\n".encode()
+    assert contents(tree) == {**before, str(tree / "device"): written}
 
 
-def test_run_leaves_demeter_running(tree: Path) -> None:
-    (tree / "enabled").write_text("1\n")
-    before = contents(tree)
-    ok(tree, "run", "true")
-    after = contents(tree)
-    assert after.pop(str(tree / "detach")) == after.pop(str(tree / "attach"))
-    assert after.items() <= before.items()
+def test_run_holds_the_device_and_its_command_does_not(tree: Path) -> None:
+    script = "ls -l /proc/$PPID/fd /proc/self/fd"
+    own, _, of_command = ok(tree, "run", "sh", "-c", script).partition("/proc/self/fd")
+    assert str(tree / "device") in own
+    assert str(tree / "device") not in of_command
 
 
 @pytest.mark.parametrize(
@@ -802,8 +806,6 @@ def test_run_has_the_status_of_the_command(tree: Path, args: list[str], status: 
     done = run(tree, "run", *args)
     assert done.returncode == status
     assert (f"cannot run {args[0]}: " in done.stderr) == (status in (126, 127))
-    assert (tree / "enabled").read_text() == "0"
-    assert (tree / "detach").read_text().startswith("tree ")
 
 
 def test_run_passes_options_and_signals_of_the_command(tree: Path) -> None:
@@ -821,8 +823,6 @@ def test_run_forwards_signals(tree: Path, name: str) -> None:
         running.send_signal(signal.Signals[f"SIG{name}"])
         text, errors = running.communicate()
     assert (running.returncode, text, errors) == (9, "caught\n", "")
-    assert (tree / "enabled").read_text() == "0"
-    assert (tree / "detach").read_text().startswith("tree ")
 
 
 def test_run_does_not_double_what_the_terminal_sends(tree: Path) -> None:
@@ -849,51 +849,41 @@ def test_run_does_not_double_what_the_terminal_sends(tree: Path) -> None:
     assert b"passed on" not in text
 
 
-def test_run_chooses_a_source_for_the_time_being(tree: Path) -> None:
-    assert ok(tree, "run", "--source", "ibs", "cat", str(tree / "source")) == "ibs"
-    assert (tree / "source").read_text() == "auto"
-
-
-def test_run_with_the_source_in_use(tree: Path) -> None:
-    (tree / "enabled").write_text("1\n")
-    (tree / "source").write_text("auto [pebs] ibs\n")
-    for source in ("pebs", "auto"):
-        ok(tree, "run", "--source", source, "true")
-        assert (tree / "source").read_text() == "auto [pebs] ibs\n"
-
-
-def test_run_with_another_source_than_is_in_use(tree: Path) -> None:
-    (tree / "enabled").write_text("1\n")
-    (tree / "source").write_text("auto [pebs] ibs\n")
+def test_run_asks_for_a_source(tree: Path) -> None:
     before = contents(tree)
-    message = "Demeter runs already and samples with pebs: demeterctl disable first"
-    bad(run(tree, "run", "--source", "ibs", "echo", "x"), 1, message)
-    assert contents(tree) == before
+    lines = ok(tree, "run", "--source", "ibs", "cat", str(tree / "device")).splitlines()
+    assert lines[0] == "on ibs"
+    assert (tree / "source").read_bytes() == before[str(tree / "source")]
 
 
 @x86_only
-def test_run_when_it_cannot_be_enabled(tree: Path) -> None:
-    refuse = failing_writes([len("1")], errno.ENODEV)
-    done = run(tree, "run", "--source", "pebs", "echo", "x" * 20, filtered=refuse)
-    bad(done, 1, "needs two memory tiers")
-    assert (tree / "source").read_text() == "auto"
-    assert (tree / "attach").read_text() == ""
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (errno.EBUSY, "Demeter runs already and samples with auto: demeterctl disable first"),
+        (errno.ENODEV, "cannot enable Demeter: it needs two memory tiers"),
+        (errno.ENOMEM, "cannot enable Demeter: Cannot allocate memory (dmesg"),
+    ],
+)
+def test_run_when_it_cannot_be_enabled(tree: Path, error: int, message: str) -> None:
+    before = contents(tree)
+    refuse = failing_writes([len("on pebs\n")], error)
+    bad(run(tree, "run", "--source", "pebs", "echo", "x" * 20, filtered=refuse), 1, message)
+    assert contents(tree) == before
+
+
+def test_run_without_the_device(tree: Path) -> None:
+    (tree / "device").unlink()
+    (tree / "device").symlink_to("no such folder/device")
+    bad(run(tree, "run", "echo", "x"), 1, "there is no /dev/demeter, use the demeterctl of this")
 
 
 @x86_only
 def test_run_when_it_cannot_be_attached(tree: Path) -> None:
-    refuse = failing_writes(range(len("tree 1"), len("tree 12345678")), errno.EEXIST)
-    done = run(tree, "run", "echo", "x" * 20, filtered=refuse)
-    bad(done, 1, "is attached already")
-    assert (tree / "enabled").read_text() == "0"
-
-
-def test_run_when_it_cannot_be_detached(tree: Path) -> None:
-    (tree / "detach").unlink()
-    done = run(tree, "run", "true")
-    assert done.returncode == 1
-    assert "is not attached" in done.stderr
-    assert run(tree, "run", "sh", "-c", "exit 7").returncode == 7
+    refuse = failing_writes(
+        range(len("attach tree 1\n"), len("attach tree 12345678\n")), errno.EEXIST
+    )
+    bad(run(tree, "run", "echo", "x" * 30, filtered=refuse), 1, "is attached already")
 
 
 def test_output_that_cannot_be_written(tree: Path) -> None:
