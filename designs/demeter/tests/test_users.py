@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from demeter_testing import no_complaint, text
+from demeter_bench.settings import MIB
+from demeter_testing import TOP, no_complaint, text
 from demeter_testing.demeter import LOAD
 
 pytestmark = pytest.mark.needs("CONFIG_DESIGN_DEMETER")
@@ -221,3 +222,26 @@ def test_a_tree_keeps_its_orphans(boot):
     assert "No such file" in out and found["scopes"] == found["without_child"] == "1", out
     assert found["end"] == "", out
     no_complaint(run)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_users_leave_nothing_behind(boot, seed: int):
+    """200 steps of four shells at the same time: the selftest."""
+    folder = TOP / "linux/tools/testing/selftests/demeter"
+    run = boot(
+        f"sh /job/holders.sh {seed}; echo status $?; rmmod demeter; echo rmmod $?",
+        design="demeter", setup=LOAD, files=[folder / "holders.sh"], vcpus=2,
+        vm_memory=384 * MIB, fast_ratio=0.25, timeout_s=300,
+    )  # fmt: skip
+    out = text(run)
+    assert "ok 1 200 steps" in out and "status 0\nrmmod 0\n" in out, out
+    no_complaint(run)
+
+
+def test_random_users_without_two_tiers_are_skipped(boot):
+    folder = TOP / "linux/tools/testing/selftests/demeter"
+    run = boot(
+        "sh /job/holders.sh; echo status $?",
+        design="demeter", setup=LOAD, files=[folder / "holders.sh"], fast_ratio=1.0,
+    )  # fmt: skip
+    assert "# SKIP two memory tiers are needed\nstatus 4\n" in text(run)
