@@ -17,7 +17,6 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-import qemu.qmp  # noqa: F401 -- before pytest takes its name for our folder qemu/, see test_build.py
 from demeter_bench import designs
 from demeter_bench.designs import DESIGNS
 from demeter_bench.oracle import Oracle
@@ -25,6 +24,8 @@ from demeter_bench.platforms.emulated import Emulated
 from demeter_bench.provision import PROVISIONS
 from demeter_bench.settings import MIB, PRESETS, Settings
 from demeter_bench.vm import WAITS, Job, Run, Vm
+
+import qemu.qmp  # noqa: F401 -- before pytest takes its name for our folder qemu/, see test_build.py
 
 from . import BUILD, missing
 

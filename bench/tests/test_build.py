@@ -337,10 +337,10 @@ def test_no_folder_hides_a_library_of_its_name():
     for package in metadata.distributions():
         for file in package.files or []:
             if file.name == "__init__.py" and (TOP / file.parts[0]).is_dir():
-                found[".".join(file.parent.parts)] = file.locate()
+                found[".".join(file.parent.parts)] = str(file.locate())
     assert "qemu.qmp" in found
-    for name, file in found.items():
-        assert importlib.import_module(name).__file__ == str(file)
+    for name, path in found.items():
+        assert importlib.import_module(name).__file__ == path
 
 
 def test_folders_of_the_sources_are_known():
