@@ -110,8 +110,8 @@ static void demeter_relocate(struct demeter_ctx *ctx)
 	const struct demeter_params *p = &ctx->params;
 	const u64 end = task_sched_runtime(current) +
 			(u64)p->epoch_ms * p->relocate_percent * (NSEC_PER_MSEC / 100);
-	const u64 pages = div_u64((u64)p->relocate_mib * p->epoch_ms << (20 - PAGE_SHIFT),
-				  MSEC_PER_SEC);
+	const u64 pages =
+		div_u64((u64)p->relocate_mib * p->epoch_ms << (20 - PAGE_SHIFT), MSEC_PER_SEC);
 	const u64 before = ctx->stats.promoted + ctx->stats.demoted;
 	struct demeter_plans plans;
 	bool go_on;

@@ -19,8 +19,8 @@ int demeter_granules_init(struct demeter_granules *granules)
 	granules->cache = KMEM_CACHE(demeter_granule, SLAB_HWCACHE_ALIGN);
 	if (!granules->cache)
 		return -ENOMEM;
-	granules->counts = kmem_cache_create("demeter_counts", GRANULE_PAGES * sizeof(u16), 0, 0,
-					     NULL);
+	granules->counts =
+		kmem_cache_create("demeter_counts", GRANULE_PAGES * sizeof(u16), 0, 0, NULL);
 	if (granules->counts)
 		return 0;
 	kmem_cache_destroy(granules->cache);

@@ -11,8 +11,8 @@ void demeter_index_init(struct demeter_index *index)
 	index->coolings = 0;
 	for (int size = 0; size < NR_DEMETER_SIZES; size++)
 		for (int tier = 0; tier < NR_DEMETER_TIERS; tier++)
-			for (int class = 0; class < RANK_CLASSES; class++)
-				INIT_LIST_HEAD(&index->granules[size][tier][class]);
+			for (int i = 0; i < RANK_CLASSES; i++)
+				INIT_LIST_HEAD(&index->granules[size][tier][i]);
 }
 
 /**
@@ -53,9 +53,8 @@ void demeter_index_cool(struct demeter_index *index)
 		for (int tier = 0; tier < NR_DEMETER_TIERS; tier++) {
 			struct list_head *lists = index->granules[size][tier];
 
-			for (unsigned int class = 1; class < RANK_CLASSES; class++)
-				list_splice_tail_init(&lists[class],
-						      &lists[demeter_class_cooled(class)]);
+			for (unsigned int i = 1; i < RANK_CLASSES; i++)
+				list_splice_tail_init(&lists[i], &lists[demeter_class_cooled(i)]);
 		}
 	}
 }

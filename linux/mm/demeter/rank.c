@@ -161,9 +161,9 @@ void demeter_ranking_cool(struct demeter_ranking *ranking)
 	for (int tier = 0; tier < NR_DEMETER_TIERS; tier++) {
 		u64 *pages = ranking->pages[tier];
 
-		for (unsigned int class = 1; class < RANK_CLASSES; class++) {
-			pages[demeter_class_cooled(class)] += pages[class];
-			pages[class] = 0;
+		for (unsigned int i = 1; i < RANK_CLASSES; i++) {
+			pages[demeter_class_cooled(i)] += pages[i];
+			pages[i] = 0;
 		}
 	}
 }

@@ -283,8 +283,7 @@ static void demeter_promote(struct demeter_ctx *ctx, const struct demeter_candid
 		if (r->obstacles[i] == PAGE_EXCHANGE_NO_OBSTACLE)
 			demeter_relocate_note_tier(&hot[i], DEMETER_FAST);
 		if (r->obstacles[i] == PAGE_EXCHANGE_NO_ROOM)
-			r->no_room[demeter_granule_size(hot[i].granule)] =
-				ctx->stats.epochs + 1;
+			r->no_room[demeter_granule_size(hot[i].granule)] = ctx->stats.epochs + 1;
 	}
 	ctx->stats.promoted += moved;
 	t->promoted += moved;

@@ -154,8 +154,8 @@ static ssize_t demeter_nodes_store(struct demeter_ctx *ctx, const char *buf, siz
 		ret = -EBUSY;
 	} else {
 		*nodes = given;
-		ctx->nodes_are_named =
-			!nodes_empty(ctx->fast_nodes) || !nodes_empty(ctx->slow_nodes);
+		ctx->nodes_are_named = !nodes_empty(ctx->fast_nodes) ||
+				       !nodes_empty(ctx->slow_nodes);
 	}
 	mutex_unlock(&ctx->lock);
 	return ret ?: count;
@@ -315,24 +315,15 @@ COUNTER_OF(rank_ns, stage_ns[DEMETER_RANK]);
 COUNTER_OF(relocate_ns, stage_ns[DEMETER_RELOCATE]);
 
 static struct attribute *demeter_stats_attrs[] = {
-	&demeter_counter_epochs.attr.attr,
-	&demeter_counter_samples.attr.attr,
-	&demeter_counter_lost.attr.attr,
-	&demeter_counter_strays.attr.attr,
-	&demeter_counter_promoted.attr.attr,
-	&demeter_counter_demoted.attr.attr,
-	&demeter_counter_exchanged.attr.attr,
-	&demeter_counter_split.attr.attr,
-	&demeter_counter_busy.attr.attr,
-	&demeter_counter_refused.attr.attr,
-	&demeter_counter_gone.attr.attr,
-	&demeter_counter_no_room.attr.attr,
-	&demeter_counter_metadata.attr.attr,
-	&demeter_counter_sample_ns.attr.attr,
-	&demeter_counter_classify_ns.attr.attr,
-	&demeter_counter_rank_ns.attr.attr,
-	&demeter_counter_relocate_ns.attr.attr,
-	NULL,
+	&demeter_counter_epochs.attr.attr,	&demeter_counter_samples.attr.attr,
+	&demeter_counter_lost.attr.attr,	&demeter_counter_strays.attr.attr,
+	&demeter_counter_promoted.attr.attr,	&demeter_counter_demoted.attr.attr,
+	&demeter_counter_exchanged.attr.attr,	&demeter_counter_split.attr.attr,
+	&demeter_counter_busy.attr.attr,	&demeter_counter_refused.attr.attr,
+	&demeter_counter_gone.attr.attr,	&demeter_counter_no_room.attr.attr,
+	&demeter_counter_metadata.attr.attr,	&demeter_counter_sample_ns.attr.attr,
+	&demeter_counter_classify_ns.attr.attr, &demeter_counter_rank_ns.attr.attr,
+	&demeter_counter_relocate_ns.attr.attr, NULL,
 };
 
 static const struct attribute_group demeter_stats_group = { .attrs = demeter_stats_attrs };

@@ -21,7 +21,7 @@
 #define FIND_PIDS    64
 #define FIND_THREADS 64
 /* Pids that are looked at in an epoch besides those that are new. */
-#define FIND_SHARE   1024
+#define FIND_SHARE 1024
 
 /**
  * struct demeter_found - A process that is in a scope and not a target yet
@@ -240,8 +240,7 @@ static int demeter_targets_find_between(struct demeter_ctx *ctx, int start, int 
 					unsigned int most, struct demeter_found *found)
 {
 	while (start < end && most) {
-		const unsigned int n =
-			demeter_targets_find_some(ctx, &start, end, &most, found);
+		const unsigned int n = demeter_targets_find_some(ctx, &start, end, &most, found);
 
 		for (unsigned int i = 0; i < n; i++)
 			demeter_target_add(ctx, &found[i]);

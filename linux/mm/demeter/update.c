@@ -110,7 +110,8 @@ struct demeter_target *demeter_update_turn(struct demeter_ctx *ctx, struct demet
  */
 void demeter_update_pass_turn(struct demeter_ctx *ctx, struct demeter_target **turn)
 {
-	*turn = list_is_last(&(*turn)->list, &ctx->targets.list) ? NULL : list_next_entry(*turn, list);
+	*turn = list_is_last(&(*turn)->list, &ctx->targets.list) ? NULL
+								 : list_next_entry(*turn, list);
 }
 
 /* Opens granules of a target from where its last turn ended. Returns how many may still be. */
@@ -120,7 +121,8 @@ static unsigned int demeter_update_some_of(struct demeter_target *t, unsigned in
 	struct demeter_granule *g;
 	unsigned long index;
 
-	xa_for_each_start(&t->granules, index, g, t->update_from) {
+	xa_for_each_start(&t->granules, index, g, t->update_from)
+	{
 		if (!left) {
 			t->update_from = index;
 			return 0;

@@ -124,8 +124,8 @@ static unsigned int update_test_left_over(struct demeter_target *t)
 	for (int size = 0; size < NR_DEMETER_SIZES; size++) {
 		wrong += !!memchr_inv(&ctx->rankings[size], 0, sizeof(ctx->rankings[size]));
 		for (int tier = 0; tier < NR_DEMETER_TIERS; tier++)
-			for (int class = 0; class < RANK_CLASSES; class++)
-				wrong += !list_empty(&ctx->index->granules[size][tier][class]);
+			for (int i = 0; i < RANK_CLASSES; i++)
+				wrong += !list_empty(&ctx->index->granules[size][tier][i]);
 	}
 	for (unsigned int i = 0; i < t->ranges.nr; i++) {
 		const struct demeter_group *group = &t->ranges.ranges[i].group;
