@@ -72,7 +72,7 @@ void demeter_classify_age(struct demeter_ctx *ctx)
 			demeter_ranges_sample(&g->target->ranges, g->start, g->fresh);
 		g->fresh = 0;
 	}
-	list_for_each_entry(t, &ctx->targets.list, list)
+	list_for_each_entry(t, &ctx->targets.awake, awake)
 		demeter_update_age(t);
 }
 

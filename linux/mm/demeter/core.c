@@ -80,7 +80,7 @@ static void demeter_classify(struct demeter_ctx *ctx)
 	demeter_source_update(ctx);
 	demeter_classify_samples(ctx);
 	demeter_classify_age(ctx);
-	list_for_each_entry(t, &ctx->targets.list, list)
+	list_for_each_entry(t, &ctx->targets.awake, awake)
 		trace_demeter_epoch(t->pid, t->ranges.nr, t->ranges.nr_splits, t->ranges.nr_merges,
 				    t->samples);
 }
@@ -128,6 +128,7 @@ static void demeter_relocate(struct demeter_ctx *ctx)
 	} while (go_on && task_sched_runtime(current) < end);
 	if (demeter_is_due(ctx, p->cool_epochs))
 		demeter_update_cool(ctx);
+	demeter_update_sleep(ctx);
 }
 
 static void demeter_epoch(struct demeter_ctx *ctx)
@@ -259,8 +260,10 @@ static void demeter_stop(struct demeter_ctx *ctx)
 	demeter_source_stop(ctx);
 	list_for_each_entry(t, &ctx->targets.list, list) {
 		demeter_scan_forget(t);
+		demeter_update_wake(t);
 		t->scan_from = 0;
 		t->anon_known = 0;
+		t->is_scanned = false;
 	}
 	demeter_relocate_exit(ctx);
 	demeter_free_buffers(ctx);

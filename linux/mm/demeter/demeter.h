@@ -150,6 +150,7 @@ struct demeter_stats {
 /**
  * struct demeter_target - An mm that is managed
  * @list:	In struct demeter_targets.
+ * @awake:	In the list of those of struct demeter_targets that are awake; empty otherwise.
  * @by_mm:	In the hash of struct demeter_targets.
  * @ctx:	The context.
  * @kobj:	Its folder in sysfs.
@@ -167,6 +168,8 @@ struct demeter_stats {
  * @is_protected: Whether memory.min or memory.low of its cgroup promise that memory to it.
  * @scan:	Number of the last scan of a part of its pages.
  * @scan_from:	Address where its turn to be scanned goes on; 0: at the beginning.
+ * @is_scanned:	Whether all of its pages have been looked at.
+ * @has_stuck:	Whether some could not be moved since its last turn to be estimated began.
  * @anon_turn:	Pages of anonymous memory that it had when this turn began.
  * @anon_known:	Pages that it had when the last turn began that was brought to its end.
  * @update_from: Index of the granule where its turn to be estimated goes on; 0 likewise.
@@ -178,6 +181,7 @@ struct demeter_stats {
  */
 struct demeter_target {
 	struct list_head list;
+	struct list_head awake;
 	struct hlist_node by_mm;
 	struct demeter_ctx *ctx;
 	struct kobject kobj;
@@ -192,6 +196,8 @@ struct demeter_target {
 	struct demeter_granule *last_sampled;
 	bool is_sampled;
 	bool is_protected;
+	bool is_scanned;
+	bool has_stuck;
 	u32 scan;
 	unsigned long scan_from;
 	unsigned long anon_turn;
@@ -207,6 +213,11 @@ struct demeter_target {
 /**
  * struct demeter_targets - All targets
  * @list:	The targets, in the order in which they were found.
+ * @awake:	Those that are looked at in each epoch: of the others nothing has been sampled
+ *		for so long that nothing about them changes. They take turns.
+ * @asleep:	How the heat of the ranges of those others scatters: how many there are, since
+ *		none is hot.
+ * @gone_turn:	The target whose turn it is to be dropped if its process has exited.
  * @nr:		How many there are.
  * @last_pid:	Where the kernel was going to look for a free pid in the last epoch.
  * @pid_turn:	First pid of the processes whose turn it is to be looked at.
@@ -214,6 +225,9 @@ struct demeter_target {
  */
 struct demeter_targets {
 	struct list_head list;
+	struct list_head awake;
+	struct demeter_group asleep;
+	struct demeter_target *gone_turn;
 	unsigned int nr;
 	int last_pid;
 	int pid_turn;
@@ -422,6 +436,7 @@ void demeter_granule_free(struct demeter_granule *g);
 /* update.c */
 struct demeter_target *demeter_update_turn(struct demeter_ctx *ctx, struct demeter_target **turn);
 void demeter_update_pass_turn(struct demeter_ctx *ctx, struct demeter_target **turn);
+void demeter_update_wake(struct demeter_target *t);
 void demeter_update_open(struct demeter_granule *g);
 void demeter_update_age(struct demeter_target *t);
 void demeter_update_some(struct demeter_ctx *ctx);
@@ -429,6 +444,7 @@ void demeter_update_group(struct demeter_ctx *ctx);
 void demeter_update_groups(struct demeter_ctx *ctx);
 void demeter_update_close(struct demeter_ctx *ctx);
 void demeter_update_cool(struct demeter_ctx *ctx);
+void demeter_update_sleep(struct demeter_ctx *ctx);
 void demeter_update_forget(struct demeter_granule *g);
 
 /* scan.c */

@@ -126,6 +126,7 @@ static void demeter_relocate_back_off(struct demeter_ctx *ctx, const struct deme
 		g->nr_backoffs = min(g->nr_backoffs + 1, 30);
 	}
 	set_bit(demeter_candidate_page(c), g->stuck);
+	g->target->has_stuck = true;
 }
 
 /* Enters that a page is not there. What else of its granule is will be looked at. */

@@ -181,10 +181,12 @@ static bool demeter_scan_part(struct demeter_scan *s, struct demeter_target *t,
 	mmput_async(t->mm);
 	demeter_scan_cover(s);
 	/* a policy has come that keeps all pages where they are */
-	if (ret == -EPERM)
+	if (ret == -EPERM) {
 		demeter_scan_forget(t);
-	else
+		*start = end;
+	} else {
 		demeter_scan_forget_unmet(t, from, *start);
+	}
 	return ret <= 0;
 }
 
@@ -199,6 +201,7 @@ static bool demeter_scan_turn(struct demeter_scan *s, struct demeter_target *t, 
 	if (t->scan_from >= TASK_SIZE) {
 		t->anon_known = t->anon_turn;
 		t->scan_from = 0;
+		t->is_scanned = true;
 	}
 	return true;
 }
@@ -210,14 +213,14 @@ static bool demeter_scan_has_grown(const struct demeter_target *t)
 	return anon > t->anon_known + t->anon_known / GROWN_PART + GROWN_PAGES;
 }
 
-/* Scans targets that have more memory than when it was their turn. */
+/* Scans targets that are new, or have more memory than when it was their turn. */
 static void demeter_scan_new(struct demeter_ctx *ctx, struct demeter_scan *s)
 {
 	unsigned int steps = NEW_STEPS;
 	struct demeter_target *t;
 
-	list_for_each_entry(t, &ctx->targets.list, list) {
-		if (!demeter_scan_has_grown(t))
+	list_for_each_entry(t, &ctx->targets.awake, awake) {
+		if (t->is_scanned && !demeter_scan_has_grown(t))
 			continue;
 		demeter_scan_turn(s, t, &steps);
 		if (!steps)

@@ -174,7 +174,7 @@ void demeter_source_stop(struct demeter_ctx *ctx)
 
 /**
  * demeter_source_update() - Adapt the source in use to the targets of this epoch
- * @ctx:	The context, of whose targets is said afterwards which are sampled.
+ * @ctx:	The context, of whose targets that are awake is said afterwards which are sampled.
  */
 void demeter_source_update(struct demeter_ctx *ctx)
 {
@@ -183,6 +183,6 @@ void demeter_source_update(struct demeter_ctx *ctx)
 
 	if (ops->update)
 		ops->update(ctx->source);
-	list_for_each_entry(t, &ctx->targets.list, list)
+	list_for_each_entry(t, &ctx->targets.awake, awake)
 		t->is_sampled = !ops->samples || ops->samples(ctx->source, t);
 }

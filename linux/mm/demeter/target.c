@@ -21,7 +21,9 @@
 #define FIND_PIDS    64
 #define FIND_THREADS 64
 /* Pids that are looked at in an epoch besides those that are new. */
-#define FIND_SHARE 1024
+#define FIND_SHARE 512
+/* Targets that are asleep and are looked at in an epoch, whether they are gone. */
+#define DROP_SHARE 256
 
 /**
  * struct demeter_found - A process that is in a scope and not a target yet
@@ -46,6 +48,7 @@ struct demeter_found {
 void demeter_targets_init(struct demeter_ctx *ctx)
 {
 	INIT_LIST_HEAD(&ctx->targets.list);
+	INIT_LIST_HEAD(&ctx->targets.awake);
 	hash_init(ctx->targets.by_mm);
 	ctx->targets.pid_turn = 1;
 }
@@ -79,6 +82,7 @@ static struct demeter_target *demeter_target_make(struct demeter_ctx *ctx,
 		return NULL;
 	}
 	xa_init(&t->granules);
+	INIT_LIST_HEAD(&t->awake);
 	mutex_init(&t->lock);
 	t->ctx = ctx;
 	t->mm = found->mm;
@@ -123,6 +127,8 @@ static void demeter_target_drop(struct demeter_target *t)
 {
 	struct demeter_ctx *ctx = t->ctx;
 
+	if (ctx->targets.gone_turn == t)
+		demeter_update_pass_turn(ctx, &ctx->targets.gone_turn);
 	if (ctx->scan_turn == t)
 		demeter_update_pass_turn(ctx, &ctx->scan_turn);
 	if (ctx->update_turn == t)
@@ -132,7 +138,9 @@ static void demeter_target_drop(struct demeter_target *t)
 	ctx->targets.nr--;
 	if (ctx->source && ctx->source->ops->forget)
 		ctx->source->ops->forget(ctx->source, t);
+	demeter_update_wake(t);
 	demeter_scan_forget(t);
+	list_del(&t->awake);
 	put_pid(t->thread);
 	mmdrop(t->mm);
 	t->mm = NULL;
@@ -155,6 +163,7 @@ static void demeter_target_add(struct demeter_ctx *ctx, const struct demeter_fou
 	list_add_tail(&t->list, &ctx->targets.list);
 	hash_add(ctx->targets.by_mm, &t->by_mm, (unsigned long)t->mm);
 	ctx->targets.nr++;
+	demeter_update_wake(t);
 	ctx->observer->added(t);
 }
 
@@ -306,9 +315,33 @@ static void demeter_targets_expire_in(struct demeter_ctx *ctx, const struct deme
 			demeter_target_expire(t);
 }
 
-static void demeter_targets_drop_gone(struct demeter_ctx *ctx)
+static void demeter_target_drop_if_gone(struct demeter_target *t)
+{
+	if (demeter_target_has_expired(t) || !atomic_read(&t->mm->mm_users))
+		demeter_target_drop(t);
+}
+
+/* Drops all targets that are gone, or those that are awake and some of the others. */
+static void demeter_targets_drop_some(struct demeter_ctx *ctx, bool all)
 {
 	struct demeter_target *t, *next;
+
+	if (all) {
+		list_for_each_entry_safe(t, next, &ctx->targets.list, list)
+			demeter_target_drop_if_gone(t);
+		return;
+	}
+	list_for_each_entry_safe(t, next, &ctx->targets.awake, awake)
+		demeter_target_drop_if_gone(t);
+	for (unsigned int i = 0; i < DROP_SHARE && i < ctx->targets.nr; i++) {
+		t = demeter_update_turn(ctx, &ctx->targets.gone_turn);
+		demeter_update_pass_turn(ctx, &ctx->targets.gone_turn);
+		demeter_target_drop_if_gone(t);
+	}
+}
+
+static void demeter_targets_drop_gone(struct demeter_ctx *ctx, bool all)
+{
 	struct demeter_scope *s, *s_next;
 
 	list_for_each_entry_safe(s, s_next, &ctx->scopes.list, list) {
@@ -316,10 +349,9 @@ static void demeter_targets_drop_gone(struct demeter_ctx *ctx)
 			continue;
 		demeter_targets_expire_in(ctx, s);
 		demeter_scope_remove(&ctx->scopes, s);
+		all = true;
 	}
-	list_for_each_entry_safe(t, next, &ctx->targets.list, list)
-		if (demeter_target_has_expired(t) || !atomic_read(&t->mm->mm_users))
-			demeter_target_drop(t);
+	demeter_targets_drop_some(ctx, all);
 	list_for_each_entry_safe(s, s_next, &ctx->scopes.list, list)
 		if (demeter_scope_has_exited(s) && !demeter_targets_are_in(ctx, s))
 			demeter_scope_remove(&ctx->scopes, s);
@@ -334,7 +366,7 @@ void demeter_targets_find(struct demeter_ctx *ctx, bool all)
 {
 	struct demeter_found *found;
 
-	demeter_targets_drop_gone(ctx);
+	demeter_targets_drop_gone(ctx, all);
 	if (list_empty(&ctx->scopes.list))
 		return;
 	found = kmalloc_array(FIND_PIDS, sizeof(*found), GFP_KERNEL | __GFP_NOWARN);
@@ -380,7 +412,7 @@ int demeter_target_attach(struct demeter_ctx *ctx, struct demeter_owner *owner, 
 	int ret;
 
 	/* scopes of processes that have exited make room, and do not stand for later ones */
-	demeter_targets_drop_gone(ctx);
+	demeter_targets_drop_gone(ctx, true);
 	ret = demeter_scope_add(&ctx->scopes, owner, text);
 	if (!ret)
 		demeter_targets_find(ctx, true);

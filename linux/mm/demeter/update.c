@@ -21,6 +21,63 @@ static struct demeter_range *demeter_update_range(struct demeter_granule *g)
 	return demeter_ranges_find(&g->target->ranges, g->start);
 }
 
+/* Adds the ranges of a target to a group, or removes them from it. */
+static void demeter_update_count_ranges(struct demeter_group *group, const struct demeter_target *t,
+					bool add)
+{
+	for (unsigned int i = 0; i < t->ranges.nr; i++) {
+		const struct demeter_group *g = &t->ranges.ranges[i].group;
+
+		if (!g->pages)
+			continue;
+		if (add)
+			demeter_group_add(group, g->pages, g->sum);
+		else
+			demeter_group_remove(group, g->pages, g->sum, 0);
+	}
+}
+
+/**
+ * demeter_update_wake() - Look at a target in each epoch from now on
+ * @t:		The target, of which something is about to change.
+ */
+void demeter_update_wake(struct demeter_target *t)
+{
+	struct demeter_targets *targets = &t->ctx->targets;
+
+	if (!list_empty(&t->awake))
+		return;
+	list_add_tail(&t->awake, &targets->awake);
+	demeter_update_count_ranges(&targets->asleep, t, false);
+}
+
+/* Whether nothing about a target changes as long as it is not sampled. */
+static bool demeter_update_may_sleep(const struct demeter_target *t)
+{
+	if (t->ranges.is_active || !t->is_scanned || t->has_stuck || t->update_from)
+		return false;
+	for (unsigned int i = 0; i < t->ranges.nr; i++)
+		if (t->ranges.ranges[i].group.sum)
+			return false;
+	return true;
+}
+
+/**
+ * demeter_update_sleep() - Look no more at targets about which nothing changes
+ * @ctx:	The context, in which no granule is open.
+ */
+void demeter_update_sleep(struct demeter_ctx *ctx)
+{
+	struct demeter_target *t, *next;
+
+	list_for_each_entry_safe(t, next, &ctx->targets.awake, awake) {
+		if (!demeter_update_may_sleep(t))
+			continue;
+		list_del_init(&t->awake);
+		demeter_update_count_ranges(&ctx->targets.asleep, t, true);
+	}
+}
+
 /**
  * demeter_update_open() - Take a granule out of the ranking, for it to be changed
  * @g:		The granule. Nothing happens if it is open.
@@ -35,6 +92,7 @@ void demeter_update_open(struct demeter_granule *g)
 
 	if (!list_empty(&g->open))
 		return;
+	demeter_update_wake(g->target);
 	list_add_tail(&g->open, &ctx->open);
 	if (g->is_ranked) {
 		demeter_ranking_remove(&ctx->rankings[demeter_granule_size(g)], g, lag);
@@ -121,6 +179,10 @@ static unsigned int demeter_update_some_of(struct demeter_target *t, unsigned in
 	struct demeter_granule *g;
 	unsigned long index;
 
+	if (list_empty(&t->awake))
+		return left;
+	if (!t->update_from)
+		t->has_stuck = false;
 	xa_for_each_start(&t->granules, index, g, t->update_from)
 	{
 		if (!left) {
@@ -131,6 +193,7 @@ static unsigned int demeter_update_some_of(struct demeter_target *t, unsigned in
 		demeter_update_open(g);
 		if ((s32)(epoch - g->retry) >= 0)
 			bitmap_zero(g->stuck, GRANULE_PAGES);
+		t->has_stuck |= !bitmap_empty(g->stuck, GRANULE_PAGES);
 	}
 	t->update_from = 0;
 	return left;
@@ -165,15 +228,9 @@ void demeter_update_groups(struct demeter_ctx *ctx)
 {
 	struct demeter_target *t;
 
-	ctx->all = (struct demeter_group){};
-	list_for_each_entry(t, &ctx->targets.list, list) {
-		for (unsigned int i = 0; i < t->ranges.nr; i++) {
-			const struct demeter_group *g = &t->ranges.ranges[i].group;
-
-			if (g->pages)
-				demeter_group_add(&ctx->all, g->pages, g->sum);
-		}
-	}
+	ctx->all = ctx->targets.asleep;
+	list_for_each_entry(t, &ctx->targets.awake, awake)
+		demeter_update_count_ranges(&ctx->all, t, true);
 	demeter_group_estimate(&ctx->all);
 }
 
@@ -252,7 +309,8 @@ void demeter_update_cool(struct demeter_ctx *ctx)
 	for (int size = 0; size < NR_DEMETER_SIZES; size++)
 		demeter_ranking_cool(&ctx->rankings[size]);
 	demeter_index_cool(ctx->index);
-	list_for_each_entry(t, &ctx->targets.list, list)
+	/* of the others all counts are 0 */
+	list_for_each_entry(t, &ctx->targets.awake, awake)
 		for (unsigned int i = 0; i < t->ranges.nr; i++)
 			demeter_group_cool(&t->ranges.ranges[i].group);
 }

@@ -36,6 +36,7 @@ static struct demeter_target *update_test_make(struct kunit *test)
 	demeter_index_init(ctx->index);
 	INIT_LIST_HEAD(&ctx->open);
 	INIT_LIST_HEAD(&ctx->targets.list);
+	INIT_LIST_HEAD(&ctx->targets.awake);
 	ctx->params.split_threshold = 1;
 	ctx->params.merge_epochs = 3;
 	ctx->params.page_counters = true;
@@ -43,6 +44,8 @@ static struct demeter_target *update_test_make(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, update_test_destroy_caches, ctx), 0);
 	t->ctx = ctx;
 	t->is_sampled = true;
+	t->is_scanned = true;
+	INIT_LIST_HEAD(&t->awake);
 	xa_init(&t->granules);
 	mutex_init(&t->lock);
 	KUNIT_ASSERT_EQ(test, demeter_ranges_init(&t->ranges, 64, GRANULE_SIZE), 0);
@@ -196,6 +199,7 @@ static void update_test_stays_right(struct kunit *test)
 		unpicked += update_test_picks_all(test, ctx, hot, cold);
 		if (!below(&rnd, 4))
 			demeter_update_cool(ctx);
+		demeter_update_sleep(ctx);
 	}
 	KUNIT_EXPECT_EQ(test, wrong, 0u);
 	KUNIT_EXPECT_EQ(test, unpicked, 0u);
@@ -246,10 +250,46 @@ static void update_test_leaves_alone_what_is_not_sampled(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, g->is_ranked);
 }
 
+/* A target falls asleep when it has cooled, and nobody's ranking changes by that. */
+static void update_test_falls_asleep(struct kunit *test)
+{
+	struct demeter_target *t = update_test_make(test);
+	struct demeter_ctx *ctx = t->ctx;
+	struct demeter_granule *g = update_test_granule(test, t, 3);
+	struct demeter_group all;
+	unsigned int epochs = 0;
+	struct rnd_state rnd;
+
+	prandom_seed_state(&rnd, 7);
+	update_test_place(g, &rnd);
+	update_test_sample(g, &rnd);
+	bitmap_zero(g->stuck, GRANULE_PAGES);
+	update_test_close(ctx);
+	demeter_update_sleep(ctx);
+	KUNIT_EXPECT_FALSE(test, list_empty(&t->awake));
+	while (!list_empty(&t->awake) && epochs++ < 100) {
+		demeter_update_age(t);
+		demeter_update_some(ctx);
+		update_test_close(ctx);
+		all = ctx->all;
+		demeter_update_cool(ctx);
+		demeter_update_sleep(ctx);
+	}
+	KUNIT_EXPECT_LT(test, epochs, 100u);
+	KUNIT_EXPECT_TRUE(test, g->is_ranked);
+	demeter_update_groups(ctx);
+	KUNIT_EXPECT_EQ(test, ctx->all.pages, all.pages);
+	KUNIT_EXPECT_EQ(test, ctx->all.members, all.members);
+	demeter_update_open(g);
+	KUNIT_EXPECT_FALSE(test, list_empty(&t->awake));
+	KUNIT_EXPECT_EQ(test, ctx->targets.asleep.pages, 0ull);
+}
+
 static struct kunit_case update_test_cases[] = {
 	KUNIT_CASE_SLOW(update_test_stays_right),
 	KUNIT_CASE(update_test_counts_pages),
 	KUNIT_CASE(update_test_leaves_alone_what_is_not_sampled),
+	KUNIT_CASE(update_test_falls_asleep),
 	{},
 };
 
