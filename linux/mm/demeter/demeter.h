@@ -169,7 +169,7 @@ struct demeter_stats {
  * @scan:	Number of the last scan of a part of its pages.
  * @scan_from:	Address where its turn to be scanned goes on; 0: at the beginning.
  * @is_scanned:	Whether all of its pages have been looked at.
- * @has_stuck:	Whether some could not be moved since its last turn to be estimated began.
+ * @has_stuck:	Whether there are pages that could not be moved and are to be tried again.
  * @anon_turn:	Pages of anonymous memory that it had when this turn began.
  * @anon_known:	Pages that it had when the last turn began that was brought to its end.
  * @update_from: Index of the granule where its turn to be estimated goes on; 0 likewise.

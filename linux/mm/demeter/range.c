@@ -204,6 +204,16 @@ static bool demeter_ranges_is_idle(const struct demeter_ranges *rs, const struct
 	       rs->epoch - r->born >= rs->merge;
 }
 
+/* Whether neighbours may become one that do not yet, since they have not been idle for long. */
+static bool demeter_ranges_will_merge(const struct demeter_ranges *rs,
+				      const struct demeter_range *left,
+				      const struct demeter_range *right)
+{
+	const u32 last = max(max(left->accessed, left->born), max(right->accessed, right->born));
+
+	return left->end == right->start && rs->epoch - last < rs->merge;
+}
+
 /* Merges in place: a range that is merged into its left neighbour is not kept. */
 static void demeter_ranges_merge_idle(struct demeter_ranges *rs)
 {
@@ -242,7 +252,7 @@ void demeter_ranges_epoch(struct demeter_ranges *rs)
 		struct demeter_range *r = &rs->ranges[at];
 
 		r->count /= 2;
-		rs->is_active |= r->count || rs->epoch - max(r->accessed, r->born) < rs->merge;
+		rs->is_active |= r->count || (at && demeter_ranges_will_merge(rs, r - 1, r));
 	}
 	demeter_ranges_merge_idle(rs);
 	/* neighbours are judged as they were before they were split */

@@ -54,7 +54,7 @@ void demeter_update_wake(struct demeter_target *t)
 /* Whether nothing about a target changes as long as it is not sampled. */
 static bool demeter_update_may_sleep(const struct demeter_target *t)
 {
-	if (t->ranges.is_active || !t->is_scanned || t->has_stuck || t->update_from)
+	if (t->ranges.is_active || !t->is_scanned)
 		return false;
 	for (unsigned int i = 0; i < t->ranges.nr; i++)
 		if (t->ranges.ranges[i].group.sum)
@@ -175,25 +175,32 @@ void demeter_update_pass_turn(struct demeter_ctx *ctx, struct demeter_target **t
 /* Opens granules of a target from where its last turn ended. Returns how many may still be. */
 static unsigned int demeter_update_some_of(struct demeter_target *t, unsigned int left)
 {
+	const bool is_asleep = list_empty(&t->awake);
 	const u32 epoch = t->ctx->stats.epochs;
 	struct demeter_granule *g;
 	unsigned long index;
 
-	if (list_empty(&t->awake))
+	if (is_asleep && !t->has_stuck)
 		return left;
 	if (!t->update_from)
 		t->has_stuck = false;
 	xa_for_each_start(&t->granules, index, g, t->update_from)
 	{
+		const bool is_stuck = !bitmap_empty(g->stuck, GRANULE_PAGES);
+		const bool try_again = is_stuck && (s32)(epoch - g->retry) >= 0;
+
 		if (!left) {
 			t->update_from = index;
 			return 0;
 		}
 		left--;
+		t->has_stuck |= is_stuck && !try_again;
+		/* of what is asleep nothing else has changed */
+		if (is_asleep && !try_again)
+			continue;
 		demeter_update_open(g);
-		if ((s32)(epoch - g->retry) >= 0)
+		if (try_again)
 			bitmap_zero(g->stuck, GRANULE_PAGES);
-		t->has_stuck |= !bitmap_empty(g->stuck, GRANULE_PAGES);
 	}
 	t->update_from = 0;
 	return left;
