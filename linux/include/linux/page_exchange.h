@@ -24,7 +24,7 @@ struct mm_struct;
 /**
  * enum page_exchange_obstacle - What keeps a page from being moved
  * @PAGE_EXCHANGE_NO_OBSTACLE: Nothing keeps it. That does not say that it was moved.
- * @PAGE_EXCHANGE_GONE:	There is no such page, or not any more.
+ * @PAGE_EXCHANGE_GONE:	There is no such page, or not where it was thought to be.
  * @PAGE_EXCHANGE_BUSY:	The page is pinned, locked, shared or in the swap cache
  *			at present.
  * @PAGE_EXCHANGE_REFUSED: The page is of a kind that is never moved: of a file,
@@ -79,14 +79,16 @@ bool page_exchange_split(struct mm_struct *mm, unsigned long addr);
  *		lock is held, mostly.
  * @fast_nodes:	Nodes whose pages are looked for, and reported to be @fast.
  * @slow_nodes:	Other nodes whose pages are looked for.
- * @steps:	How many steps the scan may take. It always takes one, and ends between two
- *		calls of @found.
+ * @steps:	How many steps the scan may take. It always looks at the first 2 MiB in which
+ *		there is an area, and ends between two calls of @found.
  * @next:	Where to go on if there were too few steps, a multiple of PMD_SIZE.
  * @at:		The address that @found is called for, a multiple of PMD_SIZE.
  * @present:	Pages that are mapped there and could be moved.
  * @fast:	Those of them that are on @fast_nodes.
  * @huge:	Whether they are one huge page.
  * @any:	Whether there are any. This and the following fields belong to the scan.
+ * @area:	The 2 MiB in which the area begins that was looked at last.
+ * @first:	The first 2 MiB that were looked at.
  * @distinct:	Whether the spans of frames of different nodes do not overlap.
  * @span_kind:	What the node of the frame found last is to the scan.
  * @span_start:	First frame of that node.
@@ -103,6 +105,8 @@ struct page_exchange_scan {
 	DECLARE_BITMAP(fast, PTRS_PER_PTE);
 	bool huge;
 	bool any;
+	unsigned long area;
+	unsigned long first;
 	bool distinct;
 	u8 span_kind;
 	unsigned long span_start;

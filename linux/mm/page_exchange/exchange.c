@@ -187,6 +187,12 @@ static void page_exchange_clear_entries(const struct page_exchange_tables *t,
 			pair->obstacle_b = PAGE_EXCHANGE_REFUSED;
 			continue;
 		}
+		/* somebody else has moved one of them */
+		if (folio_nid(c->folio_a) == folio_nid(c->folio_b)) {
+			pair->obstacle_a = PAGE_EXCHANGE_GONE;
+			pair->obstacle_b = PAGE_EXCHANGE_GONE;
+			continue;
+		}
 		if (folio_memcg(c->folio_a) != folio_memcg(c->folio_b)) {
 			__set_bit(i, batch->other_cgroup);
 			continue;
@@ -421,6 +427,22 @@ static bool page_exchange_lock_both(struct mm_struct *a, struct mm_struct *b)
 	return false;
 }
 
+/* Whether the owners let their memory be moved; if not, no pair can be exchanged. */
+static bool page_exchange_owners_allow(struct mm_struct *mm_a, struct mm_struct *mm_b,
+				       struct page_exchange *pairs, unsigned int n)
+{
+	const bool a = page_exchange_owner_allows(mm_a);
+	const bool b = mm_b == mm_a ? a : page_exchange_owner_allows(mm_b);
+
+	if (a && b)
+		return true;
+	for (unsigned int i = 0; i < n; i++) {
+		pairs[i].obstacle_a = a ? PAGE_EXCHANGE_NO_OBSTACLE : PAGE_EXCHANGE_REFUSED;
+		pairs[i].obstacle_b = b ? PAGE_EXCHANGE_NO_OBSTACLE : PAGE_EXCHANGE_REFUSED;
+	}
+	return false;
+}
+
 /**
  * page_exchange_pairs() - Let pages of user memory trade places
  * @mm_a:	The mm of the addresses a of @pairs.
@@ -446,6 +468,8 @@ unsigned int page_exchange_pairs(struct mm_struct *mm_a, struct mm_struct *mm_b,
 		pairs[i].obstacle_a = PAGE_EXCHANGE_UNTRIED;
 		pairs[i].obstacle_b = PAGE_EXCHANGE_UNTRIED;
 	}
+	if (!page_exchange_owners_allow(mm_a, mm_b, pairs, n))
+		return 0;
 	/* pages that were touched just now wait on this CPU to get onto a list */
 	lru_add_drain();
 	for (unsigned int i = 0; i < n; i += run) {

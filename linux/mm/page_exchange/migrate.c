@@ -123,9 +123,11 @@ static enum page_exchange_obstacle page_exchange_isolate_for_migration(struct mm
 	/* a large folio of which this is only a part would move as a whole */
 	if (!folio_test_anon(folio) ||
 	    (folio_test_large(folio) && page.walk.level != FW_LEVEL_PMD) ||
-	    folio_is_zone_device(folio) || folio_test_unevictable(folio) ||
-	    node_isset(folio_nid(folio), *nodes))
+	    folio_is_zone_device(folio) || folio_test_unevictable(folio))
 		obstacle = PAGE_EXCHANGE_REFUSED;
+	else if (node_isset(folio_nid(folio), *nodes))
+		/* somebody else has moved it */
+		obstacle = PAGE_EXCHANGE_GONE;
 	else if (folio_likely_mapped_shared(folio) || !isolate_folio_to_list(folio, list))
 		obstacle = PAGE_EXCHANGE_BUSY;
 	else
@@ -189,6 +191,10 @@ unsigned int page_exchange_migrate(struct mm_struct *mm, const unsigned long *ad
 
 	memset(obstacles, PAGE_EXCHANGE_UNTRIED, n);
 	lru_add_drain();
+	if (!page_exchange_owner_allows(mm)) {
+		memset(obstacles, PAGE_EXCHANGE_REFUSED, n);
+		return 0;
+	}
 	if (!mmap_read_trylock(mm))
 		return 0;
 	for (unsigned int i = 0; i < n; i++)

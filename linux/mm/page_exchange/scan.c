@@ -106,11 +106,21 @@ static void page_exchange_scan_table(struct page_exchange_scan *scan, pte_t *tab
 	}
 }
 
-/* Whether so many steps may still be taken; takes them. */
-static bool page_exchange_scan_step(struct page_exchange_scan *scan, unsigned int steps)
+/*
+ * Whether the scan may go on to another 2 MiB, which takes so many steps. It always may to the
+ * first, so that it gets on, and within one, however many areas share it.
+ */
+static bool page_exchange_scan_step(struct page_exchange_scan *scan, unsigned long addr,
+				    unsigned int steps)
 {
-	if (!scan->steps)
+	const unsigned long at = addr & PMD_MASK;
+
+	if (scan->first == ULONG_MAX)
+		scan->first = at;
+	if (!scan->steps && scan->first != at) {
+		scan->next = at;
 		return false;
+	}
 	scan->steps -= min(scan->steps, steps);
 	return true;
 }
@@ -122,8 +132,7 @@ static bool page_exchange_scan_go_to(struct page_exchange_scan *scan, unsigned l
 	if (scan->at == (addr & PMD_MASK))
 		return true;
 	page_exchange_scan_report(scan);
-	scan->next = addr & PMD_MASK;
-	if (!page_exchange_scan_step(scan, steps))
+	if (!page_exchange_scan_step(scan, addr, steps))
 		return false;
 	scan->at = addr & PMD_MASK;
 	scan->huge = false;
@@ -159,14 +168,16 @@ static int page_exchange_scan_pmd(pmd_t *pmd, unsigned long addr, unsigned long 
 	return 0;
 }
 
-/* An area costs a step: a process may have tens of thousands that map nothing. */
+/* Areas cost a step for each 2 MiB that they begin in: a process may have tens of thousands. */
 static int page_exchange_scan_test(unsigned long start, unsigned long end, struct mm_walk *walk)
 {
 	struct page_exchange_scan *scan = walk->private;
+	const unsigned long at = start & PMD_MASK;
 
-	if (scan->at != (start & PMD_MASK) && !page_exchange_scan_step(scan, 1)) {
-		scan->next = start & PMD_MASK;
-		return -EINTR;
+	if (scan->area != at && scan->at != at) {
+		if (!page_exchange_scan_step(scan, start, 1))
+			return -EINTR;
+		scan->area = at;
 	}
 	return !page_exchange_vma_is_movable(walk->vma);
 }
@@ -200,6 +211,8 @@ int page_exchange_scan(struct mm_struct *mm, unsigned long start, unsigned long 
 	if (!page_exchange_owner_allows(mm))
 		return -EPERM;
 	scan->at = ULONG_MAX;
+	scan->area = ULONG_MAX;
+	scan->first = ULONG_MAX;
 	scan->any = false;
 	scan->span_pages = 0;
 	scan->distinct = page_exchange_spans_are_distinct();

@@ -392,6 +392,24 @@ static void exchange_test_scan_reports_each_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->present, PAGES - 5);
 }
 
+/* Hundreds of areas within 2 MiB in which nothing is mapped do not keep a scan from going on. */
+static void exchange_test_scan_passes_many_areas(struct kunit *test)
+{
+	struct memory *m = exchange_test_make_memory(test);
+	struct found *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+	const unsigned long at = m->at + PMD_SIZE;
+
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	KUNIT_ASSERT_EQ(test, vm_munmap(at, PMD_SIZE), 0);
+	for (unsigned long page = 0; page < PMD_SIZE; page += 2 * PAGE_SIZE)
+		KUNIT_ASSERT_EQ(test,
+				vm_mmap(NULL, at + page, PAGE_SIZE, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0),
+				at + page);
+	KUNIT_EXPECT_LE(test, exchange_test_scan(test, m, 4, f), 64u);
+	KUNIT_EXPECT_EQ(test, f->present, PAGES - PTRS_PER_PTE);
+}
+
 static struct kunit_case exchange_test_cases[] = {
 	KUNIT_CASE(exchange_test_pages_trade_places),
 	KUNIT_CASE(exchange_test_pinned_pages_stay),
@@ -400,6 +418,7 @@ static struct kunit_case exchange_test_cases[] = {
 	KUNIT_CASE(exchange_test_pinned_huge_pages_stay),
 	KUNIT_CASE(exchange_test_sizes_do_not_mix),
 	KUNIT_CASE(exchange_test_scan_reports_each_once),
+	KUNIT_CASE(exchange_test_scan_passes_many_areas),
 	KUNIT_CASE(exchange_test_speed_against_migration),
 	{},
 };
