@@ -338,6 +338,10 @@ static int demeter_claim_make(struct demeter_scopes *scopes, struct demeter_clai
 {
 	struct demeter_scope *s = demeter_scope_find(scopes, name);
 
+	/* a number of a container's would be mixed up with the host's */
+	if ((name->kind == DEMETER_SCOPE_PID || name->kind == DEMETER_SCOPE_TREE) &&
+	    task_active_pid_ns(current) != &init_pid_ns)
+		return -EINVAL;
 	if (s &&
 	    (demeter_claim_find(s, c->owner) || (s->pid && !pid_has_task(s->pid, PIDTYPE_TGID))))
 		return -EEXIST;
@@ -534,6 +538,18 @@ static void demeter_scopes_learn_all(struct demeter_scopes *scopes)
 }
 
 /**
+ * demeter_scopes_forget_exited() - Forget members of trees that have exited
+ * @scopes:	All scopes.
+ */
+void demeter_scopes_forget_exited(struct demeter_scopes *scopes)
+{
+	struct demeter_scope *s;
+
+	list_for_each_entry(s, &scopes->list, list)
+		demeter_members_forget(scopes, s, false);
+}
+
+/**
  * demeter_scopes_resolve() - Find out what scopes mean at present
  * @scopes:	All scopes. Until demeter_scopes_release(), those of cgroups have a reference
  *		on the cgroup that is now at their path, if there is one.
@@ -543,13 +559,13 @@ void demeter_scopes_resolve(struct demeter_scopes *scopes)
 	struct demeter_scope *s;
 	bool trees = false;
 
+	demeter_scopes_forget_exited(scopes);
 	list_for_each_entry(s, &scopes->list, list) {
 		if (s->name.kind == DEMETER_SCOPE_CGROUP) {
 			s->cgroup = demeter_cgroup_get(s->name.path);
 			if (IS_ERR(s->cgroup))
 				s->cgroup = NULL;
 		}
-		demeter_members_forget(scopes, s, false);
 		trees |= s->name.kind == DEMETER_SCOPE_TREE;
 	}
 	if (trees)

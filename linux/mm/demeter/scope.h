@@ -106,6 +106,7 @@ void demeter_scope_remove(struct demeter_scopes *scopes, struct demeter_scope *s
 struct demeter_scope *demeter_scope_find(struct demeter_scopes *scopes,
 					 const struct demeter_scope_name *name);
 void demeter_scopes_learn(struct demeter_scopes *scopes, struct task_struct *leader);
+void demeter_scopes_forget_exited(struct demeter_scopes *scopes);
 void demeter_scopes_resolve(struct demeter_scopes *scopes);
 void demeter_scopes_release(struct demeter_scopes *scopes);
 bool demeter_scope_contains(const struct demeter_scope *s, struct task_struct *task,

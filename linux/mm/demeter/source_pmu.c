@@ -175,7 +175,8 @@ static void demeter_pmu_sample(struct perf_event *event, struct perf_sample_data
 		return;
 	c->samples++;
 	/* a task that is exiting or of the kernel has no memory to manage */
-	if (data->addr && data->addr < TASK_SIZE_MAX && current->mm)
+	if (data->sample_flags & PERF_SAMPLE_ADDR && data->addr && data->addr < TASK_SIZE_MAX &&
+	    current->mm)
 		demeter_ring_write(&c->ring, current->mm, data->addr);
 }
 
@@ -309,7 +310,7 @@ static bool demeter_pmu_is_active(const struct perf_event *event)
 	return READ_ONCE(event->state) == PERF_EVENT_STATE_ACTIVE;
 }
 
-/* Whether loads are sampled on some CPU at present. */
+/* Whether loads have been sampled on some CPU. */
 static bool demeter_pmu_is_counting(struct demeter_pmu *pmu)
 {
 	bool counting = false;
@@ -317,10 +318,12 @@ static bool demeter_pmu_is_counting(struct demeter_pmu *pmu)
 
 	cpus_read_lock();
 	for_each_possible_cpu(cpu) {
-		const struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
-		const struct perf_event *event = c->events[DEMETER_LOADS];
+		struct perf_event *event = per_cpu_ptr(pmu->cpus, cpu)->events[DEMETER_LOADS];
+		u64 enabled, running = 0;
 
-		counting |= event && demeter_pmu_is_active(event);
+		if (event)
+			perf_event_read_value(event, &enabled, &running);
+		counting |= running;
 	}
 	cpus_read_unlock();
 	return counting;
@@ -492,7 +495,7 @@ static void demeter_pmu_check(struct demeter_pmu *pmu)
 {
 	int cpu;
 
-	/* who makes a node smaller holds this lock while waiting for that of the context */
+	/* not worth waiting for a CPU that comes or goes */
 	if (!cpus_read_trylock())
 		return;
 	for_each_possible_cpu(cpu)

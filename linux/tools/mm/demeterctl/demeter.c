@@ -76,10 +76,12 @@ int demeter_hold(const char *source)
 	error = device_write(hold, command);
 	if (!error)
 		return hold;
-	if (error == -EBUSY)
+	if (error == -EBUSY && demeter_is_running())
 		warn("Demeter runs already and samples with %s: demeterctl disable first, or wait "
 		     "until other programs have ended that hold it",
 		     demeter_source().chosen);
+	else if (error == -EBUSY)
+		warn("cannot enable Demeter: others use the counters of all processors, e.g. perf");
 	else
 		warn_switch("enable", error);
 	close(hold);
@@ -139,7 +141,7 @@ char *demeter_scopes(void)
 	char *before = NULL, *scopes;
 	ssize_t length;
 
-	/* longer lists are read in several pieces: until nothing changes in between */
+	/* it is read in several pieces: until nothing changes in between */
 	for (int tries = 0;; tries++) {
 		length = sysfs_load("scopes", &scopes);
 		if (length < 0)
@@ -148,7 +150,7 @@ char *demeter_scopes(void)
 			scopes = resize(scopes, 1, 1);
 			scopes[0] = '\0';
 		}
-		if (length < 4096 || tries == 10 || (before && !strcmp(before, scopes)))
+		if (tries == 10 || (before && !strcmp(before, scopes)))
 			break;
 		free(before);
 		before = scopes;
