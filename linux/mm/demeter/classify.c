@@ -18,10 +18,7 @@ static void demeter_classify_sample(struct demeter_ctx *ctx, struct demeter_targ
 	/* memory that is not managed, or came after the scan */
 	if (!g || !demeter_granule_has(g, page)) {
 		ctx->stats.strays++;
-		if (g)
-			demeter_scan_ask_granule(g);
-		else
-			demeter_scan_ask_around(t, addr);
+		demeter_scan_ask_around(t, addr);
 		return;
 	}
 	t->last_sampled = g;

@@ -169,6 +169,9 @@ struct demeter_stats {
  * @scan:	Number of the last scan of a part of its pages.
  * @scan_from:	Address where its turn to be scanned goes on; 0: at the beginning.
  * @is_scanned:	Whether all of its pages have been looked at.
+ * @is_stale:	Whether all of its granules are to be estimated anew.
+ * @is_turn_stale: Whether they were when its turn to be estimated began.
+ * @hindered:	Last epoch in which it was changing its memory when pages were to be moved.
  * @has_stuck:	Whether there are pages that could not be moved and are to be tried again.
  * @anon_turn:	Pages of anonymous memory that it had when this turn began.
  * @anon_known:	Pages that it had when the last turn began that was brought to its end.
@@ -198,6 +201,9 @@ struct demeter_target {
 	bool is_protected;
 	bool is_scanned;
 	bool has_stuck;
+	bool is_stale;
+	bool is_turn_stale;
+	u64 hindered;
 	u32 scan;
 	unsigned long scan_from;
 	unsigned long anon_turn;
@@ -437,6 +443,7 @@ void demeter_granule_free(struct demeter_granule *g);
 struct demeter_target *demeter_update_turn(struct demeter_ctx *ctx, struct demeter_target **turn);
 void demeter_update_pass_turn(struct demeter_ctx *ctx, struct demeter_target **turn);
 void demeter_update_wake(struct demeter_target *t);
+void demeter_update_all_of(struct demeter_target *t);
 void demeter_update_open(struct demeter_granule *g);
 void demeter_update_age(struct demeter_target *t);
 void demeter_update_some(struct demeter_ctx *ctx);
@@ -451,7 +458,7 @@ void demeter_update_forget(struct demeter_granule *g);
 int demeter_scan_find_tiers(struct demeter_ctx *ctx);
 void demeter_scan_follow_tiers(struct demeter_ctx *ctx);
 void demeter_scan_targets(struct demeter_ctx *ctx);
-void demeter_scan_ask_granule(struct demeter_granule *g);
+void demeter_scan_again(struct demeter_ctx *ctx);
 void demeter_scan_ask_around(struct demeter_target *t, unsigned long addr);
 void demeter_scan_forget(struct demeter_target *t);
 

@@ -175,7 +175,7 @@ void demeter_granule_sample(struct demeter_granule *g, unsigned int page)
 void demeter_granule_cool(struct demeter_granule *g, unsigned int times)
 {
 	u64 sum_sq = 0;
-	u32 sum = 0;
+	u32 sum = 0, told = 0;
 
 	if (!times)
 		return;
@@ -188,11 +188,13 @@ void demeter_granule_cool(struct demeter_granule *g, unsigned int times)
 	for (unsigned int i = 0; i < GRANULE_PAGES; i++) {
 		const u32 count = g->count[i] >> times;
 
+		told += g->count[i];
 		g->count[i] = count;
 		sum += count;
 		sum_sq += (u64)count * count;
 	}
-	g->sum = sum;
+	/* and the samples from before pages were told apart */
+	g->sum = sum + ((g->sum - told) >> times);
 	g->sum_sq = sum_sq;
 }
 

@@ -10,7 +10,8 @@
 
 /*
  * The fast tier gives its coldest pages. The slow one its hottest, which gain by that. The
- * ranking knows tiers, not nodes: of a tier of several nodes nobody is told anything.
+ * ranking knows tiers, not nodes: of a tier of several nodes nobody is told anything. What is
+ * left over others move, so that all memory is looked at again.
  */
 static unsigned long demeter_ranker_evacuate(struct page_exchange_ranker *ranker, int nid,
 					     unsigned long pages, nodemask_t *to)
@@ -25,6 +26,8 @@ static unsigned long demeter_ranker_evacuate(struct page_exchange_ranker *ranker
 		else if (node_isset(nid, ctx->slow_nodes) && nodes_weight(ctx->slow_nodes) == 1)
 			moved = demeter_relocate_evacuate(ctx, DEMETER_SLOW, pages, to);
 	}
+	if (demeter_is_running(ctx) && moved < pages)
+		demeter_scan_again(ctx);
 	mutex_unlock(&ctx->lock);
 	return moved;
 }

@@ -24,8 +24,6 @@
  * @hot:	Room for BATCH candidates of the slow tier.
  * @cold:	Room for BATCH candidates of the fast tier.
  * @deadline:	When the epoch's relocation ends, done or not; in jiffies.
- * @is_hindered: Whether a process is changing its memory, so that it is better to come back
- *		in the next epoch.
  * @no_room:	Last epoch in which the fast tier is not filled, because it had less free
  *		memory than it had seemed, by size of the pages that were to fill it.
  * @pairs:	Room for a chunk of pairs.
@@ -36,7 +34,6 @@ struct demeter_relocation {
 	struct demeter_candidate *hot;
 	struct demeter_candidate *cold;
 	unsigned long deadline;
-	bool is_hindered;
 	u64 no_room[NR_DEMETER_SIZES];
 	struct page_exchange *pairs;
 	unsigned long *addresses;
@@ -142,7 +139,7 @@ static void demeter_relocate_note_gone(const struct demeter_candidate *c)
 	bitmap_clear(present, demeter_candidate_page(c), n);
 	bitmap_clear(fast, demeter_candidate_page(c), n);
 	demeter_granule_place(g, present, fast);
-	demeter_scan_ask_granule(g);
+	demeter_scan_ask_around(g->target, g->start);
 }
 
 /* Counts what kept a page from being moved, and keeps it from being chosen again at once. */
@@ -169,7 +166,7 @@ static void demeter_relocate_note(struct demeter_ctx *ctx, const struct demeter_
 		ctx->stats.no_room++;
 		break;
 	case PAGE_EXCHANGE_UNTRIED:
-		ctx->relocation->is_hindered = true;
+		c->target->hindered = ctx->stats.epochs;
 		break;
 	}
 }
@@ -214,6 +211,20 @@ static void demeter_relocate_note_pair(struct demeter_ctx *ctx, const struct dem
 	demeter_relocate_note_tier(cold, DEMETER_SLOW);
 }
 
+/*
+ * Takes a reference on the users of a target's mm. Without any it is about to be dropped; a
+ * process that is changing its memory is left alone until the next epoch.
+ */
+static bool demeter_relocate_get(struct demeter_ctx *ctx, struct demeter_target *t)
+{
+	if (t->hindered == ctx->stats.epochs)
+		return false;
+	if (mmget_not_zero(t->mm))
+		return true;
+	demeter_update_wake(t);
+	return false;
+}
+
 /* Exchanges pages of two targets. */
 static void demeter_exchange(struct demeter_ctx *ctx, const struct demeter_candidate *hot,
 			     const struct demeter_candidate *cold, unsigned int n)
@@ -221,9 +232,9 @@ static void demeter_exchange(struct demeter_ctx *ctx, const struct demeter_candi
 	struct mm_struct *hot_mm = hot->target->mm, *cold_mm = cold->target->mm;
 	struct page_exchange *pairs = ctx->relocation->pairs;
 
-	if (!mmget_not_zero(hot_mm))
+	if (!demeter_relocate_get(ctx, hot->target))
 		return;
-	if (!mmget_not_zero(cold_mm)) {
+	if (!demeter_relocate_get(ctx, cold->target)) {
 		mmput_async(hot_mm);
 		return;
 	}
@@ -246,7 +257,7 @@ static unsigned int demeter_relocate_chunk(const struct demeter_candidate *c)
 
 static bool demeter_relocate_may_go_on(const struct demeter_ctx *ctx)
 {
-	return !ctx->relocation->is_hindered && time_before(jiffies, ctx->relocation->deadline);
+	return time_before(jiffies, ctx->relocation->deadline);
 }
 
 static void demeter_exchange_all(struct demeter_ctx *ctx, const struct demeter_candidate *hot,
@@ -273,7 +284,7 @@ static void demeter_promote(struct demeter_ctx *ctx, const struct demeter_candid
 	struct demeter_target *t = hot->target;
 	unsigned int moved;
 
-	if (!mmget_not_zero(t->mm))
+	if (!demeter_relocate_get(ctx, t))
 		return;
 	for (unsigned int i = 0; i < n; i++)
 		r->addresses[i] = hot[i].addr;
@@ -307,8 +318,14 @@ static void demeter_relocate_size(struct demeter_ctx *ctx, enum demeter_size siz
 				  const struct demeter_plan *plan)
 {
 	struct demeter_relocation *r = ctx->relocation;
-	struct demeter_gathered hot = { .pages = r->hot, .max = BATCH };
-	struct demeter_gathered cold = { .pages = r->cold, .max = BATCH };
+	struct demeter_gathered hot = {
+		.pages = r->hot,
+		.max = min(BATCH, plan->promote + plan->exchange),
+	};
+	struct demeter_gathered cold = {
+		.pages = r->cold,
+		.max = min(BATCH, plan->exchange),
+	};
 	u64 promoted;
 
 	if (!plan->promote && !plan->exchange)
@@ -354,7 +371,6 @@ static void demeter_split_all(struct demeter_ctx *ctx, struct demeter_split spli
 void demeter_relocate_begin(struct demeter_ctx *ctx)
 {
 	ctx->relocation->deadline = jiffies + msecs_to_jiffies(ctx->params.epoch_ms) + 1;
-	ctx->relocation->is_hindered = false;
 }
 
 /**
@@ -380,7 +396,7 @@ static unsigned long demeter_evacuate(struct demeter_ctx *ctx, const struct deme
 	struct demeter_relocation *r = ctx->relocation;
 	unsigned int moved;
 
-	if (!mmget_not_zero(c->target->mm))
+	if (!demeter_relocate_get(ctx, c->target))
 		return 0;
 	for (unsigned int i = 0; i < n; i++)
 		r->addresses[i] = c[i].addr;

@@ -19,9 +19,13 @@
 
 /* Steps of page_exchange_scan() in one hold of the mmap lock. */
 #define HOLD_STEPS 512
-/* Steps in an epoch for memory whose turn it is, for what is new, and for what was asked for. */
+/*
+ * Steps in an epoch for memory whose turn it is, for processes that are new or have grown, all
+ * of them and each, and for what was asked for.
+ */
 #define TURN_STEPS  256
 #define NEW_STEPS   32768
+#define GROWN_STEPS (NEW_STEPS / 4)
 #define ASKED_STEPS 4096
 /* What a process costs whose memory is looked at, however little that is. */
 #define TARGET_STEPS 4
@@ -30,6 +34,8 @@
 #define GROWN_PAGES 64
 /* Where samples come from that is not known, so much around it is looked at. */
 #define AROUND_SIZE SZ_128M
+/* So many parts of a target can be asked for in an epoch. */
+#define TARGET_ASKED 16
 /* Areas of an address space that are further apart are covered by separate ranges. */
 #define AREA_GAP SZ_1G
 
@@ -83,6 +89,21 @@ int demeter_scan_find_tiers(struct demeter_ctx *ctx)
 }
 
 /**
+ * demeter_scan_again() - Have all memory looked at as if it was new
+ * @ctx:	The context, of whose targets others have moved pages.
+ */
+void demeter_scan_again(struct demeter_ctx *ctx)
+{
+	struct demeter_target *t;
+
+	list_for_each_entry(t, &ctx->targets.list, list) {
+		t->scan_from = 0;
+		t->is_scanned = false;
+		demeter_update_wake(t);
+	}
+}
+
+/**
  * demeter_scan_follow_tiers() - Notice nodes that have come or gone
  * @ctx:	The context. Its nodes stay as they are if there are not two tiers any more.
  */
@@ -98,6 +119,7 @@ void demeter_scan_follow_tiers(struct demeter_ctx *ctx)
 		return;
 	ctx->fast_nodes = fast;
 	ctx->slow_nodes = slow;
+	demeter_scan_again(ctx);
 	pr_info("memory tiers have changed; fast: %*pbl, slow: %*pbl\n", nodemask_pr_args(&fast),
 		nodemask_pr_args(&slow));
 }
@@ -149,8 +171,10 @@ static void demeter_scan_forget_unmet(struct demeter_target *t, unsigned long st
 	if (start == end)
 		return;
 	xa_for_each_range(&t->granules, index, g, start / GRANULE_SIZE, (end - 1) / GRANULE_SIZE)
-		if (g->scan != t->scan)
+		if (g->scan != t->scan) {
 			demeter_update_forget(g);
+			cond_resched();
+		}
 }
 
 /*
@@ -161,12 +185,16 @@ static bool demeter_scan_part(struct demeter_scan *s, struct demeter_target *t,
 			      unsigned long *start, unsigned long end, unsigned int *steps)
 {
 	const unsigned long from = *start;
+	bool is_protected;
 	int ret;
 
 	*steps -= min(*steps, TARGET_STEPS);
 	if (!mmget_not_zero(t->mm))
 		return true;
-	t->is_protected = page_exchange_owner_is_protected(t->mm);
+	is_protected = page_exchange_owner_is_protected(t->mm);
+	if (is_protected != t->is_protected)
+		demeter_update_all_of(t);
+	t->is_protected = is_protected;
 	s->target = t;
 	t->scan++;
 	do {
@@ -206,26 +234,36 @@ static bool demeter_scan_turn(struct demeter_scan *s, struct demeter_target *t, 
 	return true;
 }
 
-static bool demeter_scan_has_grown(const struct demeter_target *t)
+/* Whether a target has much more or much less memory than when it was its turn. */
+static bool demeter_scan_has_changed(const struct demeter_target *t)
 {
-	const unsigned long anon = get_mm_counter(t->mm, MM_ANONPAGES);
+	const unsigned long now = get_mm_counter(t->mm, MM_ANONPAGES), known = t->anon_known;
+	const unsigned long most = max(now, known), least = min(now, known);
 
-	return anon > t->anon_known + t->anon_known / GROWN_PART + GROWN_PAGES;
+	return most > least + least / GROWN_PART + GROWN_PAGES;
 }
 
-/* Scans targets that are new, or have more memory than when it was their turn. */
+/* Scans targets that are new or have changed. Those that take all their steps go to the end. */
 static void demeter_scan_new(struct demeter_ctx *ctx, struct demeter_scan *s)
 {
 	unsigned int steps = NEW_STEPS;
-	struct demeter_target *t;
+	struct demeter_target *t, *next;
+	LIST_HEAD(later);
 
-	list_for_each_entry(t, &ctx->targets.awake, awake) {
-		if (t->is_scanned && !demeter_scan_has_grown(t))
-			continue;
-		demeter_scan_turn(s, t, &steps);
+	list_for_each_entry_safe(t, next, &ctx->targets.awake, awake) {
+		unsigned int most = min(steps, GROWN_STEPS);
+
 		if (!steps)
-			return;
+			break;
+		if (t->is_scanned && !demeter_scan_has_changed(t))
+			continue;
+		steps -= most;
+		demeter_scan_turn(s, t, &most);
+		steps += most;
+		if (!most)
+			list_move_tail(&t->awake, &later);
 	}
+	list_splice_tail(&later, &ctx->targets.awake);
 }
 
 static void demeter_scan_asked_for(struct demeter_ctx *ctx, struct demeter_scan *s)
@@ -233,9 +271,10 @@ static void demeter_scan_asked_for(struct demeter_ctx *ctx, struct demeter_scan 
 	unsigned int steps = ASKED_STEPS;
 
 	for (unsigned int i = 0; i < ctx->nr_asked && steps; i++) {
-		struct demeter_asked *asked = &ctx->asked[i];
+		/* a policy may have all be forgotten that was asked for of a target */
+		struct demeter_asked asked = ctx->asked[i];
 
-		demeter_scan_part(s, asked->target, &asked->start, asked->end, &steps);
+		demeter_scan_part(s, asked.target, &asked.start, asked.end, &steps);
 	}
 	ctx->nr_asked = 0;
 }
@@ -272,9 +311,14 @@ static void demeter_scan_ask(struct demeter_target *t, unsigned long start, unsi
 {
 	struct demeter_ctx *ctx = t->ctx;
 
-	for (unsigned int i = 0; i < ctx->nr_asked; i++)
-		if (ctx->asked[i].target == t && ctx->asked[i].start == start)
+	unsigned int asked = 0;
+
+	for (unsigned int i = 0; i < ctx->nr_asked; i++) {
+		if (ctx->asked[i].target != t)
+			continue;
+		if (ctx->asked[i].start == start || ++asked == TARGET_ASKED)
 			return;
+	}
 	if (ctx->nr_asked == DEMETER_MAX_ASKED)
 		return;
 	ctx->asked[ctx->nr_asked++] = (struct demeter_asked){
@@ -285,16 +329,7 @@ static void demeter_scan_ask(struct demeter_target *t, unsigned long start, unsi
 }
 
 /**
- * demeter_scan_ask_granule() - Have a granule looked at in the next epoch
- * @g:		The granule.
- */
-void demeter_scan_ask_granule(struct demeter_granule *g)
-{
-	demeter_scan_ask(g->target, g->start, g->start + GRANULE_SIZE);
-}
-
-/**
- * demeter_scan_ask_around() - Have memory looked at of which nothing is known
+ * demeter_scan_ask_around() - Have memory looked at that is not what it seemed
  * @t:		The target.
  * @addr:	A user address in that memory.
  */
@@ -316,8 +351,10 @@ void demeter_scan_forget(struct demeter_target *t)
 	unsigned long index;
 	unsigned int kept = 0;
 
-	xa_for_each(&t->granules, index, g)
+	xa_for_each(&t->granules, index, g) {
 		demeter_update_forget(g);
+		cond_resched();
+	}
 	for (unsigned int i = 0; i < ctx->nr_asked; i++)
 		if (ctx->asked[i].target != t)
 			ctx->asked[kept++] = ctx->asked[i];

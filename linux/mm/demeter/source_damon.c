@@ -19,9 +19,11 @@
 
 static void demeter_damon_forget(struct demeter_source *source, struct demeter_target *t)
 {
-	if (t->sampling)
-		demeter_watch_stop(t->sampling);
+	if (!t->sampling)
+		return;
+	demeter_watch_stop(t->sampling);
 	t->sampling = NULL;
+	demeter_update_wake(t);
 }
 
 static int demeter_damon_init(struct demeter_source *source)
@@ -91,6 +93,7 @@ static bool demeter_damon_watch(struct demeter_source *source, struct demeter_ta
 		return false;
 	}
 	t->sampling = w;
+	demeter_update_wake(t);
 	return true;
 }
 

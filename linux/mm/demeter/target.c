@@ -352,6 +352,7 @@ static void demeter_targets_drop_gone(struct demeter_ctx *ctx, bool all)
 		all = true;
 	}
 	demeter_targets_drop_some(ctx, all);
+	demeter_scopes_forget_exited(&ctx->scopes);
 	list_for_each_entry_safe(s, s_next, &ctx->scopes.list, list)
 		if (demeter_scope_has_exited(s) && !demeter_targets_are_in(ctx, s))
 			demeter_scope_remove(&ctx->scopes, s);

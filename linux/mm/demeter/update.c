@@ -51,10 +51,21 @@ void demeter_update_wake(struct demeter_target *t)
 	demeter_update_count_ranges(&targets->asleep, t, false);
 }
 
+/**
+ * demeter_update_all_of() - Have all granules of a target opened when it is their turn
+ * @t:		The target, of which something has changed that concerns its whole memory.
+ */
+void demeter_update_all_of(struct demeter_target *t)
+{
+	t->is_stale = true;
+	t->is_turn_stale = false;
+	demeter_update_wake(t);
+}
+
 /* Whether nothing about a target changes as long as it is not sampled. */
 static bool demeter_update_may_sleep(const struct demeter_target *t)
 {
-	if (t->ranges.is_active || !t->is_scanned)
+	if (t->ranges.is_active || !t->is_scanned || t->is_stale || !atomic_read(&t->mm->mm_users))
 		return false;
 	for (unsigned int i = 0; i < t->ranges.nr; i++)
 		if (t->ranges.ranges[i].group.sum)
@@ -104,6 +115,8 @@ void demeter_update_open(struct demeter_granule *g)
 	}
 	demeter_granule_cool(g, lag);
 	g->cooled = ctx->index->coolings;
+	if ((s32)((u32)ctx->stats.epochs - g->retry) >= 0)
+		bitmap_zero(g->stuck, GRANULE_PAGES);
 	if (g->sum < HEAT_TELLS_PAGES * HEAT_SAMPLE / 2)
 		demeter_granule_forget_pages(g);
 }
@@ -180,10 +193,14 @@ static unsigned int demeter_update_some_of(struct demeter_target *t, unsigned in
 	struct demeter_granule *g;
 	unsigned long index;
 
-	if (is_asleep && !t->has_stuck)
+	if (is_asleep && !t->has_stuck) {
+		t->update_from = 0;
 		return left;
-	if (!t->update_from)
+	}
+	if (!t->update_from) {
 		t->has_stuck = false;
+		t->is_turn_stale = t->is_stale;
+	}
 	xa_for_each_start(&t->granules, index, g, t->update_from)
 	{
 		const bool is_stuck = !bitmap_empty(g->stuck, GRANULE_PAGES);
@@ -199,10 +216,10 @@ static unsigned int demeter_update_some_of(struct demeter_target *t, unsigned in
 		if (is_asleep && !try_again)
 			continue;
 		demeter_update_open(g);
-		if (try_again)
-			bitmap_zero(g->stuck, GRANULE_PAGES);
 	}
 	t->update_from = 0;
+	if (t->is_turn_stale)
+		t->is_stale = false;
 	return left;
 }
 

@@ -190,6 +190,24 @@ static void heat_test_few_samples_tell_no_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, g->sum + g->mean, 0u);
 }
 
+/* What was sampled before pages were told apart cools, and is not lost. */
+static void heat_test_telling_pages_apart_loses_nothing(struct kunit *test)
+{
+	struct demeter_granule *g = heat_test_make_granules(test);
+	u16 *count = g->count;
+
+	g->count = NULL;
+	for (unsigned int i = 0; i < 4; i++)
+		demeter_granule_sample(g, 7);
+	g->count = count;
+	for (unsigned int i = 0; i < 2; i++)
+		demeter_granule_sample(g, 7);
+	KUNIT_EXPECT_EQ(test, g->sum, 6u * HEAT_SAMPLE);
+	demeter_granule_cool(g, 1);
+	KUNIT_EXPECT_EQ(test, g->sum, 3u * HEAT_SAMPLE);
+	KUNIT_EXPECT_EQ(test, g->count[7], HEAT_SAMPLE);
+}
+
 /* Members that leave a group leave nothing behind, but for rounding when it has cooled. */
 static void heat_test_groups_lose_members(struct kunit *test)
 {
@@ -220,6 +238,7 @@ static struct kunit_case heat_test_cases[] = {
 	KUNIT_CASE(heat_test_large_counts_do_not_overflow),
 	KUNIT_CASE(heat_test_classes_cool_as_heats_do),
 	KUNIT_CASE(heat_test_few_samples_tell_no_pages),
+	KUNIT_CASE(heat_test_telling_pages_apart_loses_nothing),
 	KUNIT_CASE(heat_test_groups_lose_members),
 	{},
 };

@@ -44,6 +44,10 @@ static struct demeter_target *update_test_make(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, update_test_destroy_caches, ctx), 0);
 	t->ctx = ctx;
 	t->is_sampled = true;
+	t->mm = kunit_kzalloc(test, sizeof(*t->mm), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t->mm);
+	/* nothing but this is looked at */
+	atomic_set(&t->mm->mm_users, 1);
 	t->is_scanned = true;
 	INIT_LIST_HEAD(&t->awake);
 	xa_init(&t->granules);
@@ -285,11 +289,38 @@ static void update_test_falls_asleep(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ctx->targets.asleep.pages, 0ull);
 }
 
+/* A large target that falls asleep within its turn passes it on. */
+static void update_test_turns_go_on(struct kunit *test)
+{
+	struct demeter_target *t = update_test_make(test);
+	struct demeter_ctx *ctx = t->ctx;
+	struct rnd_state rnd;
+
+	prandom_seed_state(&rnd, 8);
+	KUNIT_ASSERT_TRUE(test, demeter_ranges_cover(&t->ranges, FIRST * GRANULE_SIZE,
+						     (FIRST + 1500) * GRANULE_SIZE));
+	for (unsigned int i = 0; i < 1500; i++)
+		update_test_place(update_test_granule(test, t, i), &rnd);
+	update_test_close(ctx);
+	for (unsigned int i = 0; i < 50 && !list_empty(&t->awake); i++) {
+		demeter_update_age(t);
+		demeter_update_some(ctx);
+		update_test_close(ctx);
+		demeter_update_cool(ctx);
+		demeter_update_sleep(ctx);
+	}
+	KUNIT_EXPECT_TRUE(test, list_empty(&t->awake));
+	demeter_update_some(ctx);
+	KUNIT_EXPECT_NULL(test, ctx->update_turn);
+	KUNIT_EXPECT_EQ(test, t->update_from, 0ul);
+}
+
 static struct kunit_case update_test_cases[] = {
 	KUNIT_CASE_SLOW(update_test_stays_right),
 	KUNIT_CASE(update_test_counts_pages),
 	KUNIT_CASE(update_test_leaves_alone_what_is_not_sampled),
 	KUNIT_CASE(update_test_falls_asleep),
+	KUNIT_CASE(update_test_turns_go_on),
 	{},
 };
 
