@@ -201,8 +201,7 @@ static unsigned int demeter_update_some_of(struct demeter_target *t, unsigned in
 		t->has_stuck = false;
 		t->is_turn_stale = t->is_stale;
 	}
-	xa_for_each_start(&t->granules, index, g, t->update_from)
-	{
+	xa_for_each_start(&t->granules, index, g, t->update_from) {
 		const bool is_stuck = !bitmap_empty(g->stuck, GRANULE_PAGES);
 		const bool try_again = is_stuck && (s32)(epoch - g->retry) >= 0;
 
