@@ -148,8 +148,10 @@ def test_what_is_promised_to_a_cgroup_is_not_demoted(boot):
         vm_memory=384 * MIB, fast_ratio=0.25,
     )  # fmt: skip
     out = text(run)
-    before, promised, after = (int(n) for n in re.findall(r"N0=(\d+)", out))
-    assert promised > 0.95 * before and after < 0.9 * before, out
+    # of what there is: the process frees and allocates all the time
+    nodes = re.findall(r"^anon N0=(\d+) N1=(\d+)", out, re.M)
+    before, promised, after = (int(n0) / (int(n0) + int(n1)) for n0, n1 in nodes)
+    assert promised > 0.95 * before and after < 0.85 * before, out
     no_complaint(run)
 
 
