@@ -46,6 +46,7 @@ static const struct {
 	{ "refused", "pages that cannot move" },
 	{ "gone", "pages that were gone" },
 	{ "no_room", "pages without room for them" },
+	{ "metadata", "bytes known about pages" },
 };
 
 struct counter {

@@ -62,6 +62,7 @@ STATS = {
     "refused": 9,
     "gone": 10,
     "no_room": 14,
+    "metadata": 15,
     "sample_ns": 1500000000,
     "classify_ns": 2500000,
     "rank_ns": 3500,
@@ -858,14 +859,16 @@ def test_run_asks_for_a_source(tree: Path) -> None:
 
 @x86_only
 @pytest.mark.parametrize(
-    ("error", "message"),
+    ("enabled", "error", "message"),
     [
-        (errno.EBUSY, "Demeter runs already and samples with auto: demeterctl disable first"),
-        (errno.ENODEV, "cannot enable Demeter: it needs two memory tiers"),
-        (errno.ENOMEM, "cannot enable Demeter: Cannot allocate memory (dmesg"),
+        ("1", errno.EBUSY, "Demeter runs already and samples with auto: demeterctl disable first"),
+        ("0", errno.EBUSY, "cannot enable Demeter: others use the counters of all processors"),
+        ("0", errno.ENODEV, "cannot enable Demeter: it needs two memory tiers"),
+        ("0", errno.ENOMEM, "cannot enable Demeter: Cannot allocate memory (dmesg"),
     ],
 )
-def test_run_when_it_cannot_be_enabled(tree: Path, error: int, message: str) -> None:
+def test_run_when_it_cannot_be_enabled(tree: Path, enabled: str, error: int, message: str) -> None:
+    (tree / "enabled").write_text(f"{enabled}\n")
     before = contents(tree)
     refuse = failing_writes([len("on pebs\n")], error)
     bad(run(tree, "run", "--source", "pebs", "echo", "x" * 20, filtered=refuse), 1, message)

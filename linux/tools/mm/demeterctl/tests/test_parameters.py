@@ -23,8 +23,14 @@ def number(text: str) -> int:
 
 
 def module() -> dict[str, tuple]:
-    found = re.findall(r"^PARAM\((\w+), ([^,]+), ([^,]+), (\w+)\);", MODULE, re.M)
-    return {name: (number(low), number(high), only == "true") for name, low, high, only in found}
+    """Least, which is 0 where that is allowed besides a range, most, and if only while stopped."""
+    found = re.findall(
+        r"^PARAM(?:_IF)?\((\w+), ([^,]+), ([^,]+), (\w+)(?:, (true))?\);", MODULE, re.M
+    )
+    return {
+        name: (0 if or_zero else number(low), number(high), only == "true")
+        for name, low, high, only, or_zero in found
+    }
 
 
 def test_tool() -> None:
@@ -40,8 +46,8 @@ def test_status_knows_every_counter() -> None:
 
 
 def test_manual() -> None:
-    found = re.findall(r"^(\w+)(\*?) +(\d+) +(\S+?)-(\S+) ", MANUAL, re.M)
-    ranges = {n: (number(a), number(b), o == "*") for n, o, _, a, b in found}
+    found = re.findall(r"^(\w+)(\*?) +(\d+) +(0, )?(\S+?)-(\S+) ", MANUAL, re.M)
+    ranges = {n: (0 if zero else number(a), number(b), o == "*") for n, o, _, zero, a, b in found}
     assert ranges == module() and len(ranges) > 10
     defaults = dict(re.findall(r"^\t\.(\w+) = ([^,]+),", DEFAULTS, re.M))
     for name, _, default, *_ in found:
@@ -65,5 +71,8 @@ def test_abi_describes_every_file() -> None:
         text = " ".join(text.split())
         if name != "page_counters":
             ends = [str(low), str(high) if high < 1 << 20 else f"2^{high.bit_length() - 1}"]
-            assert "from {} to {};".format(*ends) in text, (name, text)
+            said = "from {} to {};".format(*ends) in text
+            # a range, and 0 besides
+            also_zero = f" to {ends[1]};" in text and " 0: " in text
+            assert said or (not low and also_zero), (name, text)
         assert ("EBUSY" in text) == only, name
