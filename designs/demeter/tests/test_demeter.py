@@ -336,10 +336,8 @@ def test_memory_that_is_only_written_is_found(boot):
         )  # fmt: skip
         *progress, result = map(json.loads, re.findall(r"^{.*}$", text(run), re.M))
         assert result["verified"]
-        # of a quarter of a second, under Demeter of the one that ends the third second
-        found[design] = next(
-            row["rate"] for row in progress if row["t_s"] > 2.9 or design == "all-fast"
-        )
+        # the best quarter of a second of the first three seconds
+        found[design] = max(row["rate"] for row in progress if row["t_s"] < 3.1)
         no_complaint(run)
     assert found["demeter"] > 0.93 * found["all-fast"], found
 
