@@ -325,7 +325,8 @@ def test_out_of_memory_the_host_may_refuse_it(guest, monkeypatch: pytest.MonkeyP
         host.resize(150 * MIB, 150 * MIB)
 
     done = guest(OUT_OF_MEMORY, act, dies=True)
-    assert "Out of memory: Killed process" in done.error
+    # it depends on whom the kernel kills whether the job ends well
+    assert "Out of memory: Killed process" in (done.folder / "console.log").read_text()
 
 
 def test_what_does_not_fit_stays(guest):
