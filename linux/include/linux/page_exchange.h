@@ -117,6 +117,7 @@ int page_exchange_scan(struct mm_struct *mm, unsigned long start, unsigned long 
 		       struct page_exchange_scan *scan);
 
 bool page_exchange_owner_is_protected(struct mm_struct *mm);
+unsigned int page_exchange_owner_cgroup(struct mm_struct *mm);
 
 /**
  * struct page_exchange_heat - A point of the curve of heat

@@ -11,8 +11,9 @@
  *	classify	classify.c counts them per page (heat.c) and per range (range.c), and
  *			estimates how hot pages are;
  *	rank		plan.c decides from the ranking (rank.c) which pages change tiers;
- *	relocate	gather.c picks the pages, relocate.c moves them by means of
- *			mm/page_exchange, which is built in.
+ *	relocate	gather.c picks the pages, pair.c says which trade places, and
+ *			relocate.c moves them by means of mm/page_exchange, which is
+ *			built in.
  *
  * ranker.c lets others use the ranking: when a node becomes smaller, and to tell what more
  * fast memory would be worth.
@@ -27,7 +28,7 @@
  *	hold.c
  *	sysfs_target.c, ranker.c
  *	relocate.c, classify.c, source.c
- *	gather.c, plan.c, source_pmu.c, source_damon.c
+ *	gather.c, pair.c, plan.c, source_pmu.c, source_damon.c
  *	target.c, watch.c
  *	scope.c, scan.c
  *	update.c
@@ -166,6 +167,7 @@ struct demeter_stats {
  * @is_sampled:	Whether its accesses are sampled. Otherwise nothing is known about its pages,
  *		and they stay where they are.
  * @is_protected: Whether memory.min or memory.low of its cgroup promise that memory to it.
+ * @cgroup:	Number of that cgroup, from mm/page_exchange.
  * @scan:	Number of the last scan of a part of its pages.
  * @scan_from:	Address where its turn to be scanned goes on; 0: at the beginning.
  * @is_scanned:	Whether all of its pages have been looked at.
@@ -199,6 +201,7 @@ struct demeter_target {
 	struct demeter_granule *last_sampled;
 	bool is_sampled;
 	bool is_protected;
+	unsigned int cgroup;
 	bool is_scanned;
 	bool has_stuck;
 	bool is_stale;
@@ -473,6 +476,9 @@ void demeter_gather(const struct demeter_index *index, enum demeter_size size,
 		    struct demeter_gathered *cold);
 struct demeter_granule *demeter_gather_split(const struct demeter_index *index,
 					     struct demeter_split *split);
+
+/* pair.c */
+void demeter_pair(struct demeter_candidate *hot, struct demeter_candidate *cold, u64 n);
 
 /* relocate.c */
 int demeter_relocate_init(struct demeter_ctx *ctx);

@@ -326,14 +326,16 @@ static void demeter_relocate_size(struct demeter_ctx *ctx, enum demeter_size siz
 		.pages = r->cold,
 		.max = min(BATCH, plan->exchange),
 	};
-	u64 promoted;
+	u64 promoted, exchanged;
 
 	if (!plan->promote && !plan->exchange)
 		return;
 	demeter_gather(ctx->index, size, plan, &hot, &cold);
 	promoted = min(plan->promote, hot.n);
+	exchanged = min(hot.n - promoted, cold.n);
 	demeter_promote_all(ctx, hot.pages, promoted);
-	demeter_exchange_all(ctx, hot.pages + promoted, cold.pages, min(hot.n - promoted, cold.n));
+	demeter_pair(hot.pages + promoted, cold.pages, exchanged);
+	demeter_exchange_all(ctx, hot.pages + promoted, cold.pages, exchanged);
 }
 
 static void demeter_split_granule(struct demeter_ctx *ctx, struct demeter_granule *g)

@@ -195,6 +195,7 @@ static bool demeter_scan_part(struct demeter_scan *s, struct demeter_target *t,
 	if (is_protected != t->is_protected)
 		demeter_update_all_of(t);
 	t->is_protected = is_protected;
+	t->cgroup = page_exchange_owner_cgroup(t->mm);
 	s->target = t;
 	t->scan++;
 	do {

@@ -122,6 +122,26 @@ bool page_exchange_owner_is_protected(struct mm_struct *mm)
 EXPORT_SYMBOL_GPL(page_exchange_owner_is_protected);
 
 /**
+ * page_exchange_owner_cgroup() - Tell which memory cgroup a process is in
+ * @mm:		Its mm.
+ *
+ * Return: a number that others have only if they are charged to the same cgroup, for as long as
+ * that exists.
+ */
+unsigned int page_exchange_owner_cgroup(struct mm_struct *mm)
+{
+	unsigned int id = 0;
+#ifdef CONFIG_MEMCG
+	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(mm);
+
+	id = mem_cgroup_id(memcg);
+	mem_cgroup_put(memcg);
+#endif
+	return id;
+}
+EXPORT_SYMBOL_GPL(page_exchange_owner_cgroup);
+
+/**
  * page_exchange_walk_start() - Find a page in an area whose pages may be moved
  * @mm:		The mm, with its mmap lock held.
  * @addr:	User address.

@@ -12,6 +12,7 @@ extern struct kunit_suite demeter_channel_suite;
 extern struct kunit_suite demeter_plan_suite;
 extern struct kunit_suite demeter_scope_suite;
 extern struct kunit_suite demeter_gather_suite;
+extern struct kunit_suite demeter_pair_suite;
 extern struct kunit_suite demeter_update_suite;
 
 /* Uniform in [0, @n). Sequences are the same in each run. */

@@ -8,6 +8,7 @@
 #include "../granule.c"
 #include "../heat.c"
 #include "../index.c"
+#include "../pair.c"
 #include "../plan.c"
 #include "../range.c"
 #include "../rank.c"
