@@ -21,7 +21,6 @@
  */
 #include <linux/export.h>
 #include <linux/memcontrol.h>
-#include <linux/mmu_notifier.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
 
@@ -34,14 +33,6 @@
 #define BATCH 32
 /* Translations of so many addresses are flushed one by one. */
 #define FLUSH_SIZE (32 * PAGE_SIZE)
-
-/* Two page tables, mapped and locked: where they hang, their entries and their locks. */
-struct page_exchange_tables {
-	struct mm_struct *mm_a, *mm_b;
-	pmd_t *pmd_a, *pmd_b;
-	pte_t *a, *b;
-	spinlock_t *lock_a, *lock_b;
-};
 
 /* A pair whose entries have been cleared, and what they were. */
 struct page_exchange_cleared {
@@ -62,23 +53,6 @@ struct page_exchange_batch {
 	unsigned int n;
 	DECLARE_BITMAP(other_cgroup, BATCH);
 };
-
-static pmd_t *page_exchange_pmd(struct mm_struct *mm, unsigned long addr)
-{
-	pgd_t *pgd = pgd_offset(mm, addr);
-	p4d_t *p4d;
-	pud_t *pud;
-
-	if (pgd_none(*pgd) || pgd_bad(*pgd))
-		return NULL;
-	p4d = p4d_offset(pgd, addr);
-	if (p4d_none(*p4d) || p4d_bad(*p4d))
-		return NULL;
-	pud = pud_offset(p4d, addr);
-	if (pud_none(*pud) || pud_leaf(*pud) || pud_bad(*pud))
-		return NULL;
-	return pmd_offset(pud, addr);
-}
 
 /* Finds the folio that is mapped by @ptep at @addr, and what keeps it from being moved. */
 static enum page_exchange_obstacle page_exchange_look_at(struct vm_area_struct *vma,
@@ -270,52 +244,6 @@ static bool page_exchange_same_table(unsigned long x, unsigned long y)
 	return (x & PMD_MASK) == (y & PMD_MASK);
 }
 
-static void page_exchange_notify_start(struct mmu_notifier_range *range, struct mm_struct *mm,
-				       unsigned long addr)
-{
-	addr &= PMD_MASK;
-	mmu_notifier_range_init(range, MMU_NOTIFY_CLEAR, 0, mm, addr, addr + PMD_SIZE);
-	mmu_notifier_invalidate_range_start(range);
-}
-
-/*
- * Locks two page tables, that whose lock has the lower address first.
- *
- * Why this cannot deadlock: the caller holds both mmap locks for reading. fork() and mremap()
- * take two such locks in other orders, but hold the mmap lock of the memory that they copy or
- * move for writing, so they exclude the caller. userfaultfd's move uses the same order as here
- * (double_pt_lock()). All others take the lock of one table of PTEs at a time. Some hold the
- * lock of a PMD outside of it (khugepaged), but nobody takes one inside.
- */
-static void page_exchange_lock_tables(spinlock_t *a, spinlock_t *b)
-{
-	spin_lock(a < b ? a : b);
-	if (a != b)
-		spin_lock_nested(a < b ? b : a, SINGLE_DEPTH_NESTING);
-}
-
-static void page_exchange_unlock_tables(spinlock_t *a, spinlock_t *b)
-{
-	if (a != b)
-		spin_unlock(a < b ? b : a);
-	spin_unlock(a < b ? a : b);
-}
-
-static bool page_exchange_table_is_current(struct mm_struct *mm, pmd_t *pmd, spinlock_t *lock)
-{
-	return pmd_present(*pmd) && !pmd_leaf(*pmd) && pte_lockptr(mm, pmd) == lock;
-}
-
-/*
- * Whether two page tables that are locked are still those of @t: before it was locked, one may
- * have been freed or have become a huge page.
- */
-static bool page_exchange_tables_are_current(const struct page_exchange_tables *t)
-{
-	return page_exchange_table_is_current(t->mm_a, t->pmd_a, t->lock_a) &&
-	       page_exchange_table_is_current(t->mm_b, t->pmd_b, t->lock_b);
-}
-
 /*
  * Exchanges pairs whose addresses are in the same two page tables, but for those whose pages
  * are charged to different memory cgroups. Both mmap locks are held.
@@ -324,53 +252,18 @@ static unsigned int page_exchange_run(struct mm_struct *mm_a, struct mm_struct *
 				      struct page_exchange *pairs, unsigned int n,
 				      struct page_exchange_batch *batch)
 {
-	struct page_exchange_tables t = {
-		.mm_a = mm_a,
-		.mm_b = mm_b,
-		.pmd_a = page_exchange_pmd(mm_a, pairs->a),
-		.pmd_b = page_exchange_pmd(mm_b, pairs->b),
-	};
-	struct mmu_notifier_range range_a, range_b;
+	struct page_exchange_tables t = { .mm_a = mm_a, .mm_b = mm_b };
 	unsigned int done = 0;
 
-	if (!t.pmd_a || !t.pmd_b)
+	if (!page_exchange_tables_lock(&t, pairs->a, pairs->b))
 		return 0;
-	page_exchange_notify_start(&range_a, mm_a, pairs->a);
-	page_exchange_notify_start(&range_b, mm_b, pairs->b);
-	t.a = pte_offset_map_nolock(mm_a, t.pmd_a, pairs->a & PMD_MASK, &t.lock_a);
-	if (!t.a)
-		goto end;
-	t.b = pte_offset_map_nolock(mm_b, t.pmd_b, pairs->b & PMD_MASK, &t.lock_b);
-	if (!t.b)
-		goto unmap_a;
-	page_exchange_lock_tables(t.lock_a, t.lock_b);
-	if (page_exchange_tables_are_current(&t)) {
-		flush_tlb_batched_pending(mm_a);
-		if (mm_b != mm_a)
-			flush_tlb_batched_pending(mm_b);
-		page_exchange_clear_entries(&t, pairs, n, batch);
-		if (batch->n) {
-			page_exchange_flush_both(&t, batch);
-			done = page_exchange_set_entries(&t, batch);
-		}
+	page_exchange_clear_entries(&t, pairs, n, batch);
+	if (batch->n) {
+		page_exchange_flush_both(&t, batch);
+		done = page_exchange_set_entries(&t, batch);
 	}
-	page_exchange_unlock_tables(t.lock_a, t.lock_b);
-	pte_unmap(t.b);
-unmap_a:
-	pte_unmap(t.a);
-end:
-	mmu_notifier_invalidate_range_end(&range_b);
-	mmu_notifier_invalidate_range_end(&range_a);
+	page_exchange_tables_unlock(&t);
 	return done;
-}
-
-/* Whether a huge page is mapped at @addr. */
-static bool page_exchange_is_huge(struct mm_struct *mm, unsigned long addr)
-{
-	pmd_t *pmd = page_exchange_pmd(mm, addr);
-	const pmd_t value = pmd ? pmdp_get_lockless(pmd) : __pmd(0);
-
-	return pmd_present(value) && pmd_leaf(value);
 }
 
 /*

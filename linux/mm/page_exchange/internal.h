@@ -8,6 +8,7 @@
  *	split.c		makes base pages of a huge page
  *	frames.c	swaps what two frames hold and stand for
  *	unmapped.c	exchanges two folios that are taken off the page tables
+ *	tables.c	finds and locks the two page tables of an exchange
  *	exchange.c	exchanges pages, base pages under the locks of their page tables
  *	evacuate.c	moves pages off a node that is to become smaller
  */
@@ -15,6 +16,7 @@
 #define _MM_PAGE_EXCHANGE_INTERNAL_H
 
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
 #include <linux/page_exchange.h>
 #include <linux/pagewalk.h>
 
@@ -28,6 +30,27 @@ struct page_exchange_walk {
 	struct folio *folio;
 	struct vm_area_struct *vma;
 	struct folio_walk walk;
+};
+
+/**
+ * struct page_exchange_tables - Two page tables, mapped and locked
+ * @mm_a:	The mm of the first one.
+ * @mm_b:	The mm of the second one; may be @mm_a.
+ * @pmd_a:	Where the first one hangs.
+ * @pmd_b:	Where the second one does.
+ * @a:		Its entries.
+ * @b:		Likewise.
+ * @lock_a:	Its lock.
+ * @lock_b:	Likewise; may be @lock_a.
+ * @range_a:	Tells others that have translations of its addresses.
+ * @range_b:	Likewise.
+ */
+struct page_exchange_tables {
+	struct mm_struct *mm_a, *mm_b;
+	pmd_t *pmd_a, *pmd_b;
+	pte_t *a, *b;
+	spinlock_t *lock_a, *lock_b;
+	struct mmu_notifier_range range_a, range_b;
 };
 
 /* policy.c */
@@ -50,6 +73,11 @@ void page_exchange_swap_identity(struct folio *a, struct folio *b);
 /* unmapped.c */
 bool page_exchange_unmapped(struct mm_struct *mm_a, struct mm_struct *mm_b,
 			    struct page_exchange *pair);
+
+/* tables.c */
+bool page_exchange_is_huge(struct mm_struct *mm, unsigned long addr);
+bool page_exchange_tables_lock(struct page_exchange_tables *t, unsigned long a, unsigned long b);
+void page_exchange_tables_unlock(struct page_exchange_tables *t);
 
 /*
  * Whether a frame whose only reference is frozen is still what it was when it was chosen.
