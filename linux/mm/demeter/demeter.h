@@ -15,8 +15,8 @@
  *			relocate.c moves them by means of mm/page_exchange, which is
  *			built in.
  *
- * ranker.c lets others use the ranking: when a node becomes smaller, and to tell what more
- * fast memory would be worth.
+ * ranker.c lets others use the ranking: when a node becomes smaller, from which evacuate.c
+ * moves pages, and to tell what more fast memory would be worth.
  *
  * update.c keeps the ranking (rank.c) and the lists of granules by heat (index.c) up to date,
  * so that an epoch costs what has changed in it, whatever the size of memory.
@@ -27,6 +27,7 @@
  *	sysfs.c
  *	hold.c
  *	sysfs_target.c, ranker.c
+ *	evacuate.c
  *	relocate.c, classify.c, source.c
  *	gather.c, pair.c, plan.c, source_pmu.c, source_damon.c
  *	target.c, watch.c
@@ -58,6 +59,7 @@
 #include "plan.h"
 #include "range.h"
 #include "rank.h"
+#include "relocate.h"
 #include "scope.h"
 #include "source.h"
 
@@ -65,8 +67,6 @@
 #define DEMETER_MAX_TARGETS 16384
 /* Samples that are taken from a ring at once. */
 #define DEMETER_READ_SAMPLES 256
-/* Base pages that are planned and relocated at once. */
-#define DEMETER_BATCH_PAGES 4096ull
 /* Parts of address spaces that can be asked to be looked at in an epoch. */
 #define DEMETER_MAX_ASKED 64
 
@@ -389,32 +389,6 @@ struct demeter_ctx {
 	struct demeter_sysfs sysfs;
 };
 
-/**
- * struct demeter_candidate - A page that is to change tiers
- * @target:	The target that it belongs to.
- * @granule:	The granule that it belongs to.
- * @addr:	Its user address.
- */
-struct demeter_candidate {
-	struct demeter_target *target;
-	struct demeter_granule *granule;
-	unsigned long addr;
-};
-
-/**
- * struct demeter_gathered - Candidates in the order of their addresses
- * @pages:	The candidates.
- * @n:		How many there are.
- * @max:	How many fit.
- * @part:	Pages that are still to be taken of the class at the end of the plan.
- */
-struct demeter_gathered {
-	struct demeter_candidate *pages;
-	u64 n;
-	u64 max;
-	u64 part;
-};
-
 static inline bool demeter_is_running(const struct demeter_ctx *ctx)
 {
 	return ctx->thread;
@@ -469,25 +443,6 @@ void demeter_scan_forget(struct demeter_target *t);
 void demeter_classify_samples(struct demeter_ctx *ctx);
 void demeter_classify_age(struct demeter_ctx *ctx);
 void demeter_classify_estimate(struct demeter_ctx *ctx);
-
-/* gather.c */
-void demeter_gather(const struct demeter_index *index, enum demeter_size size,
-		    const struct demeter_plan *plan, struct demeter_gathered *hot,
-		    struct demeter_gathered *cold);
-struct demeter_granule *demeter_gather_split(const struct demeter_index *index,
-					     struct demeter_split *split);
-
-/* pair.c */
-void demeter_pair(struct demeter_candidate *hot, struct demeter_candidate *cold, u64 n);
-
-/* relocate.c */
-int demeter_relocate_init(struct demeter_ctx *ctx);
-void demeter_relocate_exit(struct demeter_ctx *ctx);
-u64 demeter_relocate_room(struct demeter_ctx *ctx, enum demeter_size size);
-void demeter_relocate_begin(struct demeter_ctx *ctx);
-bool demeter_relocate_batch(struct demeter_ctx *ctx, const struct demeter_plans *plans);
-unsigned long demeter_relocate_evacuate(struct demeter_ctx *ctx, enum demeter_tier tier,
-					unsigned long pages, nodemask_t *to);
 
 /* ranker.c */
 int demeter_ranker_init(struct demeter_ctx *ctx);

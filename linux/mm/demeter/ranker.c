@@ -22,9 +22,9 @@ static unsigned long demeter_ranker_evacuate(struct page_exchange_ranker *ranker
 	mutex_lock(&ctx->lock);
 	if (demeter_is_running(ctx)) {
 		if (node_isset(nid, ctx->fast_nodes) && nodes_weight(ctx->fast_nodes) == 1)
-			moved = demeter_relocate_evacuate(ctx, DEMETER_FAST, pages, to);
+			moved = demeter_evacuate(ctx, DEMETER_FAST, pages, to);
 		else if (node_isset(nid, ctx->slow_nodes) && nodes_weight(ctx->slow_nodes) == 1)
-			moved = demeter_relocate_evacuate(ctx, DEMETER_SLOW, pages, to);
+			moved = demeter_evacuate(ctx, DEMETER_SLOW, pages, to);
 	}
 	if (demeter_is_running(ctx) && moved < pages)
 		demeter_scan_again(ctx);

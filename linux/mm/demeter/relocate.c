@@ -16,30 +16,6 @@
 
 /* Base pages that are handed on at once, at least a huge page. */
 #define CHUNK GRANULE_PAGES
-/* Base pages that are planned at once: the ranking is up to date again before the next. */
-#define BATCH DEMETER_BATCH_PAGES
-
-/**
- * struct demeter_relocation - Buffers and state of relocation
- * @hot:	Room for BATCH candidates of the slow tier.
- * @cold:	Room for BATCH candidates of the fast tier.
- * @deadline:	When the epoch's relocation ends, done or not; in jiffies.
- * @no_room:	Last epoch in which the fast tier is not filled, because it had less free
- *		memory than it had seemed, by size of the pages that were to fill it.
- * @pairs:	Room for a chunk of pairs.
- * @addresses:	Room for a chunk of user addresses.
- * @obstacles:	Room for the obstacles of the pages at @addresses.
- */
-struct demeter_relocation {
-	struct demeter_candidate *hot;
-	struct demeter_candidate *cold;
-	unsigned long deadline;
-	u64 no_room[NR_DEMETER_SIZES];
-	struct page_exchange *pairs;
-	unsigned long *addresses;
-	u8 *obstacles;
-};
-
 /**
  * demeter_relocate_init() - Allocate what a batch needs
  * @ctx:	The context.
@@ -53,8 +29,8 @@ int demeter_relocate_init(struct demeter_ctx *ctx)
 	if (!r)
 		return -ENOMEM;
 	ctx->relocation = r;
-	r->hot = kvmalloc_array(BATCH, sizeof(*r->hot), GFP_KERNEL);
-	r->cold = kvmalloc_array(BATCH, sizeof(*r->cold), GFP_KERNEL);
+	r->hot = kvmalloc_array(DEMETER_BATCH_PAGES, sizeof(*r->hot), GFP_KERNEL);
+	r->cold = kvmalloc_array(DEMETER_BATCH_PAGES, sizeof(*r->cold), GFP_KERNEL);
 	r->pairs = kvmalloc_array(CHUNK, sizeof(*r->pairs), GFP_KERNEL);
 	r->addresses = kvmalloc_array(CHUNK, sizeof(*r->addresses), GFP_KERNEL);
 	r->obstacles = kvmalloc_array(CHUNK, sizeof(*r->obstacles), GFP_KERNEL);
@@ -276,38 +252,78 @@ static void demeter_exchange_all(struct demeter_ctx *ctx, const struct demeter_c
 	}
 }
 
+/**
+ * demeter_relocate_run() - How many candidates can be moved at once
+ * @c:		Candidates of one size.
+ * @n:		How many there are, at least one.
+ *
+ * Return: how many of the first ones are of the same target, up to a chunk.
+ */
+unsigned int demeter_relocate_run(const struct demeter_candidate *c, u64 n)
+{
+	unsigned int run = 1;
+
+	while (run < min(n, demeter_relocate_chunk(c)) && c[run].target == c->target)
+		run++;
+	return run;
+}
+
+/**
+ * demeter_relocate_migrate() - Move pages of one target to free memory of the other tier
+ * @ctx:	The context. Gets the obstacles of pages that were not moved.
+ * @c:		The pages; see demeter_relocate_run().
+ * @n:		How many there are.
+ * @tier:	Where they go.
+ * @to:		Nodes of it where they may go.
+ *
+ * Return: base pages moved.
+ */
+unsigned int demeter_relocate_migrate(struct demeter_ctx *ctx, const struct demeter_candidate *c,
+				      unsigned int n, enum demeter_tier tier, nodemask_t *to)
+{
+	struct demeter_relocation *r = ctx->relocation;
+	struct demeter_target *t = c->target;
+	unsigned int moved;
+
+	memset(r->obstacles, PAGE_EXCHANGE_UNTRIED, n);
+	if (!demeter_relocate_get(ctx, t))
+		return 0;
+	for (unsigned int i = 0; i < n; i++)
+		r->addresses[i] = c[i].addr;
+	moved = page_exchange_migrate(t->mm, r->addresses, r->obstacles, n, to);
+	mmput_async(t->mm);
+	for (unsigned int i = 0; i < n; i++) {
+		demeter_relocate_note(ctx, &c[i], r->obstacles[i]);
+		if (r->obstacles[i] == PAGE_EXCHANGE_NO_OBSTACLE)
+			demeter_relocate_note_tier(&c[i], tier);
+	}
+	if (tier == DEMETER_FAST) {
+		ctx->stats.promoted += moved;
+		t->promoted += moved;
+	} else {
+		ctx->stats.demoted += moved;
+		t->demoted += moved;
+	}
+	return moved;
+}
+
 /* Moves pages of one target to free memory of the fast tier. */
 static void demeter_promote(struct demeter_ctx *ctx, const struct demeter_candidate *hot,
 			    unsigned int n)
 {
 	struct demeter_relocation *r = ctx->relocation;
-	struct demeter_target *t = hot->target;
-	unsigned int moved;
 
-	if (!demeter_relocate_get(ctx, t))
-		return;
+	demeter_relocate_migrate(ctx, hot, n, DEMETER_FAST, &ctx->fast_nodes);
 	for (unsigned int i = 0; i < n; i++)
-		r->addresses[i] = hot[i].addr;
-	moved = page_exchange_migrate(t->mm, r->addresses, r->obstacles, n, &ctx->fast_nodes);
-	mmput_async(t->mm);
-	for (unsigned int i = 0; i < n; i++) {
-		demeter_relocate_note(ctx, &hot[i], r->obstacles[i]);
-		if (r->obstacles[i] == PAGE_EXCHANGE_NO_OBSTACLE)
-			demeter_relocate_note_tier(&hot[i], DEMETER_FAST);
 		if (r->obstacles[i] == PAGE_EXCHANGE_NO_ROOM)
 			r->no_room[demeter_granule_size(hot[i].granule)] = ctx->stats.epochs + 1;
-	}
-	ctx->stats.promoted += moved;
-	t->promoted += moved;
 }
 
 static void demeter_promote_all(struct demeter_ctx *ctx, const struct demeter_candidate *hot, u64 n)
 {
 	while (n && demeter_relocate_may_go_on(ctx)) {
-		unsigned int run = 1;
+		const unsigned int run = demeter_relocate_run(hot, n);
 
-		while (run < min(n, demeter_relocate_chunk(hot)) && hot[run].target == hot->target)
-			run++;
 		demeter_promote(ctx, hot, run);
 		hot += run;
 		n -= run;
@@ -320,11 +336,11 @@ static void demeter_relocate_size(struct demeter_ctx *ctx, enum demeter_size siz
 	struct demeter_relocation *r = ctx->relocation;
 	struct demeter_gathered hot = {
 		.pages = r->hot,
-		.max = min(BATCH, plan->promote + plan->exchange),
+		.max = min(DEMETER_BATCH_PAGES, plan->promote + plan->exchange),
 	};
 	struct demeter_gathered cold = {
 		.pages = r->cold,
-		.max = min(BATCH, plan->exchange),
+		.max = min(DEMETER_BATCH_PAGES, plan->exchange),
 	};
 	u64 promoted, exchanged;
 
@@ -379,7 +395,7 @@ void demeter_relocate_begin(struct demeter_ctx *ctx)
  * demeter_relocate_batch() - Move what was planned
  * @ctx:	The context, whose granules are as they were when the plans were made. Those
  *		that have changed are open afterwards.
- * @plans:	The plans, of DEMETER_BATCH_PAGES at most.
+ * @plans:	The plans, of DEMETER_DEMETER_BATCH_PAGES_PAGES at most.
  *
  * Return: whether there is any point in another batch in this epoch.
  */
@@ -389,74 +405,4 @@ bool demeter_relocate_batch(struct demeter_ctx *ctx, const struct demeter_plans 
 	demeter_relocate_size(ctx, DEMETER_BASE, &plans->sizes[DEMETER_BASE]);
 	demeter_split_all(ctx, plans->split);
 	return !list_empty(&ctx->open) && demeter_relocate_may_go_on(ctx);
-}
-
-/* Moves pages of one target off a node. Returns base pages moved. */
-static unsigned long demeter_evacuate(struct demeter_ctx *ctx, const struct demeter_candidate *c,
-				      unsigned int n, enum demeter_tier tier, nodemask_t *to)
-{
-	struct demeter_relocation *r = ctx->relocation;
-	unsigned int moved;
-
-	if (!demeter_relocate_get(ctx, c->target))
-		return 0;
-	for (unsigned int i = 0; i < n; i++)
-		r->addresses[i] = c[i].addr;
-	moved = page_exchange_migrate(c->target->mm, r->addresses, r->obstacles, n, to);
-	mmput_async(c->target->mm);
-	for (unsigned int i = 0; i < n; i++) {
-		demeter_relocate_note(ctx, &c[i], r->obstacles[i]);
-		if (r->obstacles[i] == PAGE_EXCHANGE_NO_OBSTACLE)
-			demeter_relocate_note_tier(&c[i], !tier);
-	}
-	if (tier == DEMETER_FAST) {
-		ctx->stats.demoted += moved;
-		c->target->demoted += moved;
-	} else {
-		ctx->stats.promoted += moved;
-		c->target->promoted += moved;
-	}
-	return moved;
-}
-
-/**
- * demeter_relocate_evacuate() - Move pages off a tier that is to become smaller
- * @ctx:	The context.
- * @tier:	The tier. The fast one gives its coldest pages, the slow one its hottest.
- * @pages:	Base pages that are wanted; of these at most a batch is moved.
- * @to:		Nodes where they may go.
- *
- * Goes by the ranking of the last epoch, which is up to date again afterwards.
- *
- * Return: base pages moved.
- */
-unsigned long demeter_relocate_evacuate(struct demeter_ctx *ctx, enum demeter_tier tier,
-					unsigned long pages, nodemask_t *to)
-{
-	struct demeter_relocation *r = ctx->relocation;
-	struct demeter_plan plans[NR_DEMETER_SIZES];
-	unsigned long moved = 0;
-
-	demeter_plan_evacuation(plans, ctx->rankings, tier, pages);
-	for (int size = 0; size < NR_DEMETER_SIZES; size++) {
-		const u64 most = min(BATCH, plans[size].exchange + plans[size].promote);
-		struct demeter_gathered hot = { .pages = r->hot, .max = most };
-		struct demeter_gathered cold = { .pages = r->cold, .max = most };
-		const struct demeter_gathered *chosen = tier == DEMETER_FAST ? &cold : &hot;
-
-		if (!most)
-			continue;
-		demeter_gather(ctx->index, size, &plans[size], &hot, &cold);
-		for (u64 i = 0, run; i < chosen->n; i += run) {
-			const struct demeter_candidate *c = &chosen->pages[i];
-
-			for (run = 1; run < min(chosen->n - i, demeter_relocate_chunk(c)); run++)
-				if (c[run].target != c->target)
-					break;
-			moved += demeter_evacuate(ctx, c, run, tier, to);
-		}
-	}
-	demeter_update_group(ctx);
-	demeter_update_close(ctx);
-	return moved;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Tests of which pages trade places. */
 #include "../demeter.h"
+#include "../relocate.h"
 #include "kunit.h"
 
 #define PAIRS	120
