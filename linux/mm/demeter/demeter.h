@@ -4,8 +4,8 @@
  *
  * Once per epoch, one kernel thread (core.c) goes through the stages of a pipeline:
  *
- *	find		target.c finds the processes that are in a scope (scope.c), and scan.c
- *			where their pages are;
+ *	find		find.c finds the processes that are in a scope (scope.c), which become
+ *			targets (target.c), and scan.c where their pages are;
  *	sample		a source (source.c: source_pmu.c, or source_damon.c with watch.c)
  *			hands over the addresses that were accessed, from its rings (channel.c);
  *	classify	classify.c counts them per page (heat.c) and per range (range.c), and
@@ -30,7 +30,8 @@
  *	evacuate.c
  *	relocate.c, classify.c, source.c
  *	gather.c, pair.c, plan.c, source_pmu.c, source_damon.c
- *	target.c, watch.c
+ *	find.c, watch.c
+ *	target.c
  *	scope.c, scan.c
  *	update.c
  *	granule.c, range.c, index.c, rank.c
@@ -45,14 +46,12 @@
 #define _MM_DEMETER_DEMETER_H
 
 #include <linux/completion.h>
-#include <linux/hashtable.h>
 #include <linux/kobject.h>
 #include <linux/list.h>
 #include <linux/miscdevice.h>
 #include <linux/mutex.h>
 #include <linux/nodemask.h>
 #include <linux/sched.h>
-#include <linux/xarray.h>
 
 #include "heat.h"
 #include "index.h"
@@ -62,9 +61,9 @@
 #include "relocate.h"
 #include "scope.h"
 #include "source.h"
+#include "target.h"
 
-#define DEMETER_MAX_RANGES  65536
-#define DEMETER_MAX_TARGETS 16384
+#define DEMETER_MAX_RANGES 65536
 /* Samples that are taken from a ring at once. */
 #define DEMETER_READ_SAMPLES 256
 /* Parts of address spaces that can be asked to be looked at in an epoch. */
@@ -146,112 +145,6 @@ struct demeter_stats {
 	u64 no_room;
 	u64 metadata;
 	u64 stage_ns[NR_DEMETER_STAGES];
-};
-
-/**
- * struct demeter_target - An mm that is managed
- * @list:	In struct demeter_targets.
- * @awake:	In the list of those of struct demeter_targets that are awake; empty otherwise.
- * @by_mm:	In the hash of struct demeter_targets.
- * @ctx:	The context.
- * @kobj:	Its folder in sysfs.
- * @mm:		The mm, which the target keeps from being freed, not from losing its users.
- * @pid:	Pid of the process in which it was found.
- * @thread:	A thread of that process.
- * @comm:	Name of that process.
- * @lock:	Protects @ranges, which are read in sysfs without the lock of the context.
- * @ranges:	How much which addresses are accessed.
- * @granules:	struct demeter_granule by start / GRANULE_SIZE.
- * @sampling:	What the source in use keeps of it; NULL if that keeps nothing.
- * @last_sampled: Granule of the last sample, valid while samples are taken.
- * @is_sampled:	Whether its accesses are sampled. Otherwise nothing is known about its pages,
- *		and they stay where they are.
- * @is_protected: Whether memory.min or memory.low of its cgroup promise that memory to it.
- * @cgroup:	Number of that cgroup, from mm/page_exchange.
- * @scan:	Number of the last scan of a part of its pages.
- * @scan_from:	Address where its turn to be scanned goes on; 0: at the beginning.
- * @is_scanned:	Whether all of its pages have been looked at.
- * @is_stale:	Whether all of its granules are to be estimated anew.
- * @is_turn_stale: Whether they were when its turn to be estimated began.
- * @hindered:	Last epoch in which it was changing its memory when pages were to be moved.
- * @has_stuck:	Whether there are pages that could not be moved and are to be tried again.
- * @anon_turn:	Pages of anonymous memory that it had when this turn began.
- * @anon_known:	Pages that it had when the last turn began that was brought to its end.
- * @update_from: Index of the granule where its turn to be estimated goes on; 0 likewise.
- * @scope:	Number of the scope that it is in; 0: it is to be dropped.
- * @samples:	Samples.
- * @pages:	Pages by tier, as the last scan found them.
- * @promoted:	Pages that went to the fast tier.
- * @demoted:	Pages that went to the slow tier.
- */
-struct demeter_target {
-	struct list_head list;
-	struct list_head awake;
-	struct hlist_node by_mm;
-	struct demeter_ctx *ctx;
-	struct kobject kobj;
-	struct mm_struct *mm;
-	pid_t pid;
-	struct pid *thread;
-	char comm[TASK_COMM_LEN];
-	struct mutex lock; /* see above */
-	struct demeter_ranges ranges;
-	struct xarray granules;
-	void *sampling;
-	struct demeter_granule *last_sampled;
-	bool is_sampled;
-	bool is_protected;
-	unsigned int cgroup;
-	bool is_scanned;
-	bool has_stuck;
-	bool is_stale;
-	bool is_turn_stale;
-	u64 hindered;
-	u32 scan;
-	unsigned long scan_from;
-	unsigned long anon_turn;
-	unsigned long anon_known;
-	unsigned long update_from;
-	u64 scope;
-	u64 samples;
-	u64 pages[NR_DEMETER_TIERS];
-	u64 promoted;
-	u64 demoted;
-};
-
-/**
- * struct demeter_targets - All targets
- * @list:	The targets, in the order in which they were found.
- * @awake:	Those that are looked at in each epoch: of the others nothing has been sampled
- *		for so long that nothing about them changes. They take turns.
- * @asleep:	How the heat of the ranges of those others scatters: how many there are, since
- *		none is hot.
- * @gone_turn:	The target whose turn it is to be dropped if its process has exited.
- * @nr:		How many there are.
- * @last_pid:	Where the kernel was going to look for a free pid in the last epoch.
- * @pid_turn:	First pid of the processes whose turn it is to be looked at.
- * @by_mm:	Finds them by their mm.
- */
-struct demeter_targets {
-	struct list_head list;
-	struct list_head awake;
-	struct demeter_group asleep;
-	struct demeter_target *gone_turn;
-	unsigned int nr;
-	int last_pid;
-	int pid_turn;
-	DECLARE_HASHTABLE(by_mm, 11);
-};
-
-/**
- * struct demeter_observer - Is told of targets that come and go
- * @added:	A target was added.
- * @removed:	A target was taken out of all lists. When nobody uses it any more, the
- *		observer frees it with demeter_target_free().
- */
-struct demeter_observer {
-	void (*added)(struct demeter_target *t);
-	void (*removed)(struct demeter_target *t);
 };
 
 /**
@@ -393,18 +286,6 @@ static inline bool demeter_is_running(const struct demeter_ctx *ctx)
 {
 	return ctx->thread;
 }
-
-/* target.c */
-void demeter_targets_init(struct demeter_ctx *ctx);
-int demeter_target_attach(struct demeter_ctx *ctx, struct demeter_owner *owner, const char *text);
-int demeter_target_detach(struct demeter_ctx *ctx, struct demeter_owner *owner, const char *text);
-void demeter_target_detach_all(struct demeter_ctx *ctx, struct demeter_owner *owner);
-void demeter_targets_find(struct demeter_ctx *ctx, bool all);
-void demeter_targets_clear(struct demeter_ctx *ctx);
-struct demeter_target *demeter_target_of(struct demeter_ctx *ctx, const void *mm);
-void demeter_target_expire(struct demeter_target *t);
-bool demeter_target_has_expired(const struct demeter_target *t);
-void demeter_target_free(struct demeter_target *t);
 
 /* granule.c */
 int demeter_granules_init(struct demeter_granules *granules);

@@ -8,7 +8,6 @@
 #include <linux/sort.h>
 
 #include "demeter.h"
-#include "relocate.h"
 
 static bool demeter_pair_is_mixed(const struct demeter_candidate *hot,
 				  const struct demeter_candidate *cold, u64 n)

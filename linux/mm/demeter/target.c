@@ -1,45 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Targets: the mms that are managed, from the time when a process is found in a scope until
- * it is gone.
+ * it is gone. find.c finds them.
  *
- * Each epoch looks for processes in the scopes. A process may exit, fork or exec at any
- * time: a target holds on to the mm, not to its users, and is dropped when there are none
- * any more.
+ * A process may exit, fork or exec at any time: a target holds on to the mm, not to its users,
+ * and is dropped when there are none any more.
  */
 #include <linux/mm.h>
 #include <linux/pid.h>
-#include <linux/pid_namespace.h>
 #include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
-#include <linux/sched/task.h>
 #include <linux/slab.h>
 
 #include "demeter.h"
-
-/* Pids that are looked at in one hold of RCU, and threads of a process. */
-#define FIND_PIDS    64
-#define FIND_THREADS 64
-/* Pids that are looked at in an epoch besides those that are new. */
-#define FIND_SHARE 512
-/* Targets that are asleep and are looked at in an epoch, whether they are gone. */
-#define DROP_SHARE 256
-
-/**
- * struct demeter_found - A process that is in a scope and not a target yet
- * @mm:		Its mm, with a reference.
- * @scope:	Number of the scope.
- * @pid:	Its pid.
- * @thread:	The thread that has @mm, with a reference.
- * @comm:	Its name.
- */
-struct demeter_found {
-	struct mm_struct *mm;
-	u64 scope;
-	pid_t pid;
-	struct pid *thread;
-	char comm[TASK_COMM_LEN];
-};
 
 /**
  * demeter_targets_init() - Make an empty set of targets
@@ -123,7 +95,11 @@ bool demeter_target_has_expired(const struct demeter_target *t)
 	return !t->scope;
 }
 
-static void demeter_target_drop(struct demeter_target *t)
+/**
+ * demeter_target_drop() - Manage a target no longer
+ * @t:		The target, which its observer frees.
+ */
+void demeter_target_drop(struct demeter_target *t)
 {
 	struct demeter_ctx *ctx = t->ctx;
 
@@ -147,8 +123,14 @@ static void demeter_target_drop(struct demeter_target *t)
 	ctx->observer->removed(t);
 }
 
-/* Makes a target, which takes over the references of @found, or puts these. */
-static void demeter_target_add(struct demeter_ctx *ctx, const struct demeter_found *found)
+/**
+ * demeter_target_add() - Begin to manage the mm of a process
+ * @ctx:	The context.
+ * @found:	The process. Its references go to the target, or are put if there is none.
+ *
+ * There is none if the mm has one already, if there are too many, or without memory.
+ */
+void demeter_target_add(struct demeter_ctx *ctx, const struct demeter_found *found)
 {
 	struct demeter_target *t = NULL;
 
@@ -165,288 +147,4 @@ static void demeter_target_add(struct demeter_ctx *ctx, const struct demeter_fou
 	ctx->targets.nr++;
 	demeter_update_wake(t);
 	ctx->observer->added(t);
-}
-
-/*
- * Whether @task is in a scope and not a target yet; then @found gets references on its mm and
- * its pid. *@has_mm says whether it has an mm at all: all threads of a process that have one
- * share it.
- */
-static bool demeter_target_is_new(struct demeter_ctx *ctx, struct task_struct *task,
-				  struct demeter_found *found, bool *has_mm)
-{
-	struct demeter_scope *s;
-	struct mm_struct *mm;
-	bool is = false;
-
-	task_lock(task);
-	mm = task->mm;
-	*has_mm = mm;
-	if (mm && !(task->flags & (PF_KTHREAD | PF_EXITING)) && !demeter_target_of(ctx, mm)) {
-		list_for_each_entry(s, &ctx->scopes.list, list) {
-			if (!demeter_scope_contains(s, task, mm))
-				continue;
-			mmgrab(mm);
-			found->mm = mm;
-			found->scope = s->id;
-			found->pid = task_tgid_nr(task);
-			found->thread = get_pid(task_pid(task));
-			strscpy(found->comm, task->comm);
-			is = true;
-			break;
-		}
-	}
-	task_unlock(task);
-	return is;
-}
-
-/* Looks at the first thread that has an mm: the leader may have exited before its threads. */
-static bool demeter_target_is_new_process(struct demeter_ctx *ctx, struct task_struct *leader,
-					  struct demeter_found *found)
-{
-	unsigned int looked_at = 0;
-	struct task_struct *task;
-
-	for_each_thread(leader, task) {
-		bool has_mm, is = demeter_target_is_new(ctx, task, found, &has_mm);
-
-		if (has_mm || ++looked_at == FIND_THREADS)
-			return is;
-	}
-	return false;
-}
-
-/*
- * Looks at the next few processes from pid *@nr on, which becomes where to go on, @end or more
- * when there are none below @end. Takes them from *@left. Returns how many new ones were
- * found, up to FIND_PIDS.
- */
-static unsigned int demeter_targets_find_some(struct demeter_ctx *ctx, int *nr, int end,
-					      unsigned int *left, struct demeter_found *found)
-{
-	unsigned int n = 0;
-
-	rcu_read_lock();
-	for (unsigned int i = 0; i < FIND_PIDS && *nr < end && *left; i++, --*left) {
-		struct pid *pid = find_ge_pid(*nr, &init_pid_ns);
-		struct task_struct *leader;
-
-		*nr = pid ? pid_nr(pid) + 1 : INT_MAX;
-		if (*nr > end)
-			break;
-		leader = pid_task(pid, PIDTYPE_TGID);
-		n += leader && demeter_target_is_new_process(ctx, leader, &found[n]);
-	}
-	rcu_read_unlock();
-	return n;
-}
-
-/*
- * Looks for new targets from pid @start on, below @end, at @most pids. Returns where to go on,
- * @end or more if there are no others.
- */
-static int demeter_targets_find_between(struct demeter_ctx *ctx, int start, int end,
-					unsigned int most, struct demeter_found *found)
-{
-	while (start < end && most) {
-		const unsigned int n = demeter_targets_find_some(ctx, &start, end, &most, found);
-
-		for (unsigned int i = 0; i < n; i++)
-			demeter_target_add(ctx, &found[i]);
-		cond_resched();
-	}
-	return start;
-}
-
-/*
- * Looks at processes that are new: pids are given in order, from the last one on, and begin
- * again at the end.
- */
-static void demeter_targets_find_new(struct demeter_ctx *ctx, struct demeter_found *found)
-{
-	const int last = ctx->targets.last_pid, now = idr_get_cursor(&init_pid_ns.idr);
-
-	if (now < last) {
-		demeter_targets_find_between(ctx, last, INT_MAX, UINT_MAX, found);
-		demeter_targets_find_between(ctx, 1, now, UINT_MAX, found);
-	} else {
-		demeter_targets_find_between(ctx, last, now, UINT_MAX, found);
-	}
-	ctx->targets.last_pid = now;
-}
-
-/* Looks at the processes that scopes name: they may have another mm since an exec(). */
-static void demeter_targets_find_named(struct demeter_ctx *ctx, struct demeter_found *found)
-{
-	struct demeter_scope *s;
-
-	list_for_each_entry(s, &ctx->scopes.list, list)
-		if (s->pid)
-			demeter_targets_find_between(ctx, s->name.number, s->name.number + 1, 1,
-						     found);
-}
-
-/* Looks at some of all processes: they may have grown, or be in another cgroup. */
-static void demeter_targets_find_share(struct demeter_ctx *ctx, struct demeter_found *found)
-{
-	int *turn = &ctx->targets.pid_turn;
-
-	*turn = demeter_targets_find_between(ctx, *turn, INT_MAX, FIND_SHARE, found);
-	if (*turn == INT_MAX)
-		*turn = 1;
-}
-
-static bool demeter_targets_are_in(struct demeter_ctx *ctx, const struct demeter_scope *s)
-{
-	struct demeter_target *t;
-
-	list_for_each_entry(t, &ctx->targets.list, list)
-		if (t->scope == s->id)
-			return true;
-	return false;
-}
-
-static void demeter_targets_expire_in(struct demeter_ctx *ctx, const struct demeter_scope *s)
-{
-	struct demeter_target *t;
-
-	list_for_each_entry(t, &ctx->targets.list, list)
-		if (t->scope == s->id)
-			demeter_target_expire(t);
-}
-
-static void demeter_target_drop_if_gone(struct demeter_target *t)
-{
-	if (demeter_target_has_expired(t) || !atomic_read(&t->mm->mm_users))
-		demeter_target_drop(t);
-}
-
-/* Drops all targets that are gone, or those that are awake and some of the others. */
-static void demeter_targets_drop_some(struct demeter_ctx *ctx, bool all)
-{
-	struct demeter_target *t, *next;
-
-	if (all) {
-		list_for_each_entry_safe(t, next, &ctx->targets.list, list)
-			demeter_target_drop_if_gone(t);
-		return;
-	}
-	list_for_each_entry_safe(t, next, &ctx->targets.awake, awake)
-		demeter_target_drop_if_gone(t);
-	for (unsigned int i = 0; i < DROP_SHARE && i < ctx->targets.nr; i++) {
-		t = demeter_update_turn(ctx, &ctx->targets.gone_turn);
-		demeter_update_pass_turn(ctx, &ctx->targets.gone_turn);
-		demeter_target_drop_if_gone(t);
-	}
-}
-
-static void demeter_targets_drop_gone(struct demeter_ctx *ctx, bool all)
-{
-	struct demeter_scope *s, *s_next;
-
-	list_for_each_entry_safe(s, s_next, &ctx->scopes.list, list) {
-		if (demeter_scope_is_owned(s))
-			continue;
-		demeter_targets_expire_in(ctx, s);
-		demeter_scope_remove(&ctx->scopes, s);
-		all = true;
-	}
-	demeter_targets_drop_some(ctx, all);
-	demeter_scopes_forget_exited(&ctx->scopes);
-	list_for_each_entry_safe(s, s_next, &ctx->scopes.list, list)
-		if (demeter_scope_has_exited(s) && !demeter_targets_are_in(ctx, s))
-			demeter_scope_remove(&ctx->scopes, s);
-}
-
-/**
- * demeter_targets_find() - Drop targets and scopes that are gone, find new targets
- * @ctx:	The context.
- * @all:	Whether to look at all processes; otherwise at those that are new, and at some.
- */
-void demeter_targets_find(struct demeter_ctx *ctx, bool all)
-{
-	struct demeter_found *found;
-
-	demeter_targets_drop_gone(ctx, all);
-	if (list_empty(&ctx->scopes.list))
-		return;
-	found = kmalloc_array(FIND_PIDS, sizeof(*found), GFP_KERNEL | __GFP_NOWARN);
-	if (!found)
-		return;
-	demeter_scopes_resolve(&ctx->scopes);
-	if (all) {
-		demeter_targets_find_between(ctx, 1, INT_MAX, UINT_MAX, found);
-	} else {
-		demeter_targets_find_named(ctx, found);
-		demeter_targets_find_new(ctx, found);
-		demeter_targets_find_share(ctx, found);
-	}
-	demeter_scopes_release(&ctx->scopes);
-	kfree(found);
-}
-
-/**
- * demeter_targets_clear() - Forget all scopes and targets
- * @ctx:	The context.
- */
-void demeter_targets_clear(struct demeter_ctx *ctx)
-{
-	struct demeter_target *t, *next;
-	struct demeter_scope *s, *s_next;
-
-	list_for_each_entry_safe(s, s_next, &ctx->scopes.list, list)
-		demeter_scope_remove(&ctx->scopes, s);
-	list_for_each_entry_safe(t, next, &ctx->targets.list, list)
-		demeter_target_drop(t);
-}
-
-/**
- * demeter_target_attach() - Manage the memory of more processes
- * @ctx:	The context.
- * @owner:	Who wants it.
- * @text:	A scope; see demeter_scope_parse().
- *
- * Return: as demeter_scope_add().
- */
-int demeter_target_attach(struct demeter_ctx *ctx, struct demeter_owner *owner, const char *text)
-{
-	int ret;
-
-	/* scopes of processes that have exited make room, and do not stand for later ones */
-	demeter_targets_drop_gone(ctx, true);
-	ret = demeter_scope_add(&ctx->scopes, owner, text);
-	if (!ret)
-		demeter_targets_find(ctx, true);
-	return ret;
-}
-
-/**
- * demeter_target_detach() - Leave memory alone again, unless others want it managed
- * @ctx:	The context.
- * @owner:	Who has attached it.
- * @text:	A scope that was attached. The process or cgroup that it names need not
- *		exist any more.
- *
- * Return: as demeter_scope_disown().
- */
-int demeter_target_detach(struct demeter_ctx *ctx, struct demeter_owner *owner, const char *text)
-{
-	int ret = demeter_scope_disown(&ctx->scopes, owner, text);
-
-	if (!ret)
-		demeter_targets_find(ctx, true);
-	return ret;
-}
-
-/**
- * demeter_target_detach_all() - Do so for all that an owner has attached
- * @ctx:	The context.
- * @owner:	The owner.
- */
-void demeter_target_detach_all(struct demeter_ctx *ctx, struct demeter_owner *owner)
-{
-	if (list_empty(&owner->claims))
-		return;
-	demeter_scopes_disown_all(&ctx->scopes, owner);
-	demeter_targets_find(ctx, true);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Tests of which pages trade places. */
 #include "../demeter.h"
-#include "../relocate.h"
 #include "kunit.h"
 
 #define PAIRS	120
