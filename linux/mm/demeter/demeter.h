@@ -6,8 +6,9 @@
  *
  *	find		find.c finds the processes that are in a scope (scope.c), which become
  *			targets (target.c), and scan.c where their pages are;
- *	sample		a source (source.c: source_pmu.c, or source_damon.c with watch.c)
- *			hands over the addresses that were accessed, from its rings (channel.c);
+ *	sample		a source (source.c: source_pmu.c with pmu_cpu.c and pmu_kind.c, or
+ *			source_damon.c with watch.c) hands over the addresses that were
+ *			accessed, from its rings (channel.c);
  *	classify	classify.c counts them per page (heat.c) and per range (range.c), and
  *			estimates how hot pages are;
  *	rank		plan.c decides from the ranking (rank.c) which pages change tiers;
@@ -30,7 +31,7 @@
  *	evacuate.c
  *	relocate.c, classify.c, source.c
  *	gather.c, pair.c, plan.c, source_pmu.c, source_damon.c
- *	find.c, watch.c
+ *	find.c, watch.c, pmu_cpu.c, pmu_kind.c
  *	target.c
  *	scope.c, scan.c
  *	update.c

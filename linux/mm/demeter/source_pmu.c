@@ -1,110 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Samples data addresses by the PMU.
- *
- * Counters on each CPU sample whatever runs there: Intel's in user mode only, one loads and
- * one stores. With PEBS records stay in the debug store until the processor runs another task
- * or the buffer is full, so there are hardly any interrupts and nobody polls. perf hands every
- * record to the handlers below, with interrupts off and often the run queue locked, or in an
- * NMI: they take a note and return. They do not interrupt each other: perf hands over records
- * while the PMU of the CPU is disabled.
- *
- * The counters are not pinned: other users of perf get their share of them.
+ * Samples data addresses by the PMU, on all CPUs that are online: pmu_cpu.c has what happens on
+ * each of them, pmu_kind.c what is counted.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/delay.h>
-#include <linux/fs.h>
-#include <linux/kernel_read_file.h>
-#include <linux/kstrtox.h>
 #include <linux/mmu_notifier.h>
 #include <linux/percpu.h>
 #include <linux/perf_event.h>
 #include <linux/printk.h>
-#include <linux/sched/clock.h>
 #include <linux/slab.h>
 
-#include <asm/processor.h>
-
 #include "demeter.h"
-
-/* Samples that the ring of a CPU holds: more than two PEBS buffers of 64 KiB. */
-#define RING_SAMPLES 8192
-
-/*
- * Records of one batch follow one another within this time, and from one to the next is what
- * the driver and the handler below need for a record. Longer times are those between batches.
- */
-#define BATCH_GAP_NS 5000
-
-/*
- * Ops per sample of IBS. Each one interrupts, whatever it hits, so that it is the rate of ops
- * that bounds the cost: at 8 ops a cycle and 4 GHz there are no more than 61000 samples a
- * second, less than perf's limit. perf takes multiples of 16 only.
- */
-#define IBS_PERIOD 524288
-
-/* Rounds of START_WAIT_MS to wait for a counter that others have, too; perf takes turns. */
-#define START_ROUNDS  10
-#define START_WAIT_MS 10
+#include "pmu.h"
 
 /* Epochs without a counter after which the log says so. */
 #define IDLE_EPOCHS 20
 
-/* Where an access that hits depends on no tier. */
-#define CACHES                                                                    \
-	(PERF_MEM_LVL_L1 | PERF_MEM_LVL_LFB | PERF_MEM_LVL_L2 | PERF_MEM_LVL_L3 | \
-	 PERF_MEM_LVL_REM_CCE1 | PERF_MEM_LVL_REM_CCE2 | PERF_MEM_LVL_IO | PERF_MEM_LVL_UNC)
-
-/* Events of a PMU: loads, or all accesses; and stores, if they have an event of their own. */
-enum {
-	DEMETER_LOADS,
-	DEMETER_STORES,
-	NR_DEMETER_EVENTS,
-};
-
-/**
- * struct demeter_pmu_kind - A PMU that samples data addresses
- * @pmu:	Its name under /sys/bus/event_source/devices; NULL for that of the processor's
- *		cores.
- * @config:	Of each event, as in struct perf_event_attr.
- * @period:	Events per sample, where users cannot choose; else 0.
- * @filters:	Whether the PMU can be told to leave out the kernel, and loads that are fast.
- * @vendor:	Vendor of the processors that have it: X86_VENDOR_*.
- */
-struct demeter_pmu_kind {
-	const char *pmu;
-	u64 config[NR_DEMETER_EVENTS];
-	u64 period;
-	bool filters;
-	u8 vendor;
-};
-
-/**
- * struct demeter_pmu_cpu - Sampling on a CPU
- * @ring:	Samples that were not read yet.
- * @events:	The counters; NULL on a CPU that is offline, and where there is none.
- * @idle:	For how many epochs each had to wait for its turn.
- * @samples:	How many samples there were.
- * @records:	How many there were with those that were left out.
- * @timed:	How many of them show how long a record takes.
- * @timed_ns:	How long those took.
- * @last:	When the last record was taken.
- * @blind:	Whether there was a record that did not say where the access hit.
- */
-struct demeter_pmu_cpu {
-	struct demeter_ring ring;
-	struct perf_event *events[NR_DEMETER_EVENTS];
-	unsigned int idle[NR_DEMETER_EVENTS];
-	u64 samples;
-	u64 records;
-	u64 timed;
-	u64 timed_ns;
-	u64 last;
-	bool blind;
-};
+/* Rounds of START_WAIT_MS to wait for a counter that others have, too; perf takes turns. */
+#define START_ROUNDS  10
+#define START_WAIT_MS 10
 
 /**
  * struct demeter_pmu - State of a source: sampling on all CPUs
@@ -142,67 +60,11 @@ static void demeter_pmu_ignore(struct perf_event *event, struct perf_sample_data
 {
 }
 
-/*
- * Whether it matters in which tier the memory of a sample is. Fast loads have been left out if
- * the event does not ask for the source.
- */
-static bool demeter_pmu_is_miss(struct demeter_pmu_cpu *c, const struct perf_sample_data *data)
-{
-	const union perf_mem_data_src source = data->data_src;
-
-	if (!(data->sample_flags & PERF_SAMPLE_DATA_SRC))
-		return true;
-	if (source.mem_op == PERF_MEM_OP_NA) {
-		c->blind = true;
-		return false;
-	}
-	return !(source.mem_lvl & PERF_MEM_LVL_HIT && source.mem_lvl & CACHES);
-}
-
-static void demeter_pmu_sample(struct perf_event *event, struct perf_sample_data *data,
-			       struct pt_regs *regs)
-{
-	struct demeter_pmu_cpu *c = event->overflow_handler_context;
-	const u64 now = local_clock();
-
-	if (now - c->last < BATCH_GAP_NS) {
-		c->timed++;
-		c->timed_ns += now - c->last;
-	}
-	c->last = now;
-	c->records++;
-	if (!demeter_pmu_is_miss(c, data))
-		return;
-	c->samples++;
-	/* a task that is exiting or of the kernel has no memory to manage */
-	if (data->sample_flags & PERF_SAMPLE_ADDR && data->addr && data->addr < TASK_SIZE_MAX &&
-	    current->mm)
-		demeter_ring_write(&c->ring, current->mm, data->addr);
-}
-
-static void demeter_pmu_no_stores(struct demeter_pmu *pmu, long error)
+static void demeter_pmu_no_stores(struct demeter_pmu *pmu, int error)
 {
 	if (!pmu->told_stores)
-		pr_warn("stores are not sampled (%ld)\n", error);
+		pr_warn("stores are not sampled (%d)\n", error);
 	pmu->told_stores = true;
-}
-
-static struct perf_event *demeter_pmu_add(struct demeter_pmu *pmu, unsigned int cpu, int n)
-{
-	struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
-	struct perf_event *event;
-
-	event = perf_event_create_kernel_counter(&pmu->attrs[n], cpu, NULL, demeter_pmu_sample, c);
-	c->events[n] = IS_ERR(event) ? NULL : event;
-	c->idle[n] = 0;
-	return event;
-}
-
-static void demeter_pmu_remove(struct demeter_pmu_cpu *c, int n)
-{
-	if (c->events[n])
-		perf_event_release_kernel(c->events[n]);
-	c->events[n] = NULL;
 }
 
 /*
@@ -213,23 +75,24 @@ static void demeter_pmu_remove(struct demeter_pmu_cpu *c, int n)
 static int demeter_pmu_online(unsigned int cpu, struct hlist_node *node)
 {
 	struct demeter_pmu *pmu = hlist_entry(node, struct demeter_pmu, hotplug_node);
-	struct perf_event *event;
+	struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
+	int ret;
 
 	if (pmu->error)
 		return 0;
-	event = demeter_pmu_add(pmu, cpu, DEMETER_LOADS);
-	if (IS_ERR(event)) {
+	ret = demeter_pmu_cpu_add(c, cpu, DEMETER_LOADS, pmu->attrs);
+	if (ret) {
 		if (pmu->started)
-			pr_warn("CPU %u is not sampled (%ld)\n", cpu, PTR_ERR(event));
+			pr_warn("CPU %u is not sampled (%d)\n", cpu, ret);
 		else
-			pmu->error = PTR_ERR(event);
+			pmu->error = ret;
 		return 0;
 	}
 	if (!pmu->attrs[DEMETER_STORES].sample_period)
 		return 0;
-	event = demeter_pmu_add(pmu, cpu, DEMETER_STORES);
-	if (IS_ERR(event))
-		demeter_pmu_no_stores(pmu, PTR_ERR(event));
+	ret = demeter_pmu_cpu_add(c, cpu, DEMETER_STORES, pmu->attrs);
+	if (ret)
+		demeter_pmu_no_stores(pmu, ret);
 	return 0;
 }
 
@@ -238,28 +101,8 @@ static int demeter_pmu_offline(unsigned int cpu, struct hlist_node *node)
 	struct demeter_pmu *pmu = hlist_entry(node, struct demeter_pmu, hotplug_node);
 
 	for (int n = 0; n < NR_DEMETER_EVENTS; n++)
-		demeter_pmu_remove(per_cpu_ptr(pmu->cpus, cpu), n);
+		demeter_pmu_cpu_remove(per_cpu_ptr(pmu->cpus, cpu), n);
 	return 0;
-}
-
-/* Finds the number by which perf knows a PMU. */
-static int demeter_pmu_type(const char *name, u32 *type)
-{
-	char path[64], text[16] = "";
-	void *buffer = text;
-	size_t file_size;
-	ssize_t size;
-
-	if (!name) {
-		*type = PERF_TYPE_RAW;
-		return 0;
-	}
-	snprintf(path, sizeof(path), "/sys/bus/event_source/devices/%s/type", name);
-	size = kernel_read_file_from_path(path, 0, &buffer, sizeof(text) - 1, &file_size,
-					  READING_UNKNOWN);
-	if (size < 0)
-		return -ENODEV;
-	return kstrtou32(strim(text), 10, type);
 }
 
 static void demeter_pmu_free_cpus(struct demeter_pmu *pmu)
@@ -267,7 +110,7 @@ static void demeter_pmu_free_cpus(struct demeter_pmu *pmu)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		demeter_ring_free(&per_cpu_ptr(pmu->cpus, cpu)->ring);
+		demeter_pmu_cpu_exit(per_cpu_ptr(pmu->cpus, cpu));
 	free_percpu(pmu->cpus);
 	pmu->cpus = NULL;
 }
@@ -280,8 +123,7 @@ static int demeter_pmu_alloc_cpus(struct demeter_pmu *pmu)
 	if (!pmu->cpus)
 		return -ENOMEM;
 	for_each_possible_cpu(cpu) {
-		if (demeter_ring_init(&per_cpu_ptr(pmu->cpus, cpu)->ring, RING_SAMPLES,
-				      cpu_to_node(cpu))) {
+		if (demeter_pmu_cpu_init(per_cpu_ptr(pmu->cpus, cpu), cpu)) {
 			demeter_pmu_free_cpus(pmu);
 			return -ENOMEM;
 		}
@@ -305,11 +147,6 @@ static void demeter_pmu_exit(struct demeter_source *source)
 	kfree(source->state);
 }
 
-static bool demeter_pmu_is_active(const struct perf_event *event)
-{
-	return READ_ONCE(event->state) == PERF_EVENT_STATE_ACTIVE;
-}
-
 /* Whether loads have been sampled on some CPU. */
 static bool demeter_pmu_is_counting(struct demeter_pmu *pmu)
 {
@@ -317,14 +154,8 @@ static bool demeter_pmu_is_counting(struct demeter_pmu *pmu)
 	int cpu;
 
 	cpus_read_lock();
-	for_each_possible_cpu(cpu) {
-		struct perf_event *event = per_cpu_ptr(pmu->cpus, cpu)->events[DEMETER_LOADS];
-		u64 enabled, running = 0;
-
-		if (event)
-			perf_event_read_value(event, &enabled, &running);
-		counting |= running;
-	}
+	for_each_possible_cpu(cpu)
+		counting |= demeter_pmu_cpu_has_counted(per_cpu_ptr(pmu->cpus, cpu), DEMETER_LOADS);
 	cpus_read_unlock();
 	return counting;
 }
@@ -368,51 +199,19 @@ remove_state:
 	return ret;
 }
 
-/* Says what is counted. Without a period, there is no event of stores. */
-static void demeter_pmu_set_attrs(struct demeter_pmu *pmu, const struct demeter_params *params,
-				  u32 type)
-{
-	const struct demeter_pmu_kind *kind = pmu->kind;
-	struct perf_event_attr *loads = &pmu->attrs[DEMETER_LOADS];
-	struct perf_event_attr *stores = &pmu->attrs[DEMETER_STORES];
-
-	*loads = (struct perf_event_attr){
-		.type = type,
-		.size = sizeof(*loads),
-		.config = kind->config[DEMETER_LOADS],
-		.sample_period = kind->period ?: params->sample_period,
-		.sample_type = PERF_SAMPLE_ADDR | PERF_SAMPLE_DATA_SRC,
-		.precise_ip = 2,
-		.exclude_kernel = kind->filters,
-	};
-	*stores = *loads;
-	stores->config = kind->config[DEMETER_STORES];
-	stores->sample_period = stores->config ? params->store_period : 0;
-	if (kind->filters) {
-		loads->config1 = params->latency_threshold;
-		/* hits in caches are left out by that */
-		loads->sample_type = PERF_SAMPLE_ADDR;
-	}
-}
-
 static int demeter_pmu_start(struct demeter_source *source)
 {
 	struct demeter_pmu *pmu = source->state;
-	const struct demeter_pmu_kind *kind = pmu->kind;
 	struct perf_event_attr keeper_attr;
-	u32 type;
 	int ret;
 
-	if (boot_cpu_data.x86_vendor != kind->vendor)
-		return -ENODEV;
-	ret = demeter_pmu_type(kind->pmu, &type);
+	*pmu = (struct demeter_pmu){ .kind = pmu->kind };
+	ret = demeter_pmu_set_attrs(pmu->kind, &source->ctx->params, pmu->attrs);
 	if (ret)
 		return ret;
-	*pmu = (struct demeter_pmu){ .kind = kind };
 	ret = demeter_pmu_alloc_cpus(pmu);
 	if (ret)
 		return ret;
-	demeter_pmu_set_attrs(pmu, &source->ctx->params, type);
 	/*
 	 * The first event of its kind makes perf change code, for which it takes the lock of
 	 * CPU hotplug. Those of the CPUs are made with that lock held, so this one comes
@@ -476,14 +275,11 @@ static void demeter_pmu_check_cpu(struct demeter_pmu *pmu, unsigned int cpu)
 	struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
 
 	if (READ_ONCE(c->blind) && c->events[DEMETER_STORES]) {
-		demeter_pmu_remove(c, DEMETER_STORES);
+		demeter_pmu_cpu_remove(c, DEMETER_STORES);
 		demeter_pmu_no_stores(pmu, -EOPNOTSUPP);
 	}
 	for (int n = 0; n < NR_DEMETER_EVENTS; n++) {
-		const bool waits = c->events[n] && !demeter_pmu_is_active(c->events[n]);
-
-		c->idle[n] = waits ? c->idle[n] + 1 : 0;
-		if (c->idle[n] < IDLE_EPOCHS || pmu->told_idle)
+		if (demeter_pmu_cpu_waits(c, n) < IDLE_EPOCHS || pmu->told_idle)
 			continue;
 		pr_warn("%s of CPU %u are not sampled: others use its counters\n",
 			n == DEMETER_STORES ? "stores" : "loads", cpu);
@@ -513,11 +309,9 @@ static void demeter_pmu_count(struct demeter_source *source)
 	demeter_pmu_check(pmu);
 	for_each_possible_cpu(cpu) {
 		const struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
-		const u64 records = READ_ONCE(c->records), timed = READ_ONCE(c->timed);
 
 		all_samples += READ_ONCE(c->samples);
-		if (timed)
-			all_ns += div64_u64(READ_ONCE(c->timed_ns), timed) * records;
+		all_ns += demeter_pmu_cpu_ns(c);
 	}
 	stats->samples += all_samples - pmu->samples;
 	pmu->samples = all_samples;
@@ -528,19 +322,9 @@ static void demeter_pmu_count(struct demeter_source *source)
 	}
 }
 
-/*
- * MEM_TRANS_RETIRED.LOAD_LATENCY and MEM_INST_RETIRED.ALL_STORES, whose records say whether
- * the store hit the first-level cache; Intel SDM, volume 3, 20.9.4
- */
-static const struct demeter_pmu_kind demeter_pmu_kind_pebs = {
-	.config = { 0x1cd, 0x82d0 },
-	.filters = true,
-	.vendor = X86_VENDOR_INTEL,
-};
-
 static int demeter_pmu_init_pebs(struct demeter_source *source)
 {
-	return demeter_pmu_init(source, &demeter_pmu_kind_pebs);
+	return demeter_pmu_init(source, &demeter_pmu_pebs);
 }
 
 const struct demeter_source_ops demeter_source_pebs = {
@@ -554,17 +338,9 @@ const struct demeter_source_ops demeter_source_pebs = {
 	.count = demeter_pmu_count,
 };
 
-/* Op sampling, counting ops (bit 19), of loads and stores; AMD PPR. Not run on hardware. */
-static const struct demeter_pmu_kind demeter_pmu_kind_ibs = {
-	.pmu = "ibs_op",
-	.config = { 1 << 19 },
-	.period = IBS_PERIOD,
-	.vendor = X86_VENDOR_AMD,
-};
-
 static int demeter_pmu_init_ibs(struct demeter_source *source)
 {
-	return demeter_pmu_init(source, &demeter_pmu_kind_ibs);
+	return demeter_pmu_init(source, &demeter_pmu_ibs);
 }
 
 const struct demeter_source_ops demeter_source_ibs = {
