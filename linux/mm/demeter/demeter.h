@@ -4,8 +4,9 @@
  *
  * Once per epoch, one kernel thread (core.c) goes through the stages of a pipeline:
  *
- *	find		find.c finds the processes that are in a scope (scope.c), which become
- *			targets (target.c), and scan.c where their pages are;
+ *	find		find.c finds the processes that are in a scope (scope.c with scope_name.c,
+ *			tree.c and claim.c), which become targets (target.c), and scan.c where
+ *			their pages are;
  *	sample		a source (source.c: source_pmu.c with pmu_cpu.c and pmu_kind.c, or
  *			source_damon.c with watch.c) hands over the addresses that were
  *			accessed, from its rings (channel.c);
@@ -33,8 +34,9 @@
  *	gather.c, pair.c, plan.c, source_pmu.c, source_damon.c
  *	find.c, watch.c, pmu_cpu.c, pmu_kind.c
  *	target.c
- *	scope.c, scan.c
- *	update.c
+ *	claim.c, scan.c
+ *	scope.c, update.c
+ *	tree.c, scope_name.c
  *	granule.c, range.c, index.c, rank.c
  *	heat.c, channel.c
  *

@@ -94,18 +94,23 @@ struct demeter_scopes {
 	struct demeter_owner admin;
 };
 
+/* scope_name.c */
 int demeter_scope_parse(struct demeter_scope_name *name, const char *text);
+
+/* tree.c */
+int demeter_tree_init(struct demeter_scope *s);
+void demeter_tree_exit(struct demeter_scope *s);
+void demeter_tree_forget(struct demeter_scopes *scopes, struct demeter_scope *s, bool all);
+bool demeter_tree_contains(const struct demeter_scope *s, struct task_struct *task);
+void demeter_trees_learn(struct demeter_scopes *scopes, struct task_struct *leader);
+
+/* scope.c */
 void demeter_scopes_init(struct demeter_scopes *scopes);
-void demeter_owner_init(struct demeter_owner *owner);
-int demeter_scope_add(struct demeter_scopes *scopes, struct demeter_owner *owner, const char *text);
-int demeter_scope_disown(struct demeter_scopes *scopes, struct demeter_owner *owner,
-			 const char *text);
-void demeter_scopes_disown_all(struct demeter_scopes *scopes, struct demeter_owner *owner);
-bool demeter_scope_is_owned(const struct demeter_scope *s);
-void demeter_scope_remove(struct demeter_scopes *scopes, struct demeter_scope *s);
+struct demeter_scope *demeter_scope_make(struct demeter_scopes *scopes,
+					 const struct demeter_scope_name *name);
+void demeter_scope_free(struct demeter_scope *s);
 struct demeter_scope *demeter_scope_find(struct demeter_scopes *scopes,
 					 const struct demeter_scope_name *name);
-void demeter_scopes_learn(struct demeter_scopes *scopes, struct task_struct *leader);
 void demeter_scopes_forget_exited(struct demeter_scopes *scopes);
 void demeter_scopes_resolve(struct demeter_scopes *scopes);
 void demeter_scopes_release(struct demeter_scopes *scopes);
@@ -114,5 +119,14 @@ bool demeter_scope_contains(const struct demeter_scope *s, struct task_struct *t
 bool demeter_scope_has_exited(const struct demeter_scope *s);
 size_t demeter_scopes_read(const struct demeter_scopes *scopes, char *buf, loff_t offset,
 			   size_t size);
+
+/* claim.c */
+void demeter_owner_init(struct demeter_owner *owner);
+int demeter_scope_add(struct demeter_scopes *scopes, struct demeter_owner *owner, const char *text);
+int demeter_scope_disown(struct demeter_scopes *scopes, struct demeter_owner *owner,
+			 const char *text);
+void demeter_scopes_disown_all(struct demeter_scopes *scopes, struct demeter_owner *owner);
+bool demeter_scope_is_owned(const struct demeter_scope *s);
+void demeter_scope_remove(struct demeter_scopes *scopes, struct demeter_scope *s);
 
 #endif /* _MM_DEMETER_SCOPE_H */

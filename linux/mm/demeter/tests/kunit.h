@@ -11,6 +11,7 @@ extern struct kunit_suite demeter_heat_suite;
 extern struct kunit_suite demeter_channel_suite;
 extern struct kunit_suite demeter_plan_suite;
 extern struct kunit_suite demeter_scope_suite;
+extern struct kunit_suite demeter_tree_suite;
 extern struct kunit_suite demeter_gather_suite;
 extern struct kunit_suite demeter_pair_suite;
 extern struct kunit_suite demeter_update_suite;

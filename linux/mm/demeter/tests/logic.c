@@ -4,6 +4,7 @@
  * of Demeter nor a machine that it runs on.
  */
 #include "../channel.c"
+#include "../claim.c"
 #include "../gather.c"
 #include "../granule.c"
 #include "../heat.c"
@@ -13,4 +14,6 @@
 #include "../range.c"
 #include "../rank.c"
 #include "../scope.c"
+#include "../scope_name.c"
+#include "../tree.c"
 #include "../update.c"
