@@ -173,7 +173,8 @@ void demeter_scope_remove(struct demeter_scopes *scopes, struct demeter_scope *s
 
 	list_for_each_entry_safe(c, next, &s->claims, by_scope)
 		demeter_claim_free(scopes, c);
-	demeter_tree_forget(scopes, s, true);
+	if (s->name.kind == DEMETER_SCOPE_TREE)
+		demeter_tree_remove(&scopes->trees, s->tree);
 	list_del(&s->list);
 	demeter_scope_free(s);
 }

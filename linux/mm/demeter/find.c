@@ -39,9 +39,8 @@ static bool demeter_target_is_new(struct demeter_ctx *ctx, struct task_struct *t
 	mm = task->mm;
 	*has_mm = mm;
 	if (mm && !(task->flags & (PF_KTHREAD | PF_EXITING)) && !demeter_target_of(ctx, mm)) {
-		list_for_each_entry(s, &ctx->scopes.list, list) {
-			if (!demeter_scope_contains(s, task, mm))
-				continue;
+		s = demeter_scope_of(&ctx->scopes, task, mm);
+		if (s) {
 			mmgrab(mm);
 			found->mm = mm;
 			found->scope = s->id;
@@ -49,7 +48,6 @@ static bool demeter_target_is_new(struct demeter_ctx *ctx, struct task_struct *t
 			found->thread = get_pid(task_pid(task));
 			strscpy(found->comm, task->comm);
 			is = true;
-			break;
 		}
 	}
 	task_unlock(task);
@@ -208,9 +206,9 @@ static void demeter_targets_drop_gone(struct demeter_ctx *ctx, bool all)
 		all = true;
 	}
 	demeter_targets_drop_some(ctx, all);
-	demeter_scopes_forget_exited(&ctx->scopes);
+	demeter_trees_forget_exited(&ctx->scopes.trees);
 	list_for_each_entry_safe(s, s_next, &ctx->scopes.list, list)
-		if (demeter_scope_has_exited(s) && !demeter_targets_are_in(ctx, s))
+		if (demeter_scope_has_exited(&ctx->scopes, s) && !demeter_targets_are_in(ctx, s))
 			demeter_scope_remove(&ctx->scopes, s);
 }
 

@@ -31,11 +31,14 @@ static int demeter_scope_resolve_process(struct demeter_scope *s)
 	return ret;
 }
 
-static int demeter_scope_resolve_tree(struct demeter_scope *s)
+static int demeter_scope_resolve_tree(struct demeter_scopes *scopes, struct demeter_scope *s)
 {
-	int ret = demeter_scope_resolve_process(s);
+	const int ret = demeter_scope_resolve_process(s);
 
-	return ret ?: demeter_tree_init(s);
+	if (ret)
+		return ret;
+	s->tree = demeter_tree_add(&scopes->trees, s->pid);
+	return min(s->tree, 0);
 }
 
 /**
@@ -75,7 +78,7 @@ static struct cgroup *demeter_cgroup_get(const char *path)
 	return lookup.cgroup;
 }
 
-static int demeter_scope_resolve(struct demeter_scope *s)
+static int demeter_scope_resolve(struct demeter_scopes *scopes, struct demeter_scope *s)
 {
 	struct cgroup *cgroup;
 
@@ -83,7 +86,7 @@ static int demeter_scope_resolve(struct demeter_scope *s)
 	case DEMETER_SCOPE_PID:
 		return demeter_scope_resolve_process(s);
 	case DEMETER_SCOPE_TREE:
-		return demeter_scope_resolve_tree(s);
+		return demeter_scope_resolve_tree(scopes, s);
 	case DEMETER_SCOPE_CGROUP:
 		cgroup = demeter_cgroup_get(s->name.path);
 		if (IS_ERR(cgroup))
@@ -99,12 +102,11 @@ static int demeter_scope_resolve(struct demeter_scope *s)
 
 /**
  * demeter_scope_free() - Free a scope
- * @s:		The scope, which is in no list and has neither claims nor members.
+ * @s:		The scope, which is in no list, and nobody claims it.
  */
 void demeter_scope_free(struct demeter_scope *s)
 {
 	put_pid(s->pid);
-	demeter_tree_exit(s);
 	kfree(s);
 }
 
@@ -114,7 +116,8 @@ void demeter_scope_free(struct demeter_scope *s)
  */
 void demeter_scopes_init(struct demeter_scopes *scopes)
 {
-	*scopes = (struct demeter_scopes){};
+	memset(scopes, 0, sizeof(*scopes));
+	demeter_trees_init(&scopes->trees);
 	INIT_LIST_HEAD(&scopes->list);
 	INIT_LIST_HEAD(&scopes->admin.claims);
 }
@@ -138,7 +141,7 @@ struct demeter_scope *demeter_scope_make(struct demeter_scopes *scopes,
 	if (name->path)
 		s->name.path = s->name.text + (name->path - name->text);
 	INIT_LIST_HEAD(&s->claims);
-	ret = demeter_scope_resolve(s);
+	ret = demeter_scope_resolve(scopes, s);
 	if (ret) {
 		demeter_scope_free(s);
 		return ERR_PTR(ret);
@@ -179,23 +182,11 @@ static void demeter_scopes_learn_all(struct demeter_scopes *scopes)
 
 			nr = pid ? pid_nr(pid) + 1 : 0;
 			if (leader)
-				demeter_trees_learn(scopes, leader);
+				demeter_trees_learn(&scopes->trees, leader);
 		}
 		rcu_read_unlock();
 		cond_resched();
 	}
-}
-
-/**
- * demeter_scopes_forget_exited() - Forget members of trees that have exited
- * @scopes:	All scopes.
- */
-void demeter_scopes_forget_exited(struct demeter_scopes *scopes)
-{
-	struct demeter_scope *s;
-
-	list_for_each_entry(s, &scopes->list, list)
-		demeter_tree_forget(scopes, s, false);
 }
 
 /**
@@ -206,18 +197,16 @@ void demeter_scopes_forget_exited(struct demeter_scopes *scopes)
 void demeter_scopes_resolve(struct demeter_scopes *scopes)
 {
 	struct demeter_scope *s;
-	bool trees = false;
 
-	demeter_scopes_forget_exited(scopes);
+	demeter_trees_forget_exited(&scopes->trees);
 	list_for_each_entry(s, &scopes->list, list) {
 		if (s->name.kind == DEMETER_SCOPE_CGROUP) {
 			s->cgroup = demeter_cgroup_get(s->name.path);
 			if (IS_ERR(s->cgroup))
 				s->cgroup = NULL;
 		}
-		trees |= s->name.kind == DEMETER_SCOPE_TREE;
 	}
-	if (trees)
+	if (scopes->trees.nr)
 		demeter_scopes_learn_all(scopes);
 }
 
@@ -236,24 +225,15 @@ void demeter_scopes_release(struct demeter_scopes *scopes)
 	}
 }
 
-/**
- * demeter_scope_contains() - Whether a process is in a scope
- * @s:		The scope.
- * @task:	A thread of the process.
- * @mm:		The mm of the process.
- *
- * The caller is in an RCU read-side critical section, and scopes are resolved.
- *
- * Return: whether it is.
- */
-bool demeter_scope_contains(const struct demeter_scope *s, struct task_struct *task,
-			    struct mm_struct *mm)
+/* Whether a process that is in the trees @in is in a scope. Called under RCU. */
+static bool demeter_scope_contains(const struct demeter_scope *s, struct task_struct *task,
+				   struct mm_struct *mm, const unsigned long *in)
 {
 	switch (s->name.kind) {
 	case DEMETER_SCOPE_PID:
 		return task_tgid(task) == s->pid;
 	case DEMETER_SCOPE_TREE:
-		return demeter_tree_contains(s, task);
+		return test_bit(s->tree, in);
 	case DEMETER_SCOPE_CGROUP:
 		return s->cgroup && task_under_cgroup_hierarchy(task, s->cgroup);
 	case DEMETER_SCOPE_ALL:
@@ -263,15 +243,41 @@ bool demeter_scope_contains(const struct demeter_scope *s, struct task_struct *t
 }
 
 /**
+ * demeter_scope_of() - Find a scope that a process is in
+ * @scopes:	All scopes, which are resolved.
+ * @task:	A thread of the process.
+ * @mm:		The mm of the process.
+ *
+ * The caller is in an RCU read-side critical section.
+ *
+ * Return: the first scope that it is in, or NULL.
+ */
+struct demeter_scope *demeter_scope_of(struct demeter_scopes *scopes, struct task_struct *task,
+				       struct mm_struct *mm)
+{
+	DECLARE_BITMAP(in, DEMETER_MAX_TREES);
+	struct demeter_scope *s;
+
+	demeter_trees_of(&scopes->trees, task, in);
+	list_for_each_entry(s, &scopes->list, list)
+		if (demeter_scope_contains(s, task, mm, in))
+			return s;
+	return NULL;
+}
+
+/**
  * demeter_scope_has_exited() - Whether the processes that a scope names have exited
+ * @scopes:	All scopes.
  * @s:		The scope.
  *
  * Return: whether the process has, and of a tree all members that are known; false for scopes
  * that name no process.
  */
-bool demeter_scope_has_exited(const struct demeter_scope *s)
+bool demeter_scope_has_exited(const struct demeter_scopes *scopes, const struct demeter_scope *s)
 {
-	return s->pid && !s->nr_members && !pid_has_task(s->pid, PIDTYPE_TGID);
+	if (s->name.kind == DEMETER_SCOPE_TREE && scopes->trees.members[s->tree])
+		return false;
+	return s->pid && !pid_has_task(s->pid, PIDTYPE_TGID);
 }
 
 /**

@@ -12,6 +12,8 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
+#include "tree.h"
+
 struct cgroup;
 struct mm_struct;
 struct pid;
@@ -53,8 +55,7 @@ struct demeter_owner {
  * @name:	How users name it.
  * @claims:	The claims on it, one of an owner at most; none: it is to be removed.
  * @pid:	The process of a scope that names one, with a reference.
- * @members:	Hash of the processes of a tree that were found so far; NULL for other kinds.
- * @nr_members:	How many there are.
+ * @tree:	Number of the tree, of a scope that is one.
  * @cgroup:	The cgroup of a scope that names one, between demeter_scopes_resolve() and
  *		demeter_scopes_release(). NULL otherwise, and while there is no such cgroup:
  *		the path is what lasts, so that a cgroup that is removed is not pinned, and
@@ -67,42 +68,32 @@ struct demeter_scope {
 	struct demeter_scope_name name;
 	struct list_head claims;
 	struct pid *pid;
-	struct hlist_head *members;
-	unsigned int nr_members;
+	int tree;
 	struct cgroup *cgroup;
 	unsigned long min_pages;
 };
 
-/* Most claims at a time, and so most scopes. */
-#define DEMETER_MAX_CLAIMS 1024
-/* Most processes that all trees together remember. */
-#define DEMETER_MAX_MEMBERS 16384
+/* Most claims at a time, and so most scopes, all of which may be trees. */
+#define DEMETER_MAX_CLAIMS DEMETER_MAX_TREES
 
 /**
  * struct demeter_scopes - All scopes
  * @list:	The scopes, in the order in which they were added.
  * @last_id:	Number of the scope that was added last.
  * @nr_claims:	Claims on all of them.
- * @nr_members:	Members of all trees.
+ * @trees:	Who is in which of those that are trees.
  * @admin:	The owner of what is attached in sysfs.
  */
 struct demeter_scopes {
 	struct list_head list;
 	u64 last_id;
 	unsigned int nr_claims;
-	unsigned int nr_members;
+	struct demeter_trees trees;
 	struct demeter_owner admin;
 };
 
 /* scope_name.c */
 int demeter_scope_parse(struct demeter_scope_name *name, const char *text);
-
-/* tree.c */
-int demeter_tree_init(struct demeter_scope *s);
-void demeter_tree_exit(struct demeter_scope *s);
-void demeter_tree_forget(struct demeter_scopes *scopes, struct demeter_scope *s, bool all);
-bool demeter_tree_contains(const struct demeter_scope *s, struct task_struct *task);
-void demeter_trees_learn(struct demeter_scopes *scopes, struct task_struct *leader);
 
 /* scope.c */
 void demeter_scopes_init(struct demeter_scopes *scopes);
@@ -111,12 +102,11 @@ struct demeter_scope *demeter_scope_make(struct demeter_scopes *scopes,
 void demeter_scope_free(struct demeter_scope *s);
 struct demeter_scope *demeter_scope_find(struct demeter_scopes *scopes,
 					 const struct demeter_scope_name *name);
-void demeter_scopes_forget_exited(struct demeter_scopes *scopes);
 void demeter_scopes_resolve(struct demeter_scopes *scopes);
 void demeter_scopes_release(struct demeter_scopes *scopes);
-bool demeter_scope_contains(const struct demeter_scope *s, struct task_struct *task,
-			    struct mm_struct *mm);
-bool demeter_scope_has_exited(const struct demeter_scope *s);
+struct demeter_scope *demeter_scope_of(struct demeter_scopes *scopes, struct task_struct *task,
+				       struct mm_struct *mm);
+bool demeter_scope_has_exited(const struct demeter_scopes *scopes, const struct demeter_scope *s);
 size_t demeter_scopes_read(const struct demeter_scopes *scopes, char *buf, loff_t offset,
 			   size_t size);
 

@@ -118,69 +118,76 @@ static void scope_test_paths_are_whole(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, demeter_scope_parse(&name, text), -EINVAL);
 }
 
+static struct demeter_scopes *scope_test_scopes(struct kunit *test)
+{
+	struct demeter_scopes *scopes = kunit_kzalloc(test, sizeof(*scopes), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, scopes);
+	demeter_scopes_init(scopes);
+	return scopes;
+}
+
 /* Finds a scope however it is written. */
 static void scope_test_is_found_again(struct kunit *test)
 {
 	struct demeter_scope_name name;
-	struct demeter_scopes scopes;
+	struct demeter_scopes *scopes = scope_test_scopes(test);
 	struct demeter_scope *s;
 
-	demeter_scopes_init(&scopes);
-	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &scopes.admin, "all 7"), 0);
-	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &scopes.admin, "all 8"), 0);
-	KUNIT_EXPECT_EQ(test, demeter_scope_add(&scopes, &scopes.admin, " all  07\n"), -EEXIST);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(scopes, &scopes->admin, "all 7"), 0);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(scopes, &scopes->admin, "all 8"), 0);
+	KUNIT_EXPECT_EQ(test, demeter_scope_add(scopes, &scopes->admin, " all  07\n"), -EEXIST);
 	KUNIT_ASSERT_EQ(test, demeter_scope_parse(&name, "all 007"), 0);
-	s = demeter_scope_find(&scopes, &name);
+	s = demeter_scope_find(scopes, &name);
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	KUNIT_EXPECT_EQ(test, s->id, 1ull);
 	KUNIT_EXPECT_EQ(test, s->min_pages, 7ul << (20 - PAGE_SHIFT));
-	demeter_scope_remove(&scopes, s);
-	KUNIT_EXPECT_NULL(test, demeter_scope_find(&scopes, &name));
+	demeter_scope_remove(scopes, s);
+	KUNIT_EXPECT_NULL(test, demeter_scope_find(scopes, &name));
 	/* numbers of scopes are not used again */
-	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &scopes.admin, "all 7"), 0);
-	s = demeter_scope_find(&scopes, &name);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(scopes, &scopes->admin, "all 7"), 0);
+	s = demeter_scope_find(scopes, &name);
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	KUNIT_EXPECT_EQ(test, s->id, 3ull);
-	demeter_scope_remove(&scopes, s);
-	demeter_scope_remove(&scopes, list_first_entry(&scopes.list, struct demeter_scope, list));
-	KUNIT_EXPECT_TRUE(test, list_empty(&scopes.list));
+	demeter_scope_remove(scopes, s);
+	demeter_scope_remove(scopes, list_first_entry(&scopes->list, struct demeter_scope, list));
+	KUNIT_EXPECT_TRUE(test, list_empty(&scopes->list));
 }
 
 /* There is one scope for all who claim it; it goes with the last of them. */
 static void scope_test_has_owners(struct kunit *test)
 {
 	struct demeter_owner first, second;
-	struct demeter_scopes scopes;
+	struct demeter_scopes *scopes = scope_test_scopes(test);
 	struct demeter_scope *s;
 
-	demeter_scopes_init(&scopes);
 	demeter_owner_init(&first);
 	demeter_owner_init(&second);
-	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &first, "all 7"), 0);
-	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &second, "all 07"), 0);
-	KUNIT_EXPECT_EQ(test, demeter_scope_add(&scopes, &first, "all 7"), -EEXIST);
-	KUNIT_EXPECT_EQ(test, scopes.nr_claims, 2);
-	KUNIT_EXPECT_TRUE(test, list_is_singular(&scopes.list));
-	s = list_first_entry(&scopes.list, struct demeter_scope, list);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(scopes, &first, "all 7"), 0);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(scopes, &second, "all 07"), 0);
+	KUNIT_EXPECT_EQ(test, demeter_scope_add(scopes, &first, "all 7"), -EEXIST);
+	KUNIT_EXPECT_EQ(test, scopes->nr_claims, 2);
+	KUNIT_EXPECT_TRUE(test, list_is_singular(&scopes->list));
+	s = list_first_entry(&scopes->list, struct demeter_scope, list);
 	/* nobody gives up what is another's, or what is not there */
-	KUNIT_EXPECT_EQ(test, demeter_scope_disown(&scopes, &scopes.admin, "all 7"), -EBUSY);
-	KUNIT_EXPECT_EQ(test, demeter_scope_disown(&scopes, &first, "all 8"), -ENOENT);
-	KUNIT_EXPECT_EQ(test, demeter_scope_disown(&scopes, &first, "al"), -EINVAL);
-	KUNIT_EXPECT_EQ(test, demeter_scope_disown(&scopes, &first, " all 7\n"), 0);
-	KUNIT_EXPECT_EQ(test, demeter_scope_disown(&scopes, &first, "all 7"), -EBUSY);
+	KUNIT_EXPECT_EQ(test, demeter_scope_disown(scopes, &scopes->admin, "all 7"), -EBUSY);
+	KUNIT_EXPECT_EQ(test, demeter_scope_disown(scopes, &first, "all 8"), -ENOENT);
+	KUNIT_EXPECT_EQ(test, demeter_scope_disown(scopes, &first, "al"), -EINVAL);
+	KUNIT_EXPECT_EQ(test, demeter_scope_disown(scopes, &first, " all 7\n"), 0);
+	KUNIT_EXPECT_EQ(test, demeter_scope_disown(scopes, &first, "all 7"), -EBUSY);
 	KUNIT_EXPECT_TRUE(test, demeter_scope_is_owned(s));
-	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &second, "all 8"), 0);
-	demeter_scopes_disown_all(&scopes, &second);
-	KUNIT_EXPECT_EQ(test, scopes.nr_claims, 0);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(scopes, &second, "all 8"), 0);
+	demeter_scopes_disown_all(scopes, &second);
+	KUNIT_EXPECT_EQ(test, scopes->nr_claims, 0);
 	KUNIT_EXPECT_FALSE(test, demeter_scope_is_owned(s));
 	/* a scope that is removed takes its claims along */
-	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &first, "all 7"), 0);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(scopes, &first, "all 7"), 0);
 	KUNIT_EXPECT_EQ(test, s->id, 1ull);
-	demeter_scope_remove(&scopes, s);
-	KUNIT_EXPECT_EQ(test, scopes.nr_claims, 0);
+	demeter_scope_remove(scopes, s);
+	KUNIT_EXPECT_EQ(test, scopes->nr_claims, 0);
 	KUNIT_EXPECT_TRUE(test, list_empty(&first.claims));
-	demeter_scope_remove(&scopes, list_first_entry(&scopes.list, struct demeter_scope, list));
-	KUNIT_EXPECT_TRUE(test, list_empty(&scopes.list));
+	demeter_scope_remove(scopes, list_first_entry(&scopes->list, struct demeter_scope, list));
+	KUNIT_EXPECT_TRUE(test, list_empty(&scopes->list));
 }
 
 static int scope_test_add_all(struct demeter_scopes *scopes, struct demeter_owner *owner,
@@ -196,54 +203,52 @@ static int scope_test_add_all(struct demeter_scopes *scopes, struct demeter_owne
 static void scope_test_claims_are_limited(struct kunit *test)
 {
 	struct demeter_owner first, second;
-	struct demeter_scopes scopes;
+	struct demeter_scopes *scopes = scope_test_scopes(test);
 	struct demeter_scope *s, *next;
 
-	demeter_scopes_init(&scopes);
 	demeter_owner_init(&first);
 	demeter_owner_init(&second);
 	for (unsigned int i = 0; i < DEMETER_MAX_CLAIMS / 2; i++) {
-		KUNIT_ASSERT_EQ(test, scope_test_add_all(&scopes, &first, i), 0);
-		KUNIT_ASSERT_EQ(test, scope_test_add_all(&scopes, &second, i), 0);
+		KUNIT_ASSERT_EQ(test, scope_test_add_all(scopes, &first, i), 0);
+		KUNIT_ASSERT_EQ(test, scope_test_add_all(scopes, &second, i), 0);
 	}
-	KUNIT_EXPECT_EQ(test, scope_test_add_all(&scopes, &scopes.admin, 1), -ENOSPC);
-	KUNIT_EXPECT_EQ(test, scope_test_add_all(&scopes, &first, DEMETER_MAX_CLAIMS), -ENOSPC);
-	KUNIT_EXPECT_EQ(test, scopes.last_id, DEMETER_MAX_CLAIMS / 2ull);
-	KUNIT_EXPECT_EQ(test, demeter_scope_disown(&scopes, &first, "all 1"), 0);
-	KUNIT_EXPECT_EQ(test, scope_test_add_all(&scopes, &scopes.admin, 1), 0);
-	list_for_each_entry_safe(s, next, &scopes.list, list)
-		demeter_scope_remove(&scopes, s);
-	KUNIT_EXPECT_EQ(test, scopes.nr_claims, 0);
+	KUNIT_EXPECT_EQ(test, scope_test_add_all(scopes, &scopes->admin, 1), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, scope_test_add_all(scopes, &first, DEMETER_MAX_CLAIMS), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, scopes->last_id, DEMETER_MAX_CLAIMS / 2ull);
+	KUNIT_EXPECT_EQ(test, demeter_scope_disown(scopes, &first, "all 1"), 0);
+	KUNIT_EXPECT_EQ(test, scope_test_add_all(scopes, &scopes->admin, 1), 0);
+	list_for_each_entry_safe(s, next, &scopes->list, list)
+		demeter_scope_remove(scopes, s);
+	KUNIT_EXPECT_EQ(test, scopes->nr_claims, 0);
 }
 
 /* Reads the list in parts of each size, and gets it whole. */
 static void scope_test_is_read_in_parts(struct kunit *test)
 {
 	static const char all[] = "all 1\nall 1234567\nall 20\n";
-	struct demeter_scopes scopes;
+	struct demeter_scopes *scopes = scope_test_scopes(test);
 	struct demeter_scope *s, *next;
 	char buf[sizeof(all)];
 
-	demeter_scopes_init(&scopes);
-	KUNIT_EXPECT_EQ(test, demeter_scopes_read(&scopes, buf, 0, sizeof(buf)), 0);
-	KUNIT_ASSERT_EQ(test, scope_test_add_all(&scopes, &scopes.admin, 1), 0);
-	KUNIT_ASSERT_EQ(test, scope_test_add_all(&scopes, &scopes.admin, 1234567), 0);
-	KUNIT_ASSERT_EQ(test, scope_test_add_all(&scopes, &scopes.admin, 20), 0);
+	KUNIT_EXPECT_EQ(test, demeter_scopes_read(scopes, buf, 0, sizeof(buf)), 0);
+	KUNIT_ASSERT_EQ(test, scope_test_add_all(scopes, &scopes->admin, 1), 0);
+	KUNIT_ASSERT_EQ(test, scope_test_add_all(scopes, &scopes->admin, 1234567), 0);
+	KUNIT_ASSERT_EQ(test, scope_test_add_all(scopes, &scopes->admin, 20), 0);
 	for (size_t size = 1; size <= sizeof(all); size++) {
 		size_t len = 0, n;
 
 		memset(buf, 0, sizeof(buf));
 		do {
-			n = demeter_scopes_read(&scopes, buf + len, len,
+			n = demeter_scopes_read(scopes, buf + len, len,
 						min(size, sizeof(all) - len));
 			len += n;
 		} while (n && len < sizeof(all));
 		KUNIT_EXPECT_EQ(test, len, sizeof(all) - 1);
 		KUNIT_EXPECT_STREQ(test, buf, all);
 	}
-	KUNIT_EXPECT_EQ(test, demeter_scopes_read(&scopes, buf, 1ull << 40, sizeof(buf)), 0);
-	list_for_each_entry_safe(s, next, &scopes.list, list)
-		demeter_scope_remove(&scopes, s);
+	KUNIT_EXPECT_EQ(test, demeter_scopes_read(scopes, buf, 1ull << 40, sizeof(buf)), 0);
+	list_for_each_entry_safe(s, next, &scopes->list, list)
+		demeter_scope_remove(scopes, s);
 }
 
 static int scope_test_add(struct demeter_scopes *scopes, const char *kind, pid_t pid)
@@ -257,72 +262,91 @@ static int scope_test_add(struct demeter_scopes *scopes, const char *kind, pid_t
 /* What a scope names must be there, and be what it is said to be. */
 static void scope_test_resolves(struct kunit *test)
 {
-	struct demeter_scopes scopes;
+	struct demeter_scopes *scopes = scope_test_scopes(test);
 
-	demeter_scopes_init(&scopes);
 	/* this is a kernel thread; pids end below the limit */
-	KUNIT_EXPECT_EQ(test, scope_test_add(&scopes, "pid", task_tgid_nr(current)), -EINVAL);
-	KUNIT_EXPECT_EQ(test, scope_test_add(&scopes, "tree", task_tgid_nr(current)), -EINVAL);
-	KUNIT_EXPECT_EQ(test, scope_test_add(&scopes, "pid", PID_MAX_LIMIT), -ESRCH);
-	KUNIT_EXPECT_EQ(test, scope_test_add(&scopes, "tree", PID_MAX_LIMIT), -ESRCH);
-	KUNIT_EXPECT_EQ(test, demeter_scope_add(&scopes, &scopes.admin, "cgroup /no such cgroup"),
+	KUNIT_EXPECT_EQ(test, scope_test_add(scopes, "pid", task_tgid_nr(current)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, scope_test_add(scopes, "tree", task_tgid_nr(current)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, scope_test_add(scopes, "pid", PID_MAX_LIMIT), -ESRCH);
+	KUNIT_EXPECT_EQ(test, scope_test_add(scopes, "tree", PID_MAX_LIMIT), -ESRCH);
+	KUNIT_EXPECT_EQ(test, demeter_scope_add(scopes, &scopes->admin, "cgroup /no such cgroup"),
 			-ENOENT);
-	KUNIT_EXPECT_EQ(test, demeter_scope_add(&scopes, &scopes.admin, "cgroup /cgroup.procs"),
+	KUNIT_EXPECT_EQ(test, demeter_scope_add(scopes, &scopes->admin, "cgroup /cgroup.procs"),
 			-ENOTDIR);
-	KUNIT_EXPECT_TRUE(test, list_empty(&scopes.list));
-	KUNIT_EXPECT_EQ(test, scopes.last_id, 0ull);
+	KUNIT_EXPECT_TRUE(test, list_empty(&scopes->list));
+	KUNIT_EXPECT_EQ(test, scopes->last_id, 0ull);
 }
 
-static bool scope_test_contains(const struct demeter_scope *s, struct task_struct *task)
+static bool scope_test_contains(struct demeter_scopes *scopes, struct task_struct *task,
+				struct mm_struct *mm)
 {
 	bool contains;
 
 	rcu_read_lock();
-	contains = demeter_scope_contains(s, task, NULL);
+	contains = demeter_scope_of(scopes, task, mm);
 	rcu_read_unlock();
 	return contains;
 }
 
 static void scope_test_contains_one_process(struct kunit *test)
 {
-	const struct demeter_scope s = {
-		.name.kind = DEMETER_SCOPE_PID,
-		.pid = task_tgid(current),
-	};
+	struct demeter_scopes *scopes = scope_test_scopes(test);
+	struct demeter_scope s = { .name.kind = DEMETER_SCOPE_PID, .pid = task_tgid(current) };
 
-	KUNIT_EXPECT_TRUE(test, scope_test_contains(&s, current));
-	KUNIT_EXPECT_FALSE(test, scope_test_contains(&s, &init_task));
+	list_add(&s.list, &scopes->list);
+	KUNIT_EXPECT_TRUE(test, scope_test_contains(scopes, current, NULL));
+	KUNIT_EXPECT_FALSE(test, scope_test_contains(scopes, &init_task, NULL));
+}
+
+static void scope_test_contains_a_tree(struct kunit *test)
+{
+	struct demeter_scopes *scopes = scope_test_scopes(test);
+	struct demeter_scope *s;
+
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(scopes, &scopes->admin, "tree 1"), 0);
+	s = list_first_entry(&scopes->list, struct demeter_scope, list);
+	KUNIT_EXPECT_EQ(test, scopes->trees.members[s->tree], 1);
+	/* user processes descend from init, kernel threads do not */
+	demeter_scopes_resolve(scopes);
+	demeter_scopes_release(scopes);
+	KUNIT_EXPECT_GT(test, scopes->trees.members[s->tree], 1);
+	KUNIT_EXPECT_FALSE(test, demeter_scope_has_exited(scopes, s));
+	KUNIT_EXPECT_TRUE(test, scope_test_contains(scopes, pid_task(s->pid, PIDTYPE_TGID), NULL));
+	KUNIT_EXPECT_FALSE(test, scope_test_contains(scopes, current, NULL));
+	demeter_scope_remove(scopes, s);
+	KUNIT_EXPECT_EQ(test, scopes->trees.nr, 0);
 }
 
 static void scope_test_contains_a_cgroup(struct kunit *test)
 {
-	struct demeter_scopes scopes;
+	struct demeter_scopes *scopes = scope_test_scopes(test);
 	struct demeter_scope *s;
 
-	demeter_scopes_init(&scopes);
-	KUNIT_ASSERT_EQ(test, demeter_scope_add(&scopes, &scopes.admin, "cgroup /"), 0);
-	s = list_first_entry(&scopes.list, struct demeter_scope, list);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(scopes, &scopes->admin, "cgroup /"), 0);
+	s = list_first_entry(&scopes->list, struct demeter_scope, list);
 	/* it is referenced only while somebody looks for processes */
 	KUNIT_EXPECT_NULL(test, s->cgroup);
-	KUNIT_EXPECT_FALSE(test, scope_test_contains(s, current));
-	demeter_scopes_resolve(&scopes);
-	KUNIT_EXPECT_TRUE(test, scope_test_contains(s, current));
-	KUNIT_EXPECT_FALSE(test, demeter_scope_has_exited(s));
-	demeter_scopes_release(&scopes);
+	KUNIT_EXPECT_FALSE(test, scope_test_contains(scopes, current, NULL));
+	demeter_scopes_resolve(scopes);
+	KUNIT_EXPECT_TRUE(test, scope_test_contains(scopes, current, NULL));
+	KUNIT_EXPECT_FALSE(test, demeter_scope_has_exited(scopes, s));
+	demeter_scopes_release(scopes);
 	KUNIT_EXPECT_NULL(test, s->cgroup);
-	demeter_scope_remove(&scopes, s);
+	demeter_scope_remove(scopes, s);
 }
 
 static void scope_test_contains_processes_of_a_size(struct kunit *test)
 {
 	struct mm_struct *mm = kunit_kzalloc(test, sizeof(*mm), GFP_KERNEL);
-	const struct demeter_scope s = { .name.kind = DEMETER_SCOPE_ALL, .min_pages = 256 };
+	struct demeter_scopes *scopes = scope_test_scopes(test);
+	struct demeter_scope s = { .name.kind = DEMETER_SCOPE_ALL, .min_pages = 256 };
 
 	KUNIT_ASSERT_NOT_NULL(test, mm);
+	list_add(&s.list, &scopes->list);
 	mm->rss_stat[MM_ANONPAGES].count = 255;
-	KUNIT_EXPECT_FALSE(test, demeter_scope_contains(&s, current, mm));
+	KUNIT_EXPECT_FALSE(test, scope_test_contains(scopes, current, mm));
 	mm->rss_stat[MM_FILEPAGES].count = 1;
-	KUNIT_EXPECT_TRUE(test, demeter_scope_contains(&s, current, mm));
+	KUNIT_EXPECT_TRUE(test, scope_test_contains(scopes, current, mm));
 }
 
 static struct kunit_case scope_test_cases[] = {
@@ -336,6 +360,7 @@ static struct kunit_case scope_test_cases[] = {
 	KUNIT_CASE(scope_test_is_read_in_parts),
 	KUNIT_CASE(scope_test_resolves),
 	KUNIT_CASE(scope_test_contains_one_process),
+	KUNIT_CASE(scope_test_contains_a_tree),
 	KUNIT_CASE(scope_test_contains_a_cgroup),
 	KUNIT_CASE(scope_test_contains_processes_of_a_size),
 	{},
