@@ -32,7 +32,8 @@ def test_kunit(boot):
     suites = kunit(log)
     assert set(suites) == {
         "demeter-range", "demeter-heat", "demeter-plan", "demeter-scope", "demeter-channel",
-        "demeter-tree", "demeter-gather", "demeter-pair", "demeter-update", "page-exchange",
+        "demeter-tree", "demeter-gather", "demeter-pair", "demeter-pace", "demeter-update",
+        "page-exchange",
     }, log[-4000:]  # fmt: skip
     assert all(passed == total for passed, total in suites.values())
     assert "not ok" not in log

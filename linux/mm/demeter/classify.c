@@ -24,8 +24,8 @@ static void demeter_classify_sample(struct demeter_ctx *ctx, struct demeter_targ
 	t->last_sampled = g;
 	t->samples++;
 	demeter_update_open(g);
-	demeter_granule_sample(g, page);
-	if (!g->count && g->sum >= HEAT_TELLS_PAGES * HEAT_SAMPLE)
+	demeter_granule_sample(g, page, ctx->weight);
+	if (!g->count && g->sum >= HEAT_TELLS_PAGES * HEAT_SAMPLE * ctx->weight)
 		demeter_granule_tell_pages(g);
 }
 

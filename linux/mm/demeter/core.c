@@ -21,8 +21,9 @@
 /* Defaults: the paper's where it has them; see demeter.rst for the others. */
 static const struct demeter_params demeter_defaults = {
 	.epoch_ms = 500,
-	.sample_period = 1021,
+	.sample_period = 509,
 	.store_period = 16381,
+	.sample_rate = 14500,
 	.latency_threshold = 64,
 	.split_threshold = 30,
 	.merge_epochs = 15,
@@ -129,6 +130,7 @@ static void demeter_relocate(struct demeter_ctx *ctx)
 	if (demeter_is_due(ctx, p->cool_epochs))
 		demeter_update_cool(ctx);
 	demeter_update_sleep(ctx);
+	demeter_pace_update(ctx, ctx->stats.promoted + ctx->stats.demoted - before);
 }
 
 static void demeter_epoch(struct demeter_ctx *ctx)
@@ -209,6 +211,7 @@ static int demeter_try_start(struct demeter_ctx *ctx)
 	ret = demeter_source_start(ctx);
 	if (ret)
 		goto exit_relocate;
+	demeter_pace_reset(ctx);
 	thread = kthread_run(demeter_thread, ctx, "demeterd");
 	if (!IS_ERR(thread)) {
 		ctx->thread = thread;

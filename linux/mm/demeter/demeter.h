@@ -17,6 +17,8 @@
  *			relocate.c moves them by means of mm/page_exchange, which is
  *			built in.
  *
+ * pace.c adapts how often samples are taken.
+ *
  * ranker.c lets others use the ranking: when a node becomes smaller, from which evacuate.c
  * moves pages, and to tell what more fast memory would be worth.
  *
@@ -28,7 +30,7 @@
  *	core.c
  *	sysfs.c
  *	hold.c
- *	sysfs_target.c, ranker.c
+ *	sysfs_target.c, ranker.c, pace.c
  *	evacuate.c
  *	relocate.c, classify.c, source.c
  *	gather.c, pair.c, plan.c, source_pmu.c, source_damon.c
@@ -77,6 +79,7 @@
  * @epoch_ms:	Length of an epoch.
  * @sample_period: Loads per sample.
  * @store_period: Stores per sample; 0: stores are not sampled.
+ * @sample_rate: Most samples per second and CPU; to have no more, periods are made longer.
  * @latency_threshold: Least latency of a sampled load, in core cycles.
  * @split_threshold: Samples per CPU by which a range exceeds a neighbour to be split.
  * @merge_epochs: Epochs without samples until ranges are merged.
@@ -94,6 +97,7 @@ struct demeter_params {
 	unsigned int epoch_ms;
 	unsigned int sample_period;
 	unsigned int store_period;
+	unsigned int sample_rate;
 	unsigned int latency_threshold;
 	unsigned int split_threshold;
 	unsigned int merge_epochs;
@@ -224,6 +228,18 @@ struct demeter_asked {
 };
 
 /**
+ * struct demeter_pace - What happened that says how often samples are to be taken
+ * @samples:	Samples at the end of the last epoch.
+ * @pages:	Base pages that were ranked then.
+ * @quiet_epochs: For how many epochs hardly anything has been moved.
+ */
+struct demeter_pace {
+	u64 samples;
+	u64 pages;
+	unsigned int quiet_epochs;
+};
+
+/**
  * struct demeter_ctx - Everything that Demeter knows
  * @lock:	Protects all that follows but @holds and @sysfs, and what targets keep of
  *		themselves. The thread holds it for an epoch at a time. Files that show a
@@ -251,6 +267,8 @@ struct demeter_asked {
  * @nr_asked:	How many there are of the following.
  * @asked:	Parts of address spaces that are to be scanned.
  * @relocation:	State of relocate.c.
+ * @pace:	State of pace.c.
+ * @weight:	Weight of a sample: by how much periods are longer at present.
  * @ranker:	Tells others which pages are hot.
  * @holds:	Who has Demeter on.
  * @sysfs:	The interface in sysfs.
@@ -280,6 +298,8 @@ struct demeter_ctx {
 	unsigned int nr_asked;
 	struct demeter_asked asked[DEMETER_MAX_ASKED];
 	struct demeter_relocation *relocation;
+	struct demeter_pace pace;
+	unsigned int weight;
 	struct page_exchange_ranker ranker;
 	struct demeter_holds holds;
 	struct demeter_sysfs sysfs;
@@ -322,6 +342,10 @@ void demeter_scan_targets(struct demeter_ctx *ctx);
 void demeter_scan_again(struct demeter_ctx *ctx);
 void demeter_scan_ask_around(struct demeter_target *t, unsigned long addr);
 void demeter_scan_forget(struct demeter_target *t);
+
+/* pace.c */
+void demeter_pace_reset(struct demeter_ctx *ctx);
+void demeter_pace_update(struct demeter_ctx *ctx, u64 moved);
 
 /* classify.c */
 void demeter_classify_samples(struct demeter_ctx *ctx);

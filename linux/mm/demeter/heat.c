@@ -77,13 +77,15 @@ void demeter_group_cool(struct demeter_group *group)
 /**
  * demeter_group_estimate() - Estimate how much of what the members differ by is not chance
  * @group:	The group, to which all members have been added.
+ * @weight:	Weight of a sample. If it was less for some, more passes for chance.
  *
  * If all pages were equally hot, the sum over the members of pages * (mean of the
  * member - mean of all)^2 would be (members - 1) times the variance of a page,
  * give or take a standard deviation of which two are allowed for here.
  */
-void demeter_group_estimate(struct demeter_group *group)
+void demeter_group_estimate(struct demeter_group *group, unsigned int weight)
 {
+	const u32 sample = HEAT_SAMPLE * weight;
 	const u32 k = group->members;
 	u64 expected, found, deviation, divisor;
 
@@ -94,13 +96,13 @@ void demeter_group_estimate(struct demeter_group *group)
 		return;
 	group->mean =
 		min_t(u64, demeter_mul_div(group->sum, 1 << HEAT_SHIFT, group->pages), U32_MAX);
-	group->noise = demeter_mul_div(group->sum, HEAT_SAMPLE << GROUP_SHIFT, group->pages);
+	group->noise = demeter_mul_div(group->sum, (u64)sample << GROUP_SHIFT, group->pages);
 	if (k < 2)
 		return;
 	expected = demeter_mul_div(group->sum << GROUP_SHIFT, group->sum, group->pages);
 	found = group->sum_sq - min(expected, group->sum_sq);
 	/* variance of the sum, in units of the noise: it grows when members have few samples */
-	deviation = 2ull * k + div64_u64((u64)k * k * HEAT_SAMPLE, group->sum);
+	deviation = 2ull * k + div64_u64((u64)k * k * sample, group->sum);
 	expected = group->noise * (k - 1) + 2 * group->noise * int_sqrt64(deviation);
 	if (found <= expected)
 		return;
@@ -157,14 +159,17 @@ void demeter_granule_set(struct demeter_granule *g, unsigned int page, u16 count
  * demeter_granule_sample() - Count an access
  * @g:		The granule.
  * @page:	Number of the page in it.
+ * @weight:	Weight of the sample.
  */
-void demeter_granule_sample(struct demeter_granule *g, unsigned int page)
+void demeter_granule_sample(struct demeter_granule *g, unsigned int page, unsigned int weight)
 {
+	const u32 sample = HEAT_SAMPLE * weight;
+
 	g->fresh++;
 	if (g->count)
-		demeter_granule_set(g, page, min(g->count[page] + HEAT_SAMPLE, U16_MAX));
+		demeter_granule_set(g, page, min(g->count[page] + sample, U16_MAX));
 	else
-		g->sum = min(g->sum + HEAT_SAMPLE, (u32)GRANULE_PAGES * U16_MAX);
+		g->sum = min(g->sum + sample, (u32)GRANULE_PAGES * U16_MAX);
 }
 
 /**
@@ -202,8 +207,9 @@ void demeter_granule_cool(struct demeter_granule *g, unsigned int times)
  * demeter_granule_estimate() - Estimate the heat of each page from its count
  * @g:		The granule, which has pages.
  * @mean:	The estimated heat of its pages on average.
+ * @weight:	Weight of a sample.
  */
-void demeter_granule_estimate(struct demeter_granule *g, u32 mean)
+void demeter_granule_estimate(struct demeter_granule *g, u32 mean, unsigned int weight)
 {
 	struct demeter_group pages = {
 		.members = g->nr_present,
@@ -217,6 +223,6 @@ void demeter_granule_estimate(struct demeter_granule *g, u32 mean)
 	g->weight = 0;
 	if (!g->count)
 		return;
-	demeter_group_estimate(&pages);
+	demeter_group_estimate(&pages, weight);
 	g->weight = demeter_group_weight(&pages, 1);
 }

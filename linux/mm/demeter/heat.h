@@ -35,7 +35,10 @@ enum demeter_tier { DEMETER_SLOW, DEMETER_FAST, NR_DEMETER_TIERS };
 /* Pages are told apart in granules of at least so many samples. */
 #define HEAT_TELLS_PAGES 4
 
-/* A sample adds this to the count of its page; counts halve as they cool. */
+/*
+ * A sample adds this to the count of its page, times its weight: how many times as many accesses
+ * it stands for as the parameters say. Counts halve as they cool.
+ */
 #define HEAT_SAMPLE 32
 /* Heats are counts with this many binary places. */
 #define HEAT_SHIFT 8
@@ -45,8 +48,8 @@ enum demeter_tier { DEMETER_SLOW, DEMETER_FAST, NR_DEMETER_TIERS };
  * @start:	First address.
  * @target:	The target that it belongs to.
  * @open:	In the list of granules that are changing; empty while it is ranked.
- * @count:	Samples of each page, HEAT_SAMPLE each; 0 of pages that are not present. NULL
- *		as long as there are so few that they say nothing about single pages.
+ * @count:	Samples of each page, HEAT_SAMPLE times their weight each; 0 of pages that are not
+ *		present. NULL as long as there are so few that they say nothing about single pages.
  * @sum_sq:	Sum of the squares of @count.
  * @sum:	Sum of the counts of its pages.
  * @fresh:	Samples that have not been added to its range yet.
@@ -122,14 +125,14 @@ void demeter_group_add(struct demeter_group *group, u32 pages, u64 count);
 void demeter_group_remove(struct demeter_group *group, u32 pages, u64 count, unsigned int coolings);
 void demeter_group_merge(struct demeter_group *group, const struct demeter_group *other);
 void demeter_group_cool(struct demeter_group *group);
-void demeter_group_estimate(struct demeter_group *group);
+void demeter_group_estimate(struct demeter_group *group, unsigned int weight);
 u32 demeter_group_weight(const struct demeter_group *group, u32 pages);
 u32 demeter_group_member(const struct demeter_group *group, u32 pages, u64 count, u32 prior);
 
 void demeter_granule_set(struct demeter_granule *g, unsigned int page, u16 count);
-void demeter_granule_sample(struct demeter_granule *g, unsigned int page);
+void demeter_granule_sample(struct demeter_granule *g, unsigned int page, unsigned int weight);
 void demeter_granule_cool(struct demeter_granule *g, unsigned int times);
-void demeter_granule_estimate(struct demeter_granule *g, u32 mean);
+void demeter_granule_estimate(struct demeter_granule *g, u32 mean, unsigned int weight);
 
 /**
  * demeter_granule_has() - Whether a page is there

@@ -63,11 +63,16 @@ extern const struct demeter_pmu_kind demeter_pmu_ibs;
 int demeter_pmu_set_attrs(const struct demeter_pmu_kind *kind, const struct demeter_params *params,
 			  struct perf_event_attr *attrs);
 
+void demeter_pmu_set_periods(const struct demeter_pmu_kind *kind,
+			     const struct demeter_params *params, unsigned int factor,
+			     struct perf_event_attr *attrs);
+
 /* pmu_cpu.c */
 int demeter_pmu_cpu_init(struct demeter_pmu_cpu *c, unsigned int cpu);
 void demeter_pmu_cpu_exit(struct demeter_pmu_cpu *c);
 int demeter_pmu_cpu_add(struct demeter_pmu_cpu *c, unsigned int cpu, int n,
 			struct perf_event_attr *attrs);
+void demeter_pmu_cpu_set_periods(struct demeter_pmu_cpu *c, const struct perf_event_attr *attrs);
 void demeter_pmu_cpu_remove(struct demeter_pmu_cpu *c, int n);
 bool demeter_pmu_cpu_has_counted(const struct demeter_pmu_cpu *c, int n);
 unsigned int demeter_pmu_cpu_waits(struct demeter_pmu_cpu *c, int n);

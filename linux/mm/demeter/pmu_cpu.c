@@ -113,6 +113,18 @@ int demeter_pmu_cpu_add(struct demeter_pmu_cpu *c, unsigned int cpu, int n,
 }
 
 /**
+ * demeter_pmu_cpu_set_periods() - Take samples more or less often
+ * @c:		The CPU.
+ * @attrs:	The events, with their new periods.
+ */
+void demeter_pmu_cpu_set_periods(struct demeter_pmu_cpu *c, const struct perf_event_attr *attrs)
+{
+	for (int n = 0; n < NR_DEMETER_EVENTS; n++)
+		if (c->events[n])
+			perf_event_period(c->events[n], attrs[n].sample_period);
+}
+
+/**
  * demeter_pmu_cpu_remove() - Sample an event on a CPU no longer
  * @c:		The CPU.
  * @n:		Number of the event, which need not be sampled.

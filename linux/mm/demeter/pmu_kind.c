@@ -55,10 +55,28 @@ static int demeter_pmu_type(const char *name, u32 *type)
 }
 
 /**
+ * demeter_pmu_set_periods() - Say how often samples are taken
+ * @kind:	The PMU.
+ * @params:	The parameters.
+ * @factor:	By how much periods are longer than these say.
+ * @attrs:	The NR_DEMETER_EVENTS events. Without a period, there is no event of stores.
+ */
+void demeter_pmu_set_periods(const struct demeter_pmu_kind *kind,
+			     const struct demeter_params *params, unsigned int factor,
+			     struct perf_event_attr *attrs)
+{
+	const u64 period = kind->period ?: params->sample_period;
+
+	attrs[DEMETER_LOADS].sample_period = period * factor;
+	attrs[DEMETER_STORES].sample_period =
+		attrs[DEMETER_STORES].config ? (u64)params->store_period * factor : 0;
+}
+
+/**
  * demeter_pmu_set_attrs() - Say what is counted
  * @kind:	The PMU.
  * @params:	The parameters.
- * @attrs:	Gets NR_DEMETER_EVENTS events. Without a period, there is no event of stores.
+ * @attrs:	Gets NR_DEMETER_EVENTS events.
  *
  * Return: 0, -ENODEV if the machine has no such PMU.
  */
@@ -79,18 +97,17 @@ int demeter_pmu_set_attrs(const struct demeter_pmu_kind *kind, const struct deme
 		.type = type,
 		.size = sizeof(*loads),
 		.config = kind->config[DEMETER_LOADS],
-		.sample_period = kind->period ?: params->sample_period,
 		.sample_type = PERF_SAMPLE_ADDR | PERF_SAMPLE_DATA_SRC,
 		.precise_ip = 2,
 		.exclude_kernel = kind->filters,
 	};
 	*stores = *loads;
 	stores->config = kind->config[DEMETER_STORES];
-	stores->sample_period = stores->config ? params->store_period : 0;
 	if (kind->filters) {
 		loads->config1 = params->latency_threshold;
 		/* hits in caches are left out by that */
 		loads->sample_type = PERF_SAMPLE_ADDR;
 	}
+	demeter_pmu_set_periods(kind, params, 1, attrs);
 	return 0;
 }

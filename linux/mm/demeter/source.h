@@ -28,6 +28,8 @@ typedef void demeter_take_fn(struct demeter_ctx *ctx, const struct demeter_sampl
  *		source samples whatever runs.
  * @forget:	Stops to sample a target that is about to be dropped. NULL likewise.
  * @samples:	Whether it samples a target at present. NULL if it samples all that run.
+ * @set_factor:	Makes all periods longer than the parameters say, by a factor. Returns whether
+ *		it could; otherwise they stay as they were. NULL if there are no periods.
  * @drain:	Hands over all samples that were taken since the last call.
  * @count:	Adds to the statistics how many samples there were since the last call, and
  *		the CPU time that they took.
@@ -43,6 +45,7 @@ struct demeter_source_ops {
 	void (*update)(struct demeter_source *source);
 	void (*forget)(struct demeter_source *source, struct demeter_target *t);
 	bool (*samples)(struct demeter_source *source, const struct demeter_target *t);
+	bool (*set_factor)(struct demeter_source *source, unsigned int factor);
 	void (*drain)(struct demeter_source *source, demeter_take_fn *take);
 	void (*count)(struct demeter_source *source);
 };

@@ -251,6 +251,21 @@ static bool demeter_pmu_samples(struct demeter_source *source, const struct deme
 	return !mm_has_notifiers(t->mm);
 }
 
+/* Never waits for a CPU that comes or goes. */
+static bool demeter_pmu_set_factor(struct demeter_source *source, unsigned int factor)
+{
+	struct demeter_pmu *pmu = source->state;
+	int cpu;
+
+	if (!cpus_read_trylock())
+		return false;
+	demeter_pmu_set_periods(pmu->kind, &source->ctx->params, factor, pmu->attrs);
+	for_each_possible_cpu(cpu)
+		demeter_pmu_cpu_set_periods(per_cpu_ptr(pmu->cpus, cpu), pmu->attrs);
+	cpus_read_unlock();
+	return true;
+}
+
 static void demeter_pmu_drain(struct demeter_source *source, demeter_take_fn *take)
 {
 	struct demeter_ctx *ctx = source->ctx;
@@ -334,6 +349,7 @@ const struct demeter_source_ops demeter_source_pebs = {
 	.start = demeter_pmu_start,
 	.stop = demeter_pmu_stop,
 	.samples = demeter_pmu_samples,
+	.set_factor = demeter_pmu_set_factor,
 	.drain = demeter_pmu_drain,
 	.count = demeter_pmu_count,
 };
@@ -350,6 +366,7 @@ const struct demeter_source_ops demeter_source_ibs = {
 	.start = demeter_pmu_start,
 	.stop = demeter_pmu_stop,
 	.samples = demeter_pmu_samples,
+	.set_factor = demeter_pmu_set_factor,
 	.drain = demeter_pmu_drain,
 	.count = demeter_pmu_count,
 };

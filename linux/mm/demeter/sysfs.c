@@ -75,6 +75,7 @@ static ssize_t demeter_param_store(struct kobject *kobj, struct kobj_attribute *
 PARAM(epoch_ms, 10, 60000, false);
 PARAM(sample_period, 16, 1 << 30, true);
 PARAM_IF(store_period, 16, 1 << 30, true, true);
+PARAM(sample_rate, 100, 1000000, false);
 PARAM(latency_threshold, 3, 65535, true);
 PARAM(split_threshold, 1, 1 << 20, false);
 PARAM(merge_epochs, 1, 1 << 20, false);
@@ -247,6 +248,7 @@ static struct attribute *demeter_root_attrs[] = {
 	&demeter_param_epoch_ms.attr.attr,
 	&demeter_param_sample_period.attr.attr,
 	&demeter_param_store_period.attr.attr,
+	&demeter_param_sample_rate.attr.attr,
 	&demeter_param_latency_threshold.attr.attr,
 	&demeter_param_split_threshold.attr.attr,
 	&demeter_param_merge_epochs.attr.attr,

@@ -254,14 +254,14 @@ void demeter_update_groups(struct demeter_ctx *ctx)
 	ctx->all = ctx->targets.asleep;
 	list_for_each_entry(t, &ctx->targets.awake, awake)
 		demeter_update_count_ranges(&ctx->all, t, true);
-	demeter_group_estimate(&ctx->all);
+	demeter_group_estimate(&ctx->all, ctx->weight);
 }
 
 static void demeter_update_estimate_range(struct demeter_ctx *ctx, struct demeter_range *r)
 {
 	if (r->is_estimated)
 		return;
-	demeter_group_estimate(&r->group);
+	demeter_group_estimate(&r->group, ctx->weight);
 	r->mean = demeter_group_member(&ctx->all, r->group.pages, r->group.sum, ctx->all.mean);
 	r->is_estimated = true;
 }
@@ -270,11 +270,12 @@ static void demeter_update_estimate(struct demeter_ctx *ctx, struct demeter_gran
 {
 	const enum demeter_size size = demeter_granule_size(g);
 	struct demeter_range *r = demeter_update_range(g);
+	u32 mean;
 
 	g->keeps_fast = g->target->is_protected;
 	demeter_update_estimate_range(ctx, r);
-	demeter_granule_estimate(g,
-				 demeter_group_member(&r->group, g->nr_present, g->sum, r->mean));
+	mean = demeter_group_member(&r->group, g->nr_present, g->sum, r->mean);
+	demeter_granule_estimate(g, mean, ctx->weight);
 	if (!ctx->params.page_counters)
 		g->weight = 0;
 	demeter_index_add(ctx->index, g, demeter_ranking_add(&ctx->rankings[size], g));

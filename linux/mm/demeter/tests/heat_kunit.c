@@ -23,24 +23,25 @@ static struct demeter_granule *heat_test_make_granules(struct kunit *test)
 	return g;
 }
 
-static void heat_test_estimate_all(struct demeter_granule *g, struct demeter_ranking *ranking)
+static void heat_test_estimate_all(struct demeter_granule *g, struct demeter_ranking *ranking,
+				   unsigned int weight)
 {
 	struct demeter_group group = {};
 
 	for (unsigned int i = 0; i < GRANULES; i++)
 		demeter_group_add(&group, g[i].nr_present, g[i].sum);
-	demeter_group_estimate(&group);
+	demeter_group_estimate(&group, weight);
 	for (unsigned int i = 0; i < GRANULES; i++) {
 		demeter_granule_estimate(
-			&g[i], demeter_group_member(&group, g[i].nr_present, g[i].sum, group.mean));
+			&g[i], demeter_group_member(&group, g[i].nr_present, g[i].sum, group.mean),
+			weight);
 		demeter_ranking_add(ranking, &g[i]);
 	}
 }
 
 static const struct demeter_worth worth = { .margin = 2, .least = 800 };
 
-/* Chance makes counts of equal pages differ; nothing must be moved for it. */
-static void heat_test_equal_pages_stay(struct kunit *test)
+static void heat_test_equal_pages(struct kunit *test, unsigned int weight)
 {
 	static const unsigned int samples[] = { 0, 300, 3000, 30000, 300000 };
 
@@ -54,13 +55,21 @@ static void heat_test_equal_pages_stay(struct kunit *test)
 		prandom_seed_state(&rnd, k);
 		for (unsigned int i = 0; i < samples[k]; i++)
 			demeter_granule_sample(&g[below(&rnd, GRANULES)],
-					       below(&rnd, GRANULE_PAGES));
-		heat_test_estimate_all(g, ranking);
+					       below(&rnd, GRANULE_PAGES), weight);
+		heat_test_estimate_all(g, ranking, weight);
 		plan = demeter_plan_size(ranking, &worth, 1 << 20, 0);
 		KUNIT_EXPECT_EQ(test, plan.promote, 0ull);
 		/* one percent may look hotter by chance */
 		KUNIT_EXPECT_LE(test, plan.exchange, (u64)GRANULES * GRANULE_PAGES / 100);
 	}
+}
+
+/* Chance makes counts of equal pages differ; nothing must be moved for it. */
+static void heat_test_equal_pages_stay(struct kunit *test)
+{
+	heat_test_equal_pages(test, 1);
+	/* more so if samples are few, and weigh more */
+	heat_test_equal_pages(test, 4);
 }
 
 /* Hot pages scattered over all granules are found, though ranges cannot see them. */
@@ -79,9 +88,9 @@ static void heat_test_scattered_hot_pages_are_found(struct kunit *test)
 		const unsigned int page = below(&rnd, GRANULE_PAGES / 32) * 32 + 7;
 
 		demeter_granule_sample(&g[below(&rnd, GRANULES)],
-				       below(&rnd, 2) ? page : below(&rnd, GRANULE_PAGES));
+				       below(&rnd, 2) ? page : below(&rnd, GRANULE_PAGES), 1);
 	}
-	heat_test_estimate_all(g, ranking);
+	heat_test_estimate_all(g, ranking, 1);
 	plan = demeter_plan_size(ranking, &worth, GRANULES * GRANULE_PAGES / 32, 0);
 	KUNIT_EXPECT_GT(test, plan.exchange, 0ull);
 	for (unsigned int i = 0; i < GRANULES; i++) {
@@ -150,12 +159,12 @@ static void heat_test_large_counts_do_not_overflow(struct kunit *test)
 
 	for (unsigned int page = 0; page < GRANULE_PAGES; page++)
 		demeter_granule_set(g, page, page & 1 ? U16_MAX : 0);
-	demeter_granule_estimate(g, (U16_MAX / 2) << HEAT_SHIFT);
+	demeter_granule_estimate(g, (U16_MAX / 2) << HEAT_SHIFT, 1);
 	KUNIT_EXPECT_GT(test, g->weight, 65000u);
 	KUNIT_EXPECT_LE(test, g->weight, 65536u);
 	for (unsigned int i = 0; i < 1 << 18; i++)
 		demeter_group_add(&group, GRANULE_PAGES, i & 1 ? GRANULE_PAGES * U16_MAX : 0);
-	demeter_group_estimate(&group);
+	demeter_group_estimate(&group, 1);
 	KUNIT_EXPECT_EQ(test, group.mean, (u32)(U16_MAX << (HEAT_SHIFT - 1)));
 	KUNIT_EXPECT_GT(test, demeter_group_weight(&group, GRANULE_PAGES), 65000u);
 }
@@ -178,8 +187,8 @@ static void heat_test_few_samples_tell_no_pages(struct kunit *test)
 
 	g->count = NULL;
 	for (unsigned int i = 0; i < 3; i++)
-		demeter_granule_sample(g, 7);
-	demeter_granule_estimate(g, 100);
+		demeter_granule_sample(g, 7, 1);
+	demeter_granule_estimate(g, 100, 1);
 	KUNIT_EXPECT_EQ(test, g->sum, 3u * HEAT_SAMPLE);
 	KUNIT_EXPECT_EQ(test, g->weight, 0u);
 	KUNIT_EXPECT_EQ(test, demeter_page_heat(g, 7), 100u);
@@ -198,10 +207,10 @@ static void heat_test_telling_pages_apart_loses_nothing(struct kunit *test)
 
 	g->count = NULL;
 	for (unsigned int i = 0; i < 4; i++)
-		demeter_granule_sample(g, 7);
+		demeter_granule_sample(g, 7, 1);
 	g->count = count;
 	for (unsigned int i = 0; i < 2; i++)
-		demeter_granule_sample(g, 7);
+		demeter_granule_sample(g, 7, 1);
 	KUNIT_EXPECT_EQ(test, g->sum, 6u * HEAT_SAMPLE);
 	demeter_granule_cool(g, 1);
 	KUNIT_EXPECT_EQ(test, g->sum, 3u * HEAT_SAMPLE);

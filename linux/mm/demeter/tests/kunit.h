@@ -14,6 +14,7 @@ extern struct kunit_suite demeter_scope_suite;
 extern struct kunit_suite demeter_tree_suite;
 extern struct kunit_suite demeter_gather_suite;
 extern struct kunit_suite demeter_pair_suite;
+extern struct kunit_suite demeter_pace_suite;
 extern struct kunit_suite demeter_update_suite;
 
 /* Uniform in [0, @n). Sequences are the same in each run. */

@@ -9,6 +9,7 @@
 #include "../granule.c"
 #include "../heat.c"
 #include "../index.c"
+#include "../pace.c"
 #include "../pair.c"
 #include "../plan.c"
 #include "../range.c"

@@ -51,7 +51,8 @@ static void demeter_pair_test_within_cgroups(struct kunit *test)
 	for (unsigned int round = 0; round < 200; round++) {
 		struct pair_test *pt = pair_test_make(test, &rnd);
 		const u64 n = 1 + below(&rnd, PAIRS);
-		const u64 hot = pair_test_sum(pt, pt->hot, n), cold = pair_test_sum(pt, pt->cold, n);
+		const u64 hot = pair_test_sum(pt, pt->hot, n);
+		const u64 cold = pair_test_sum(pt, pt->cold, n);
 		unsigned int nr_hot[CGROUPS] = {}, nr_cold[CGROUPS] = {}, most = 0, found = 0;
 
 		for (u64 i = 0; i < n; i++) {
@@ -91,7 +92,7 @@ static void demeter_pair_test_one_cgroup(struct kunit *test)
 static struct kunit_case demeter_pair_cases[] = {
 	KUNIT_CASE(demeter_pair_test_within_cgroups),
 	KUNIT_CASE(demeter_pair_test_one_cgroup),
-	{}
+	{},
 };
 
 struct kunit_suite demeter_pair_suite = {

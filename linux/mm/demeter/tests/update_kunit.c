@@ -40,6 +40,7 @@ static struct demeter_target *update_test_make(struct kunit *test)
 	ctx->params.split_threshold = 1;
 	ctx->params.merge_epochs = 3;
 	ctx->params.page_counters = true;
+	ctx->weight = 1;
 	KUNIT_ASSERT_EQ(test, demeter_granules_init(&ctx->granules), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, update_test_destroy_caches, ctx), 0);
 	t->ctx = ctx;
@@ -100,7 +101,7 @@ static void update_test_sample(struct demeter_granule *g, struct rnd_state *rnd)
 	demeter_update_open(g);
 	for (unsigned int n = below(rnd, 8); n; n--) {
 		demeter_ranges_sample(&g->target->ranges, g->start, 1);
-		demeter_granule_sample(g, below(rnd, 4) ? 17 : below(rnd, GRANULE_PAGES));
+		demeter_granule_sample(g, below(rnd, 4) ? 17 : below(rnd, GRANULE_PAGES), 1);
 		if (!g->count && g->sum >= HEAT_TELLS_PAGES * HEAT_SAMPLE)
 			demeter_granule_tell_pages(g);
 	}

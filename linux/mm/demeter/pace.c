@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Decides how often samples are taken.
+ *
+ * Programs miss caches more or less often. Periods are made longer by a power of two where there
+ * would be more samples than the rate that users set, which bounds what samples cost.
+ *
+ * While pages are moving or memory is new, samples are what finds the hot pages soon. When
+ * hardly any move any more, samples only have to show that this is still so, and fewer do.
+ */
+#include <linux/cpumask.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+
+#include "demeter.h"
+
+/* Epochs that must have been quiet. */
+#define QUIET_EPOCHS 4
+/* An epoch is quiet if less than one in so many pages have moved, come or gone. */
+#define QUIET_PART 256
+/* By how much fewer samples are taken then. */
+#define QUIET_FACTOR 4
+
+/* Periods become shorter again when twice as many samples are some fewer than the rate. */
+#define LESS(samples) ((samples) * 5 / 2)
+#define MAX_FACTOR    64
+
+static u64 demeter_pace_pages(const struct demeter_ctx *ctx, enum demeter_tier tier)
+{
+	return ctx->rankings[DEMETER_BASE].total[tier] +
+	       ctx->rankings[DEMETER_HUGE].total[tier] * GRANULE_PAGES;
+}
+
+static bool demeter_pace_is_quiet(struct demeter_ctx *ctx, u64 moved)
+{
+	const u64 fast = demeter_pace_pages(ctx, DEMETER_FAST);
+	const u64 all = fast + demeter_pace_pages(ctx, DEMETER_SLOW);
+	const u64 changed = max(all, ctx->pace.pages) - min(all, ctx->pace.pages);
+
+	ctx->pace.pages = all;
+	if (moved * QUIET_PART > fast || changed * QUIET_PART > all)
+		ctx->pace.quiet_epochs = 0;
+	else if (ctx->pace.quiet_epochs < QUIET_EPOCHS)
+		ctx->pace.quiet_epochs++;
+	return ctx->pace.quiet_epochs == QUIET_EPOCHS;
+}
+
+/* Returns a factor of the periods with which there are at most @limit samples. */
+static unsigned int demeter_pace_factor(unsigned int factor, u64 samples, u64 limit)
+{
+	while (samples > limit && factor < MAX_FACTOR) {
+		factor *= 2;
+		samples /= 2;
+	}
+	while (factor > 1 && LESS(samples) < limit) {
+		factor /= 2;
+		samples *= 2;
+	}
+	return factor;
+}
+
+/**
+ * demeter_pace_reset() - Begin with the periods that the parameters say
+ * @ctx:	The context.
+ */
+void demeter_pace_reset(struct demeter_ctx *ctx)
+{
+	ctx->pace = (struct demeter_pace){ .samples = ctx->stats.samples };
+	ctx->weight = 1;
+}
+
+/**
+ * demeter_pace_update() - Adapt how often samples are taken
+ * @ctx:	The context.
+ * @moved:	Base pages that changed tiers in this epoch.
+ *
+ * A sample weighs the more the fewer there are, so that heats stay what they are.
+ */
+void demeter_pace_update(struct demeter_ctx *ctx, u64 moved)
+{
+	const struct demeter_source_ops *ops = ctx->source->ops;
+	const struct demeter_params *p = &ctx->params;
+	const u64 samples = ctx->stats.samples - ctx->pace.samples;
+	u64 limit = div_u64((u64)p->sample_rate * num_online_cpus() * p->epoch_ms, MSEC_PER_SEC);
+	unsigned int factor;
+
+	ctx->pace.samples = ctx->stats.samples;
+	if (demeter_pace_is_quiet(ctx, moved))
+		limit /= QUIET_FACTOR;
+	factor = demeter_pace_factor(ctx->weight, samples, limit);
+	if (factor != ctx->weight && ops->set_factor && ops->set_factor(ctx->source, factor))
+		ctx->weight = factor;
+}
