@@ -224,6 +224,35 @@ def test_a_tree_keeps_its_orphans(boot):
     no_complaint(run)
 
 
+def test_a_target_keeps_what_is_known_in_another_scope(boot):
+    """A program goes in whose scope a process was found: others may have it managed, too."""
+    run = boot(
+        f"{SETUP}{CGROUPS}cd /sys/kernel/mm/demeter; echo 1 >enabled\n"
+        "sleep 60 & p=$!; sleep 60 & q=$!\n"
+        # a process has other memory since it executed another program
+        "until_ 'grep -q sleep /proc/$p/comm && grep -q sleep /proc/$q/comm'; say sleeps $?\n"
+        "of() { stat -c %i targets/$1 2>/dev/null || echo none; }\n"
+        'for other in "pid $p" "tree $p" "cgroup /" "all 0"; do\n'
+        "exec 3>/dev/demeter; echo attach tree $$ >&3; echo $other >attach\n"
+        "before=$(of $p); exec 3>&-; name=${other% *}\n"
+        '[ $(of $p) = $before ]; say ${name}_keeps $?; say ${name}_has "$before"\n'
+        "[ $(of $q) = none ]; say ${name}_drops $?\n"
+        'echo $other >detach; say ${name}_end "$(ls targets)"; done\n'
+        # those of no other scope go, those of the administrator's own stay what they were
+        "echo pid $p >attach; before=$(of $p); echo tree $$ >attach\n"
+        "echo pid $p >detach; [ $(of $p) = $before ]; say detach $?\n",
+        design="demeter", setup="",
+    )  # fmt: skip
+    out, found = text(run), said(run)
+    assert found["sleeps"] == "0", out
+    for name in ("pid", "tree", "cgroup", "all"):
+        assert found[f"{name}_has"] != "none" and found[f"{name}_keeps"] == "0", out
+        assert found[f"{name}_drops"] == ("1" if name in ("cgroup", "all") else "0"), out
+        assert found[f"{name}_end"] == "", out
+    assert found["detach"] == "0", out
+    no_complaint(run)
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_random_users_leave_nothing_behind(boot, seed: int):
     """200 steps of four shells at the same time: the selftest."""

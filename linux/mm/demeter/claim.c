@@ -111,7 +111,7 @@ int demeter_scope_add(struct demeter_scopes *scopes, struct demeter_owner *owner
  * @owner:	The owner.
  * @text:	The scope, whose process or cgroup need not exist any more.
  *
- * The scope stays in its list; see demeter_scope_is_owned().
+ * The scope stays in its list; see demeter_scopes_remove_unowned().
  *
  * Return: 0, -EINVAL if @text is no scope, -ENOENT if there is no such scope, -EBUSY if only
  * others claim it, -ENOMEM.
@@ -152,17 +152,6 @@ void demeter_scopes_disown_all(struct demeter_scopes *scopes, struct demeter_own
 }
 
 /**
- * demeter_scope_is_owned() - Whether anybody claims a scope
- * @s:		The scope.
- *
- * Return: whether anybody does; otherwise it is to be removed.
- */
-bool demeter_scope_is_owned(const struct demeter_scope *s)
-{
-	return !list_empty(&s->claims);
-}
-
-/**
  * demeter_scope_remove() - Take a scope from all who claim it, and free it
  * @scopes:	All scopes.
  * @s:		The scope.
@@ -177,4 +166,25 @@ void demeter_scope_remove(struct demeter_scopes *scopes, struct demeter_scope *s
 		demeter_tree_remove(&scopes->trees, s->tree);
 	list_del(&s->list);
 	demeter_scope_free(s);
+}
+
+/**
+ * demeter_scopes_remove_unowned() - Remove scopes that nobody claims any more
+ * @scopes:	All scopes.
+ *
+ * Return: whether there were any.
+ */
+bool demeter_scopes_remove_unowned(struct demeter_scopes *scopes)
+{
+	struct demeter_scope *s, *next;
+	bool removed = false;
+
+	list_for_each_entry_safe(s, next, &scopes->list, list) {
+		if (!list_empty(&s->claims))
+			continue;
+		demeter_scope_remove(scopes, s);
+		removed = true;
+		cond_resched();
+	}
+	return removed;
 }

@@ -160,15 +160,6 @@ static bool demeter_targets_are_in(struct demeter_ctx *ctx, const struct demeter
 	return false;
 }
 
-static void demeter_targets_expire_in(struct demeter_ctx *ctx, const struct demeter_scope *s)
-{
-	struct demeter_target *t;
-
-	list_for_each_entry(t, &ctx->targets.list, list)
-		if (t->scope == s->id)
-			demeter_target_expire(t);
-}
-
 static void demeter_target_drop_if_gone(struct demeter_target *t)
 {
 	if (demeter_target_has_expired(t) || !atomic_read(&t->mm->mm_users))
@@ -194,17 +185,14 @@ static void demeter_targets_drop_some(struct demeter_ctx *ctx, bool all)
 	}
 }
 
+/*
+ * Drops targets that are gone, and scopes whose processes are. Does not drop those targets that
+ * are asleep and whose turn it is not, unless @all is set.
+ */
 static void demeter_targets_drop_gone(struct demeter_ctx *ctx, bool all)
 {
 	struct demeter_scope *s, *s_next;
 
-	list_for_each_entry_safe(s, s_next, &ctx->scopes.list, list) {
-		if (demeter_scope_is_owned(s))
-			continue;
-		demeter_targets_expire_in(ctx, s);
-		demeter_scope_remove(&ctx->scopes, s);
-		all = true;
-	}
 	demeter_targets_drop_some(ctx, all);
 	demeter_trees_forget_exited(&ctx->scopes.trees);
 	list_for_each_entry_safe(s, s_next, &ctx->scopes.list, list)
@@ -212,22 +200,43 @@ static void demeter_targets_drop_gone(struct demeter_ctx *ctx, bool all)
 			demeter_scope_remove(&ctx->scopes, s);
 }
 
-/**
- * demeter_targets_find() - Drop targets and scopes that are gone, find new targets
- * @ctx:	The context.
- * @all:	Whether to look at all processes; otherwise at those that are new, and at some.
- */
-void demeter_targets_find(struct demeter_ctx *ctx, bool all)
+/* Lets a target be in another scope that contains its process, or has it dropped. */
+static void demeter_target_change_scope(struct demeter_ctx *ctx, struct demeter_target *t)
 {
-	struct demeter_found *found;
+	const struct demeter_scope *s = NULL;
+	struct task_struct *task;
 
-	demeter_targets_drop_gone(ctx, all);
-	if (list_empty(&ctx->scopes.list))
-		return;
-	found = kmalloc_array(FIND_PIDS, sizeof(*found), GFP_KERNEL | __GFP_NOWARN);
+	rcu_read_lock();
+	task = rcu_dereference(t->mm->owner);
+	if (task)
+		s = demeter_scope_of(&ctx->scopes, task, t->mm);
+	rcu_read_unlock();
+	if (s)
+		t->scope = s->id;
+	else
+		demeter_target_expire(t);
+}
+
+/* Does so with all targets whose scopes have been removed. */
+static void demeter_targets_change_scopes(struct demeter_ctx *ctx)
+{
+	struct demeter_target *t;
+
+	list_for_each_entry(t, &ctx->targets.list, list) {
+		if (!demeter_target_has_expired(t) &&
+		    !demeter_scope_is_there(&ctx->scopes, t->scope))
+			demeter_target_change_scope(ctx, t);
+		cond_resched();
+	}
+}
+
+static void demeter_targets_find_in(struct demeter_ctx *ctx, bool all)
+{
+	struct demeter_found *found =
+		kmalloc_array(FIND_PIDS, sizeof(*found), GFP_KERNEL | __GFP_NOWARN);
+
 	if (!found)
 		return;
-	demeter_scopes_resolve(&ctx->scopes);
 	if (all) {
 		demeter_targets_find_between(ctx, 1, INT_MAX, UINT_MAX, found);
 	} else {
@@ -235,8 +244,27 @@ void demeter_targets_find(struct demeter_ctx *ctx, bool all)
 		demeter_targets_find_new(ctx, found);
 		demeter_targets_find_share(ctx, found);
 	}
-	demeter_scopes_release(&ctx->scopes);
 	kfree(found);
+}
+
+/**
+ * demeter_targets_find() - Drop targets and scopes that are gone, find new targets
+ * @ctx:	The context.
+ * @all:	Whether to look at all processes; otherwise at those that are new, and at some.
+ *
+ * What is known of a target whose scope is gone is kept if another scope contains it.
+ */
+void demeter_targets_find(struct demeter_ctx *ctx, bool all)
+{
+	const bool removed = demeter_scopes_remove_unowned(&ctx->scopes);
+
+	demeter_scopes_resolve(&ctx->scopes);
+	if (removed)
+		demeter_targets_change_scopes(ctx);
+	demeter_targets_drop_gone(ctx, all || removed);
+	if (!list_empty(&ctx->scopes.list))
+		demeter_targets_find_in(ctx, all);
+	demeter_scopes_release(&ctx->scopes);
 }
 
 /**

@@ -169,6 +169,23 @@ struct demeter_scope *demeter_scope_find(struct demeter_scopes *scopes,
 	return NULL;
 }
 
+/**
+ * demeter_scope_is_there() - Whether there is a scope of a given number
+ * @scopes:	All scopes.
+ * @id:		The number.
+ *
+ * Return: whether it was not removed yet.
+ */
+bool demeter_scope_is_there(const struct demeter_scopes *scopes, u64 id)
+{
+	const struct demeter_scope *s;
+
+	list_for_each_entry(s, &scopes->list, list)
+		if (s->id == id)
+			return true;
+	return false;
+}
+
 /* Looks at all processes, and not only at those that are no targets yet: they have children. */
 static void demeter_scopes_learn_all(struct demeter_scopes *scopes)
 {

@@ -102,6 +102,7 @@ struct demeter_scope *demeter_scope_make(struct demeter_scopes *scopes,
 void demeter_scope_free(struct demeter_scope *s);
 struct demeter_scope *demeter_scope_find(struct demeter_scopes *scopes,
 					 const struct demeter_scope_name *name);
+bool demeter_scope_is_there(const struct demeter_scopes *scopes, u64 id);
 void demeter_scopes_resolve(struct demeter_scopes *scopes);
 void demeter_scopes_release(struct demeter_scopes *scopes);
 struct demeter_scope *demeter_scope_of(struct demeter_scopes *scopes, struct task_struct *task,
@@ -116,7 +117,7 @@ int demeter_scope_add(struct demeter_scopes *scopes, struct demeter_owner *owner
 int demeter_scope_disown(struct demeter_scopes *scopes, struct demeter_owner *owner,
 			 const char *text);
 void demeter_scopes_disown_all(struct demeter_scopes *scopes, struct demeter_owner *owner);
-bool demeter_scope_is_owned(const struct demeter_scope *s);
 void demeter_scope_remove(struct demeter_scopes *scopes, struct demeter_scope *s);
+bool demeter_scopes_remove_unowned(struct demeter_scopes *scopes);
 
 #endif /* _MM_DEMETER_SCOPE_H */

@@ -175,18 +175,21 @@ static void scope_test_has_owners(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, demeter_scope_disown(scopes, &first, "al"), -EINVAL);
 	KUNIT_EXPECT_EQ(test, demeter_scope_disown(scopes, &first, " all 7\n"), 0);
 	KUNIT_EXPECT_EQ(test, demeter_scope_disown(scopes, &first, "all 7"), -EBUSY);
-	KUNIT_EXPECT_TRUE(test, demeter_scope_is_owned(s));
+	KUNIT_EXPECT_FALSE(test, demeter_scopes_remove_unowned(scopes));
 	KUNIT_ASSERT_EQ(test, demeter_scope_add(scopes, &second, "all 8"), 0);
 	demeter_scopes_disown_all(scopes, &second);
 	KUNIT_EXPECT_EQ(test, scopes->nr_claims, 0);
-	KUNIT_EXPECT_FALSE(test, demeter_scope_is_owned(s));
+	KUNIT_EXPECT_TRUE(test, list_empty(&s->claims));
 	/* a scope that is removed takes its claims along */
 	KUNIT_ASSERT_EQ(test, demeter_scope_add(scopes, &first, "all 7"), 0);
 	KUNIT_EXPECT_EQ(test, s->id, 1ull);
+	KUNIT_EXPECT_TRUE(test, demeter_scope_is_there(scopes, 2));
+	KUNIT_EXPECT_TRUE(test, demeter_scopes_remove_unowned(scopes));
+	KUNIT_EXPECT_TRUE(test, demeter_scope_is_there(scopes, 1));
+	KUNIT_EXPECT_FALSE(test, demeter_scope_is_there(scopes, 2));
 	demeter_scope_remove(scopes, s);
 	KUNIT_EXPECT_EQ(test, scopes->nr_claims, 0);
 	KUNIT_EXPECT_TRUE(test, list_empty(&first.claims));
-	demeter_scope_remove(scopes, list_first_entry(&scopes->list, struct demeter_scope, list));
 	KUNIT_EXPECT_TRUE(test, list_empty(&scopes->list));
 }
 
