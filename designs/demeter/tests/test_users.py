@@ -224,6 +224,32 @@ def test_a_tree_keeps_its_orphans(boot):
     no_complaint(run)
 
 
+def test_the_number_of_a_tree_is_used_again(boot):
+    """While descendants of the first process with that number are still managed."""
+    run = boot(
+        f"{SETUP}cd /sys/kernel/mm/demeter; echo 50 >epoch_ms; echo 1 >enabled\n"
+        # numbers are used again soon, but never those below 300
+        "until [ $(sh -c 'echo $$') -gt 320 ]; do :; done; echo 420 >/proc/sys/kernel/pid_max\n"
+        "sh -c 'sleep 60 & echo $! >/tmp/child; until [ -e /tmp/leave ]; do sleep 0.05; done' &\n"
+        "root=$!; echo tree $root >attach; until_ '[ -s /tmp/child ]'; child=$(cat /tmp/child)\n"
+        "until_ '[ -d targets/$child ]'; touch /tmp/leave; wait $root; say left \"$(cat scopes)\"\n"
+        "for _ in $(seq 300); do sleep 60 & [ $! = $root ] && break; kill $!; wait $!; done\n"
+        "sleep 0.3; [ -d targets/$root ]; say stranger $?; echo tree $root >attach; say again $?\n"
+        "echo tree $root 2>&1 >attach; say scopes $(grep -c \"^tree $root$\" scopes)\n"
+        "state() { say $1 $([ -d targets/$root ]; echo $?)$([ -d targets/$child ]; echo $?); }\n"
+        "state both; echo tree $root >detach; state first; say one $(wc -l <scopes)\n"
+        "echo tree $root >detach; state none; say end \"$(cat scopes)\"\n"
+        "echo tree $root 2>&1 >detach; say root $root",
+        design="demeter", setup="",
+    )  # fmt: skip
+    out, found = text(run), said(run)
+    assert found["left"] == f"tree {found['root']}" and found["stranger"] == "1", out
+    assert found["again"] == "0" and "File exists" in out and found["scopes"] == "2", out
+    assert (found["both"], found["first"], found["none"]) == ("00", "10", "11"), out
+    assert found["one"] == "1" and found["end"] == "" and "No such file" in out, out
+    no_complaint(run)
+
+
 def test_a_target_keeps_what_is_known_in_another_scope(boot):
     """A program goes in whose scope a process was found: others may have it managed, too."""
     run = boot(

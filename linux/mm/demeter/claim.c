@@ -48,10 +48,7 @@ static void demeter_claim_free(struct demeter_scopes *scopes, struct demeter_cla
 	scopes->nr_claims--;
 }
 
-/*
- * Has @c claim the scope that is called @name, which is made if there is none yet. One that
- * lasts as descendants of a process do, is not mixed up with a later process of that number.
- */
+/* Has @c claim the scope that is called @name, which is made if there is none yet. */
 static int demeter_claim_make(struct demeter_scopes *scopes, struct demeter_claim *c,
 			      const struct demeter_scope_name *name)
 {
@@ -61,8 +58,7 @@ static int demeter_claim_make(struct demeter_scopes *scopes, struct demeter_clai
 	if ((name->kind == DEMETER_SCOPE_PID || name->kind == DEMETER_SCOPE_TREE) &&
 	    task_active_pid_ns(current) != &init_pid_ns)
 		return -EINVAL;
-	if (s &&
-	    (demeter_claim_find(s, c->owner) || (s->pid && !pid_has_task(s->pid, PIDTYPE_TGID))))
+	if (s && demeter_claim_find(s, c->owner))
 		return -EEXIST;
 	if (scopes->nr_claims >= DEMETER_MAX_CLAIMS)
 		return -ENOSPC;
@@ -105,13 +101,37 @@ int demeter_scope_add(struct demeter_scopes *scopes, struct demeter_owner *owner
 	return ret;
 }
 
+/* Has @owner give up the scope that is called @name: of several the latest that it has. */
+static int demeter_claim_drop(struct demeter_scopes *scopes, struct demeter_owner *owner,
+			      const struct demeter_scope_name *name)
+{
+	struct demeter_scope *s;
+	int ret = -ENOENT;
+
+	list_for_each_entry_reverse(s, &scopes->list, list) {
+		struct demeter_claim *c;
+
+		if (strcmp(s->name.text, name->text))
+			continue;
+		c = demeter_claim_find(s, owner);
+		if (c) {
+			demeter_claim_free(scopes, c);
+			return 0;
+		}
+		ret = -EBUSY;
+	}
+	return ret;
+}
+
 /**
  * demeter_scope_disown() - Have an owner give up a scope
  * @scopes:	All scopes.
  * @owner:	The owner.
  * @text:	The scope, whose process or cgroup need not exist any more.
  *
- * The scope stays in its list; see demeter_scopes_remove_unowned().
+ * Of scopes of processes that had the same number one after the other, it gives up the latest
+ * that it has: that of the process that lives, if there is one. The scope stays in its list; see
+ * demeter_scopes_remove_unowned().
  *
  * Return: 0, -EINVAL if @text is no scope, -ENOENT if there is no such scope, -EBUSY if only
  * others claim it, -ENOMEM.
@@ -120,20 +140,12 @@ int demeter_scope_disown(struct demeter_scopes *scopes, struct demeter_owner *ow
 			 const char *text)
 {
 	struct demeter_scope_name *name = kmalloc(sizeof(*name), GFP_KERNEL);
-	struct demeter_claim *c;
-	struct demeter_scope *s;
 	int ret = -ENOMEM;
 
 	if (name)
 		ret = demeter_scope_parse(name, text);
-	if (!ret) {
-		s = demeter_scope_find(scopes, name);
-		c = s ? demeter_claim_find(s, owner) : NULL;
-		if (c)
-			demeter_claim_free(scopes, c);
-		else
-			ret = s ? -EBUSY : -ENOENT;
-	}
+	if (!ret)
+		ret = demeter_claim_drop(scopes, owner, name);
 	kfree(name);
 	return ret;
 }

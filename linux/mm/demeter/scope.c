@@ -156,7 +156,10 @@ struct demeter_scope *demeter_scope_make(struct demeter_scopes *scopes,
  * @scopes:	All scopes.
  * @name:	The name.
  *
- * Return: the scope or NULL.
+ * A scope lasts as descendants of its process do: several may have the same number in their
+ * names, of which it is the number of one process that lives, if any.
+ *
+ * Return: the scope, whose process lives if it names one, or NULL.
  */
 struct demeter_scope *demeter_scope_find(struct demeter_scopes *scopes,
 					 const struct demeter_scope_name *name)
@@ -164,7 +167,8 @@ struct demeter_scope *demeter_scope_find(struct demeter_scopes *scopes,
 	struct demeter_scope *s;
 
 	list_for_each_entry(s, &scopes->list, list)
-		if (!strcmp(s->name.text, name->text))
+		if (!strcmp(s->name.text, name->text) &&
+		    (!s->pid || pid_has_task(s->pid, PIDTYPE_TGID)))
 			return s;
 	return NULL;
 }

@@ -320,6 +320,46 @@ static void scope_test_contains_a_tree(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, scopes->trees.nr, 0);
 }
 
+/* The number of a process that has exited, but not its descendants, stands for a later one. */
+static void scope_test_a_number_is_used_again(struct kunit *test)
+{
+	struct demeter_scopes *scopes = scope_test_scopes(test);
+	struct pid *exited = kunit_kzalloc(test, sizeof(*exited), GFP_KERNEL);
+	struct demeter_scope *first, *second;
+	struct demeter_scope_name name;
+	struct demeter_owner other;
+
+	KUNIT_ASSERT_NOT_NULL(test, exited);
+	refcount_set(&exited->count, 2);
+	demeter_owner_init(&other);
+	KUNIT_ASSERT_EQ(test, demeter_scope_parse(&name, "tree 1"), 0);
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(scopes, &scopes->admin, "tree 1"), 0);
+	first = demeter_scope_find(scopes, &name);
+	KUNIT_ASSERT_NOT_NULL(test, first);
+	put_pid(first->pid);
+	first->pid = exited;
+	KUNIT_EXPECT_NULL(test, demeter_scope_find(scopes, &name));
+	KUNIT_ASSERT_EQ(test, demeter_scope_add(scopes, &scopes->admin, "tree 1"), 0);
+	KUNIT_EXPECT_EQ(test, demeter_scope_add(scopes, &scopes->admin, "tree 1"), -EEXIST);
+	second = demeter_scope_find(scopes, &name);
+	KUNIT_ASSERT_NOT_NULL(test, second);
+	KUNIT_EXPECT_PTR_NE(test, second, first);
+	KUNIT_EXPECT_EQ(test, demeter_scope_add(scopes, &other, "tree 1"), 0);
+	KUNIT_EXPECT_EQ(test, scopes->nr_claims, 3);
+	/* the latest goes first */
+	KUNIT_EXPECT_EQ(test, demeter_scope_disown(scopes, &scopes->admin, "tree 1"), 0);
+	KUNIT_EXPECT_FALSE(test, list_empty(&first->claims));
+	KUNIT_EXPECT_TRUE(test, list_is_singular(&second->claims));
+	KUNIT_EXPECT_EQ(test, demeter_scope_disown(scopes, &scopes->admin, "tree 1"), 0);
+	KUNIT_EXPECT_EQ(test, demeter_scope_disown(scopes, &scopes->admin, "tree 1"), -EBUSY);
+	KUNIT_EXPECT_TRUE(test, list_empty(&first->claims));
+	KUNIT_EXPECT_TRUE(test, demeter_scopes_remove_unowned(scopes));
+	KUNIT_EXPECT_EQ(test, refcount_read(&exited->count), 1);
+	demeter_scope_remove(scopes, second);
+	KUNIT_EXPECT_TRUE(test, list_empty(&scopes->list));
+	KUNIT_EXPECT_EQ(test, scopes->trees.nr, 0);
+}
+
 static void scope_test_contains_a_cgroup(struct kunit *test)
 {
 	struct demeter_scopes *scopes = scope_test_scopes(test);
@@ -364,6 +404,7 @@ static struct kunit_case scope_test_cases[] = {
 	KUNIT_CASE(scope_test_resolves),
 	KUNIT_CASE(scope_test_contains_one_process),
 	KUNIT_CASE(scope_test_contains_a_tree),
+	KUNIT_CASE(scope_test_a_number_is_used_again),
 	KUNIT_CASE(scope_test_contains_a_cgroup),
 	KUNIT_CASE(scope_test_contains_processes_of_a_size),
 	{},
