@@ -33,7 +33,7 @@ def test_kunit(boot):
     assert set(suites) == {
         "demeter-range", "demeter-heat", "demeter-plan", "demeter-scope", "demeter-channel",
         "demeter-tree", "demeter-gather", "demeter-pair", "demeter-pace", "demeter-update",
-        "page-exchange",
+        "page-exchange", "page-exchange-scan",
     }, log[-4000:]  # fmt: skip
     assert all(passed == total for passed, total in suites.values())
     assert "not ok" not in log

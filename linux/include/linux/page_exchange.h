@@ -43,6 +43,32 @@ enum page_exchange_obstacle {
 };
 
 /**
+ * enum page_exchange_reason - Why a scan leaves memory alone
+ * @PAGE_EXCHANGE_MOVABLE: It does not: pages could be moved.
+ * @PAGE_EXCHANGE_POLICY: A policy of the area or of the process says where it is to be.
+ * @PAGE_EXCHANGE_CPUSET: The cpuset of the process does not allow all nodes.
+ * @PAGE_EXCHANGE_LOCKED: It is anonymous and locked in memory.
+ * @PAGE_EXCHANGE_SHMEM: It is shared memory: anonymous, of tmpfs, or of System V.
+ * @PAGE_EXCHANGE_FILE:	It is of files, or in a private mapping of a file.
+ * @PAGE_EXCHANGE_NODE:	It is on a node that was not looked for.
+ * @PAGE_EXCHANGE_HUGETLB: It is of hugetlbfs, which does not count as resident.
+ * @PAGE_EXCHANGE_SPECIAL: It is a device's or another part of no page, likewise.
+ * @NR_PAGE_EXCHANGE_REASONS: How many there are.
+ */
+enum page_exchange_reason {
+	PAGE_EXCHANGE_MOVABLE,
+	PAGE_EXCHANGE_POLICY,
+	PAGE_EXCHANGE_CPUSET,
+	PAGE_EXCHANGE_LOCKED,
+	PAGE_EXCHANGE_SHMEM,
+	PAGE_EXCHANGE_FILE,
+	PAGE_EXCHANGE_NODE,
+	PAGE_EXCHANGE_HUGETLB,
+	PAGE_EXCHANGE_SPECIAL,
+	NR_PAGE_EXCHANGE_REASONS,
+};
+
+/**
  * struct page_exchange - Two pages that trade places
  * @a:		User address of a page in the first mm.
  * @b:		User address of a page in the second mm.
@@ -81,12 +107,16 @@ bool page_exchange_split(struct mm_struct *mm, unsigned long addr);
  * @slow_nodes:	Other nodes whose pages are looked for.
  * @steps:	How many steps the scan may take. It always looks at the first 2 MiB in which
  *		there is an area, and ends between two calls of @found.
+ * @left:	Base pages that are left alone by enum page_exchange_reason, to which the scan adds
+ *		those that it comes across; page_exchange_count_rest() adds the others. NULL if
+ *		they are not to be counted: then areas that are left alone cost no walk.
  * @next:	Where to go on if there were too few steps, a multiple of PMD_SIZE.
  * @at:		The address that @found is called for, a multiple of PMD_SIZE.
  * @present:	Pages that are mapped there and could be moved.
  * @fast:	Those of them that are on @fast_nodes.
  * @huge:	Whether they are one huge page.
  * @any:	Whether there are any. This and the following fields belong to the scan.
+ * @reason:	Why the area that is looked at is left alone.
  * @area:	The 2 MiB in which the area begins that was looked at last.
  * @first:	The first 2 MiB that were looked at.
  * @distinct:	Whether the spans of frames of different nodes do not overlap.
@@ -99,12 +129,14 @@ struct page_exchange_scan {
 	const nodemask_t *fast_nodes;
 	const nodemask_t *slow_nodes;
 	unsigned int steps;
+	unsigned long *left;
 	unsigned long next;
 	unsigned long at;
 	DECLARE_BITMAP(present, PTRS_PER_PTE);
 	DECLARE_BITMAP(fast, PTRS_PER_PTE);
 	bool huge;
 	bool any;
+	u8 reason;
 	unsigned long area;
 	unsigned long first;
 	bool distinct;
@@ -115,6 +147,7 @@ struct page_exchange_scan {
 
 int page_exchange_scan(struct mm_struct *mm, unsigned long start, unsigned long end,
 		       struct page_exchange_scan *scan);
+void page_exchange_count_rest(struct mm_struct *mm, unsigned long *left);
 
 bool page_exchange_owner_is_protected(struct mm_struct *mm);
 unsigned int page_exchange_owner_cgroup(struct mm_struct *mm);

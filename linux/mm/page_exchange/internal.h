@@ -54,11 +54,11 @@ struct page_exchange_tables {
 };
 
 /* policy.c */
-bool page_exchange_vma_is_movable(struct vm_area_struct *vma);
+enum page_exchange_reason page_exchange_vma_reason(struct vm_area_struct *vma);
 struct vm_area_struct *page_exchange_find_vma(struct mm_struct *mm, unsigned long addr,
 					      struct vm_area_struct *last);
 enum page_exchange_obstacle page_exchange_check_vma(struct mm_struct *mm, unsigned long addr);
-bool page_exchange_owner_allows(struct mm_struct *mm);
+enum page_exchange_reason page_exchange_owner_reason(struct mm_struct *mm);
 bool page_exchange_walk_start(struct mm_struct *mm, unsigned long addr,
 			      struct page_exchange_walk *page);
 void page_exchange_walk_end(struct page_exchange_walk *page);
@@ -78,6 +78,18 @@ bool page_exchange_unmapped(struct mm_struct *mm_a, struct mm_struct *mm_b,
 bool page_exchange_is_huge(struct mm_struct *mm, unsigned long addr);
 bool page_exchange_tables_lock(struct page_exchange_tables *t, unsigned long a, unsigned long b);
 void page_exchange_tables_unlock(struct page_exchange_tables *t);
+
+/* Whether the pages of an area, whose mmap lock is held, may be moved. */
+static inline bool page_exchange_vma_is_movable(struct vm_area_struct *vma)
+{
+	return page_exchange_vma_reason(vma) == PAGE_EXCHANGE_MOVABLE;
+}
+
+/* Whether the process that owns an mm lets its memory be moved. */
+static inline bool page_exchange_owner_allows(struct mm_struct *mm)
+{
+	return page_exchange_owner_reason(mm) == PAGE_EXCHANGE_MOVABLE;
+}
 
 /*
  * Whether a frame whose only reference is frozen is still what it was when it was chosen.

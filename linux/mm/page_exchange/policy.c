@@ -20,16 +20,29 @@ static bool page_exchange_policy_allows(const struct mempolicy *policy)
 }
 
 /**
- * page_exchange_vma_is_movable() - Whether pages of an area may be moved
+ * page_exchange_vma_reason() - Tell why pages of an area are left alone
  * @vma:	The area, with its mmap lock held.
  *
- * Return: whether they may.
+ * What kind of memory it is comes before what its owner has asked for: only the latter can be
+ * taken back.
+ *
+ * Return: PAGE_EXCHANGE_MOVABLE if they may be moved, or the first reason.
  */
-bool page_exchange_vma_is_movable(struct vm_area_struct *vma)
+enum page_exchange_reason page_exchange_vma_reason(struct vm_area_struct *vma)
 {
-	return vma_is_anonymous(vma) &&
-	       !(vma->vm_flags & (VM_LOCKED | VM_PFNMAP | VM_MIXEDMAP | VM_IO | VM_HUGETLB)) &&
-	       page_exchange_policy_allows(vma_policy(vma));
+	if (vma->vm_flags & VM_HUGETLB)
+		return PAGE_EXCHANGE_HUGETLB;
+	if (vma->vm_flags & VM_PFNMAP)
+		return PAGE_EXCHANGE_SPECIAL;
+	if (!vma_is_anonymous(vma))
+		return vma_is_shmem(vma) ? PAGE_EXCHANGE_SHMEM : PAGE_EXCHANGE_FILE;
+	/* drivers put pages there that count as those of files */
+	if (vma->vm_flags & (VM_MIXEDMAP | VM_IO))
+		return PAGE_EXCHANGE_FILE;
+	if (vma->vm_flags & VM_LOCKED)
+		return PAGE_EXCHANGE_LOCKED;
+	return page_exchange_policy_allows(vma_policy(vma)) ? PAGE_EXCHANGE_MOVABLE
+							    : PAGE_EXCHANGE_POLICY;
 }
 
 /**
@@ -69,15 +82,15 @@ enum page_exchange_obstacle page_exchange_check_vma(struct mm_struct *mm, unsign
 }
 
 /**
- * page_exchange_owner_allows() - Whether a process lets its memory be moved
+ * page_exchange_owner_reason() - Tell why all memory of a process is left alone
  * @mm:		Its mm.
  *
- * Return: false if the task that owns @mm has a policy, or a cpuset, that keeps its
- * memory on some nodes.
+ * Return: PAGE_EXCHANGE_POLICY or PAGE_EXCHANGE_CPUSET if the task that owns @mm has one that
+ * keeps its memory on some nodes, otherwise PAGE_EXCHANGE_MOVABLE.
  */
-bool page_exchange_owner_allows(struct mm_struct *mm)
+enum page_exchange_reason page_exchange_owner_reason(struct mm_struct *mm)
 {
-	bool allowed = true;
+	enum page_exchange_reason reason = PAGE_EXCHANGE_MOVABLE;
 #ifdef CONFIG_MEMCG
 	struct task_struct *owner;
 
@@ -87,13 +100,15 @@ bool page_exchange_owner_allows(struct mm_struct *mm)
 		const nodemask_t nodes = cpuset_mems_allowed(owner);
 
 		task_lock(owner);
-		allowed = page_exchange_policy_allows(owner->mempolicy) &&
-			  nodes_subset(node_states[N_MEMORY], nodes);
+		if (!page_exchange_policy_allows(owner->mempolicy))
+			reason = PAGE_EXCHANGE_POLICY;
+		else if (!nodes_subset(node_states[N_MEMORY], nodes))
+			reason = PAGE_EXCHANGE_CPUSET;
 		task_unlock(owner);
 	}
 	rcu_read_unlock();
 #endif
-	return allowed;
+	return reason;
 }
 
 /**

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * On which nodes the pages of user memory are, and which nodes are fast.
+ * On which nodes the pages of user memory are, how much is left alone and why, and which nodes
+ * are fast.
  *
  * A scan reads page tables without locking them: a page may have moved or gone by the
  * time its node is reported, and whoever moves it looks again.
@@ -72,13 +73,22 @@ static void page_exchange_scan_report(struct page_exchange_scan *scan)
 	scan->any = false;
 }
 
+static void page_exchange_scan_leave(struct page_exchange_scan *scan,
+				     enum page_exchange_reason reason, unsigned long n)
+{
+	if (scan->left)
+		scan->left[reason] += n;
+}
+
 static void page_exchange_scan_huge(struct page_exchange_scan *scan, pmd_t pmd, unsigned int first,
 				    unsigned int n)
 {
 	const enum page_exchange_kind kind = page_exchange_pfn_kind(scan, pmd_pfn(pmd));
 
-	if (kind == KIND_NONE)
+	if (kind == KIND_NONE) {
+		page_exchange_scan_leave(scan, PAGE_EXCHANGE_NODE, n);
 		return;
+	}
 	scan->any = true;
 	scan->huge = true;
 	bitmap_set(scan->present, first, n);
@@ -97,13 +107,50 @@ static void page_exchange_scan_table(struct page_exchange_scan *scan, pte_t *tab
 		if (!pte_present(pte) || is_zero_pfn(pte_pfn(pte)))
 			continue;
 		kind = page_exchange_pfn_kind(scan, pte_pfn(pte));
-		if (kind == KIND_NONE)
+		if (kind == KIND_NONE) {
+			page_exchange_scan_leave(scan, PAGE_EXCHANGE_NODE, 1);
 			continue;
+		}
 		scan->any = true;
 		__set_bit(i, scan->present);
 		if (kind == KIND_FAST)
 			__set_bit(i, scan->fast);
 	}
+}
+
+/* Counts the pages of a table in an anonymous area that is left alone. */
+static unsigned int page_exchange_count_table(pte_t *table, unsigned int n)
+{
+	unsigned int present = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		const pte_t pte = ptep_get_lockless(table++);
+
+		present += pte_present(pte) && !is_zero_pfn(pte_pfn(pte));
+	}
+	return present;
+}
+
+/* Counts the private copies of pages of a file. Only their struct pages tell them apart. */
+static unsigned int page_exchange_count_copies(struct vm_area_struct *vma, pmd_t *pmd,
+					       unsigned long addr, unsigned int n)
+{
+	unsigned int copies = 0;
+	pte_t *table, *pte;
+	spinlock_t *ptl; /* of the table */
+
+	table = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl);
+	if (!table)
+		return 0;
+	pte = table;
+	for (unsigned int i = 0; i < n; i++, pte++, addr += PAGE_SIZE) {
+		const pte_t entry = ptep_get(pte);
+		struct page *page = pte_present(entry) ? vm_normal_page(vma, addr, entry) : NULL;
+
+		copies += page && PageAnon(page);
+	}
+	pte_unmap_unlock(table, ptl);
+	return copies;
 }
 
 /*
@@ -155,17 +202,52 @@ static int page_exchange_scan_pmd(pmd_t *pmd, unsigned long addr, unsigned long 
 	if (!page_exchange_scan_go_to(scan, addr, ptl ? 1 : PAGE_EXCHANGE_TABLE_STEPS))
 		return 1;
 	if (ptl) {
-		if (pmd_present(huge) && !is_huge_zero_pmd(huge))
+		if (!pmd_present(huge) || is_huge_zero_pmd(huge))
+			return 0;
+		if (!scan->reason)
 			page_exchange_scan_huge(scan, huge, pte_index(addr), n);
+		else if (scan->reason != PAGE_EXCHANGE_FILE)
+			page_exchange_scan_leave(scan, scan->reason, n);
+		return 0;
+	}
+	if (scan->reason == PAGE_EXCHANGE_FILE) {
+		page_exchange_scan_leave(scan, scan->reason,
+					 page_exchange_count_copies(walk->vma, pmd, addr, n));
+		cond_resched();
 		return 0;
 	}
 	table = pte_offset_map(pmd, addr);
 	if (!table)
 		return 0;
-	page_exchange_scan_table(scan, table, pte_index(addr), n);
+	if (scan->reason)
+		page_exchange_scan_leave(scan, scan->reason, page_exchange_count_table(table, n));
+	else
+		page_exchange_scan_table(scan, table, pte_index(addr), n);
 	pte_unmap(table);
 	cond_resched();
 	return 0;
+}
+
+/*
+ * Whether an area that is left alone is walked for its pages to be counted. The kernel itself
+ * counts those of files and of shared memory, but not private copies, which only areas with
+ * reverse maps have.
+ */
+static bool page_exchange_scan_counts(struct page_exchange_scan *scan, struct vm_area_struct *vma)
+{
+	if (!scan->left)
+		return false;
+	switch (scan->reason) {
+	case PAGE_EXCHANGE_LOCKED:
+	case PAGE_EXCHANGE_POLICY:
+		return true;
+	case PAGE_EXCHANGE_FILE:
+	case PAGE_EXCHANGE_SHMEM:
+		scan->reason = PAGE_EXCHANGE_FILE;
+		return vma->anon_vma;
+	default:
+		return false;
+	}
 }
 
 /* Areas cost a step for each 2 MiB that they begin in: a process may have tens of thousands. */
@@ -179,7 +261,14 @@ static int page_exchange_scan_test(unsigned long start, unsigned long end, struc
 			return -EINTR;
 		scan->area = at;
 	}
-	return !page_exchange_vma_is_movable(walk->vma);
+	scan->reason = page_exchange_vma_reason(walk->vma);
+	if (scan->reason == PAGE_EXCHANGE_SPECIAL && scan->left && start == walk->vma->vm_start) {
+		/* it is not walked: what it maps has no pages. A scan that goes on passes it */
+		if (!page_exchange_scan_go_to(scan, start, 1))
+			return -EINTR;
+		page_exchange_scan_leave(scan, scan->reason, (end - start) >> PAGE_SHIFT);
+	}
+	return scan->reason && !page_exchange_scan_counts(scan, walk->vma);
 }
 
 static const struct mm_walk_ops page_exchange_scan_ops = {
@@ -225,6 +314,28 @@ int page_exchange_scan(struct mm_struct *mm, unsigned long start, unsigned long 
 	return !!ret;
 }
 EXPORT_SYMBOL_GPL(page_exchange_scan);
+
+/**
+ * page_exchange_count_rest() - Count memory that scans do not go through
+ * @mm:		The mm, all of which has been scanned.
+ * @left:	Base pages that are left alone by enum page_exchange_reason, as scans have counted
+ *		them. If the owner of @mm wants all of them left alone, they count for that.
+ */
+void page_exchange_count_rest(struct mm_struct *mm, unsigned long *left)
+{
+	const enum page_exchange_reason reason = page_exchange_owner_reason(mm);
+
+	if (reason) {
+		memset(left, 0, NR_PAGE_EXCHANGE_REASONS * sizeof(*left));
+		left[reason] = get_mm_counter_sum(mm, MM_ANONPAGES);
+	}
+	left[PAGE_EXCHANGE_FILE] += get_mm_counter_sum(mm, MM_FILEPAGES);
+	left[PAGE_EXCHANGE_SHMEM] += get_mm_counter_sum(mm, MM_SHMEMPAGES);
+#ifdef CONFIG_HUGETLB_PAGE
+	left[PAGE_EXCHANGE_HUGETLB] += atomic_long_read(&mm->hugetlb_usage);
+#endif
+}
+EXPORT_SYMBOL_GPL(page_exchange_count_rest);
 
 /**
  * page_exchange_flush_tlb() - Drop all cached translations of an mm

@@ -15,6 +15,8 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "kunit.h"
+
 #define PAGES  2048
 #define ROUNDS 4
 
@@ -428,7 +430,7 @@ static struct kunit_suite page_exchange_suite = {
 	.test_cases = exchange_test_cases,
 };
 
-kunit_test_suite(page_exchange_suite);
+kunit_test_suites(&page_exchange_suite, &page_exchange_scan_suite);
 
 MODULE_DESCRIPTION("KUnit tests of the exchange of pages");
 MODULE_LICENSE("GPL");
