@@ -25,21 +25,26 @@ struct mm_struct;
  * enum page_exchange_obstacle - What keeps a page from being moved
  * @PAGE_EXCHANGE_NO_OBSTACLE: Nothing keeps it. That does not say that it was moved.
  * @PAGE_EXCHANGE_GONE:	There is no such page, or not where it was thought to be.
- * @PAGE_EXCHANGE_BUSY:	The page is pinned, locked, shared or in the swap cache
- *			at present.
+ * @PAGE_EXCHANGE_FORKED: The page is mapped by several processes, as after a fork.
+ * @PAGE_EXCHANGE_PINNED: The page is pinned, e.g. for a device.
+ * @PAGE_EXCHANGE_BUSY:	The page is locked, in the swap cache, or used otherwise at present.
  * @PAGE_EXCHANGE_REFUSED: The page is of a kind that is never moved: of a file,
  *			locked in memory, special, or with a place given to it by
  *			a policy.
  * @PAGE_EXCHANGE_NO_ROOM: The nodes where it was to go have no free memory for it.
  * @PAGE_EXCHANGE_UNTRIED: Nothing is known, because the process is changing its memory.
+ * @NR_PAGE_EXCHANGE_OBSTACLES: How many there are.
  */
 enum page_exchange_obstacle {
 	PAGE_EXCHANGE_NO_OBSTACLE,
 	PAGE_EXCHANGE_GONE,
+	PAGE_EXCHANGE_FORKED,
+	PAGE_EXCHANGE_PINNED,
 	PAGE_EXCHANGE_BUSY,
 	PAGE_EXCHANGE_REFUSED,
 	PAGE_EXCHANGE_NO_ROOM,
 	PAGE_EXCHANGE_UNTRIED,
+	NR_PAGE_EXCHANGE_OBSTACLES,
 };
 
 /**

@@ -63,6 +63,7 @@ enum demeter_tier { DEMETER_SLOW, DEMETER_FAST, NR_DEMETER_TIERS };
  * @scan:	Number of the last scan that has found it.
  * @retry:	Epoch in which @stuck pages are to be tried again.
  * @nr_backoffs: How often in a row its pages could not be moved.
+ * @stuck_by:	What kept the last one of @stuck; enum page_exchange_obstacle.
  * @is_ranked:	Whether the ranking and the group of its range count it.
  * @huge:	Whether it is one huge page.
  * @keeps_fast:	Whether its pages of the fast tier are to stay there.
@@ -89,6 +90,7 @@ struct demeter_granule {
 	u32 scan;
 	u32 retry;
 	u8 nr_backoffs;
+	u8 stuck_by;
 	bool is_ranked;
 	bool huge;
 	bool keeps_fast;

@@ -89,7 +89,8 @@ static unsigned int demeter_candidate_page(const struct demeter_candidate *c)
  * Leaves a page alone for a while: for an epoch at first, and for twice as long each time that
  * a page of its granule could not be moved when it was tried again.
  */
-static void demeter_relocate_back_off(struct demeter_ctx *ctx, const struct demeter_candidate *c)
+static void demeter_relocate_back_off(struct demeter_ctx *ctx, const struct demeter_candidate *c,
+				      u8 obstacle)
 {
 	struct demeter_granule *g = c->granule;
 	const u32 epoch = ctx->stats.epochs;
@@ -99,6 +100,7 @@ static void demeter_relocate_back_off(struct demeter_ctx *ctx, const struct deme
 		g->nr_backoffs = min(g->nr_backoffs + 1, 30);
 	}
 	set_bit(demeter_candidate_page(c), g->stuck);
+	g->stuck_by = obstacle;
 	g->target->has_stuck = true;
 }
 
@@ -126,13 +128,15 @@ static void demeter_relocate_note(struct demeter_ctx *ctx, const struct demeter_
 		return;
 	demeter_update_open(c->granule);
 	switch (obstacle) {
+	case PAGE_EXCHANGE_FORKED:
+	case PAGE_EXCHANGE_PINNED:
 	case PAGE_EXCHANGE_BUSY:
 		ctx->stats.busy++;
-		demeter_relocate_back_off(ctx, c);
+		demeter_relocate_back_off(ctx, c, obstacle);
 		break;
 	case PAGE_EXCHANGE_REFUSED:
 		ctx->stats.refused++;
-		demeter_relocate_back_off(ctx, c);
+		demeter_relocate_back_off(ctx, c, obstacle);
 		break;
 	case PAGE_EXCHANGE_GONE:
 		ctx->stats.gone++;
@@ -365,7 +369,7 @@ static void demeter_split_granule(struct demeter_ctx *ctx, struct demeter_granul
 		ctx->stats.split++;
 		g->huge = false;
 	} else {
-		demeter_relocate_back_off(ctx, &c);
+		demeter_relocate_back_off(ctx, &c, PAGE_EXCHANGE_BUSY);
 	}
 	mmput_async(g->target->mm);
 }

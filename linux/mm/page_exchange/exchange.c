@@ -68,11 +68,7 @@ static enum page_exchange_obstacle page_exchange_look_at(struct vm_area_struct *
 	    folio_test_ksm(*folio) || folio_test_mlocked(*folio) ||
 	    folio_test_unevictable(*folio) || folio_test_hwpoison(*folio))
 		return PAGE_EXCHANGE_REFUSED;
-	/* the only reference is the mapping's; a page just added to a list has one more */
-	if (folio_test_swapcache(*folio) || !folio_test_swapbacked(*folio) ||
-	    folio_mapcount(*folio) != 1 || folio_ref_count(*folio) != 1)
-		return PAGE_EXCHANGE_BUSY;
-	return PAGE_EXCHANGE_NO_OBSTACLE;
+	return page_exchange_folio_obstacle(*folio);
 }
 
 /*

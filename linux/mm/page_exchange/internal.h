@@ -92,6 +92,22 @@ static inline bool page_exchange_owner_allows(struct mm_struct *mm)
 }
 
 /*
+ * What keeps a folio from being moved that is of a kind that may be. The only reference is the
+ * mapping's; a page just added to a list has one more.
+ */
+static inline enum page_exchange_obstacle page_exchange_folio_obstacle(struct folio *folio)
+{
+	if (folio_mapcount(folio) != 1)
+		return PAGE_EXCHANGE_FORKED;
+	if (folio_maybe_dma_pinned(folio))
+		return PAGE_EXCHANGE_PINNED;
+	if (folio_test_swapcache(folio) || !folio_test_swapbacked(folio) ||
+	    folio_ref_count(folio) != 1)
+		return PAGE_EXCHANGE_BUSY;
+	return PAGE_EXCHANGE_NO_OBSTACLE;
+}
+
+/*
  * Whether a frame whose only reference is frozen is still what it was when it was chosen.
  * Until the freeze, others may have marked it as poisoned or as lazily freed.
  */

@@ -128,7 +128,9 @@ static enum page_exchange_obstacle page_exchange_isolate_for_migration(struct mm
 	else if (node_isset(folio_nid(folio), *nodes))
 		/* somebody else has moved it */
 		obstacle = PAGE_EXCHANGE_GONE;
-	else if (folio_likely_mapped_shared(folio) || !isolate_folio_to_list(folio, list))
+	else if (folio_likely_mapped_shared(folio))
+		obstacle = PAGE_EXCHANGE_FORKED;
+	else if (!isolate_folio_to_list(folio, list))
 		obstacle = PAGE_EXCHANGE_BUSY;
 	else
 		obstacle = PAGE_EXCHANGE_NO_OBSTACLE;
@@ -138,7 +140,7 @@ static enum page_exchange_obstacle page_exchange_isolate_for_migration(struct mm
 
 /*
  * Migration has left some of the isolated pages where they were, and said why, but not
- * which: find those that are still there and give them @obstacle.
+ * which: find those that are still there and give them @obstacle, unless they are pinned.
  */
 static void page_exchange_find_left_behind(struct mm_struct *mm, const unsigned long *addrs,
 					   u8 *obstacles, unsigned int n, const nodemask_t *nodes,
@@ -160,7 +162,8 @@ static void page_exchange_find_left_behind(struct mm_struct *mm, const unsigned 
 			continue;
 		}
 		if (!node_isset(folio_nid(page.folio), *nodes))
-			obstacles[i] = obstacle;
+			obstacles[i] = folio_maybe_dma_pinned(page.folio) ? PAGE_EXCHANGE_PINNED
+									  : obstacle;
 		page_exchange_walk_end(&page);
 	}
 	if (locked)

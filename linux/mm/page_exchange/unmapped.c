@@ -50,12 +50,10 @@ static enum page_exchange_obstacle page_exchange_isolate(struct mm_struct *mm, u
 		 folio_test_mlocked(folio) || folio_test_unevictable(folio) ||
 		 folio_test_hwpoison(folio) || (large && folio_test_has_hwpoisoned(folio)))
 		obstacle = PAGE_EXCHANGE_REFUSED;
-	else if (folio_test_swapcache(folio) || !folio_test_swapbacked(folio) ||
-		 folio_mapcount(folio) != 1 || folio_ref_count(folio) != 1 ||
-		 !folio_isolate_lru(folio))
-		obstacle = PAGE_EXCHANGE_BUSY;
 	else
-		obstacle = PAGE_EXCHANGE_NO_OBSTACLE;
+		obstacle = page_exchange_folio_obstacle(folio);
+	if (obstacle == PAGE_EXCHANGE_NO_OBSTACLE && !folio_isolate_lru(folio))
+		obstacle = PAGE_EXCHANGE_BUSY;
 	page_exchange_walk_end(&page);
 	if (obstacle == PAGE_EXCHANGE_NO_OBSTACLE) {
 		node_stat_mod_folio(folio, NR_ISOLATED_ANON, folio_nr_pages(folio));

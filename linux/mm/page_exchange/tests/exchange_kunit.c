@@ -184,7 +184,9 @@ static void exchange_test_pinned_pages_stay(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exchange_test_run(m, 10), 9u);
 	for (unsigned int i = 0; i < 10; i++)
 		KUNIT_EXPECT_EQ(test, m->pairs[i].exchanged, i != 5);
-	KUNIT_EXPECT_EQ(test, m->pairs[5].obstacle_a, PAGE_EXCHANGE_BUSY);
+	KUNIT_EXPECT_EQ(test, m->pairs[5].obstacle_a, PAGE_EXCHANGE_PINNED);
+	exchange_test_migrate(m, &m->pairs[5].a, m->obstacles, 1, m->far);
+	KUNIT_EXPECT_EQ(test, m->obstacles[0], PAGE_EXCHANGE_PINNED);
 	unpin_user_page(page);
 	KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, 5), m->near);
 	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m), 0u);
@@ -278,7 +280,7 @@ static void exchange_test_pinned_huge_pages_stay(struct kunit *test)
 			pin_user_pages_fast(exchange_test_address(m, 5), 1, FOLL_WRITE, &page), 1);
 	KUNIT_EXPECT_EQ(test, exchange_test_run(m, 1), 0u);
 	KUNIT_EXPECT_FALSE(test, m->pairs[0].exchanged);
-	KUNIT_EXPECT_EQ(test, m->pairs[0].obstacle_a, PAGE_EXCHANGE_BUSY);
+	KUNIT_EXPECT_EQ(test, m->pairs[0].obstacle_a, PAGE_EXCHANGE_PINNED);
 	unpin_user_page(page);
 	KUNIT_EXPECT_TRUE(test,
 			  exchange_test_is_huge(m, 0) && exchange_test_is_huge(m, PTRS_PER_PTE));
