@@ -263,6 +263,7 @@ static void demeter_stop(struct demeter_ctx *ctx)
 	demeter_source_stop(ctx);
 	list_for_each_entry(t, &ctx->targets.list, list) {
 		demeter_scan_forget(t);
+		demeter_unmanaged_forget(t);
 		demeter_update_wake(t);
 		t->scan_from = 0;
 		t->anon_known = 0;

@@ -39,7 +39,7 @@
  *	claim.c, scan.c
  *	scope.c, update.c
  *	tree.c, scope_name.c
- *	granule.c, range.c, index.c, rank.c
+ *	granule.c, range.c, index.c, rank.c, unmanaged.c
  *	heat.c, channel.c
  *
  * Lower files reach upper ones only through the callbacks of struct demeter_source_ops,

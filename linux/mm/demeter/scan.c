@@ -147,6 +147,8 @@ static void demeter_scan_found(struct page_exchange_scan *scan)
 	/* without memory it stays unmanaged this time */
 	if (!g)
 		return;
+	if (scan->left)
+		demeter_unmanaged_stuck(g);
 	g->scan = t->scan;
 	if (!s->area_end || scan->at > s->area_end + AREA_GAP) {
 		demeter_scan_cover(s);
@@ -222,15 +224,23 @@ static bool demeter_scan_part(struct demeter_scan *s, struct demeter_target *t,
 /* Scans a target from where its last turn ended. Returns whether its turn is over. */
 static bool demeter_scan_turn(struct demeter_scan *s, struct demeter_target *t, unsigned int *steps)
 {
-	if (!t->scan_from)
+	bool is_over;
+
+	if (!t->scan_from) {
 		t->anon_turn = get_mm_counter(t->mm, MM_ANONPAGES);
-	if (!demeter_scan_part(s, t, &t->scan_from, TASK_SIZE, steps))
+		demeter_unmanaged_begin(t);
+	}
+	s->scan.left = t->unmanaged.turn.areas;
+	is_over = demeter_scan_part(s, t, &t->scan_from, TASK_SIZE, steps);
+	s->scan.left = NULL;
+	if (!is_over)
 		return false;
 	/* otherwise it is changing its memory right now, and goes on later */
 	if (t->scan_from >= TASK_SIZE) {
 		t->anon_known = t->anon_turn;
 		t->scan_from = 0;
 		t->is_scanned = true;
+		demeter_unmanaged_end(t);
 	}
 	return true;
 }
@@ -294,6 +304,7 @@ void demeter_scan_targets(struct demeter_ctx *ctx)
 	if (!s)
 		return;
 	s->area_end = 0;
+	s->scan.left = NULL;
 	s->scan.found = demeter_scan_found;
 	s->scan.fast_nodes = &ctx->fast_nodes;
 	s->scan.slow_nodes = &ctx->slow_nodes;

@@ -33,6 +33,14 @@ static struct kobj_attribute demeter_comm_attr = __ATTR(comm, 0444, demeter_comm
 	static struct kobj_attribute demeter_##_name##_attr =                                    \
 		__ATTR(_name, 0444, demeter_##_name##_show, NULL)
 
+static ssize_t demeter_unmanaged_read(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return demeter_unmanaged_show(demeter_kobj_target(kobj), buf);
+}
+
+static struct kobj_attribute demeter_unmanaged_attr =
+	__ATTR(unmanaged, 0444, demeter_unmanaged_read, NULL);
+
 TARGET_STAT(samples, samples);
 TARGET_STAT(fast_pages, pages[DEMETER_FAST]);
 TARGET_STAT(slow_pages, pages[DEMETER_SLOW]);
@@ -43,11 +51,17 @@ TARGET_STAT(splits, ranges.nr_splits);
 TARGET_STAT(merges, ranges.nr_merges);
 
 static struct attribute *demeter_target_attrs[] = {
-	&demeter_comm_attr.attr,       &demeter_samples_attr.attr,
-	&demeter_fast_pages_attr.attr, &demeter_slow_pages_attr.attr,
-	&demeter_promoted_attr.attr,   &demeter_demoted_attr.attr,
-	&demeter_nr_ranges_attr.attr,  &demeter_splits_attr.attr,
-	&demeter_merges_attr.attr,     NULL,
+	&demeter_comm_attr.attr,
+	&demeter_samples_attr.attr,
+	&demeter_fast_pages_attr.attr,
+	&demeter_slow_pages_attr.attr,
+	&demeter_promoted_attr.attr,
+	&demeter_demoted_attr.attr,
+	&demeter_nr_ranges_attr.attr,
+	&demeter_splits_attr.attr,
+	&demeter_merges_attr.attr,
+	&demeter_unmanaged_attr.attr,
+	NULL,
 };
 
 /* Characters of a line, of which there is one for each range. */

@@ -12,6 +12,7 @@
 
 #include "heat.h"
 #include "range.h"
+#include "unmanaged.h"
 
 struct demeter_ctx;
 struct demeter_owner;
@@ -29,7 +30,8 @@ struct demeter_owner;
  * @pid:	Pid of the process in which it was found.
  * @thread:	A thread of that process.
  * @comm:	Name of that process.
- * @lock:	Protects @ranges, which are read in sysfs without the lock of the context.
+ * @lock:	Protects @ranges and what is known in @unmanaged, which are read in sysfs without
+ *		the lock of the context.
  * @ranges:	How much which addresses are accessed.
  * @granules:	struct demeter_granule by start / GRANULE_SIZE.
  * @sampling:	What the source in use keeps of it; NULL if that keeps nothing.
@@ -51,6 +53,7 @@ struct demeter_owner;
  * @scope:	Number of the scope that it is in; 0: it is to be dropped.
  * @samples:	Samples.
  * @pages:	Pages by tier, as the last scan found them.
+ * @unmanaged:	Pages that are left alone, likewise.
  * @promoted:	Pages that went to the fast tier.
  * @demoted:	Pages that went to the slow tier.
  */
@@ -85,6 +88,7 @@ struct demeter_target {
 	u64 scope;
 	u64 samples;
 	u64 pages[NR_DEMETER_TIERS];
+	struct demeter_unmanaged unmanaged;
 	u64 promoted;
 	u64 demoted;
 };
