@@ -255,6 +255,7 @@ struct demeter_pace {
  * @sources:	All sources; an array of source.c.
  * @wanted_source: The one that is to be used; NULL: the first that works.
  * @source:	The one in use; NULL while stopped.
+ * @health:	What that has led to lately.
  * @thread:	Goes through the epochs; NULL while stopped.
  * @samples:	Room for DEMETER_READ_SAMPLES; like the following, NULL while stopped.
  * @rankings:	All pages that can be moved, by size.
@@ -286,6 +287,7 @@ struct demeter_ctx {
 	struct demeter_source *sources;
 	struct demeter_source *wanted_source;
 	struct demeter_source *source;
+	struct demeter_health health;
 	struct task_struct *thread;
 	struct demeter_sample *samples;
 	struct demeter_ranking *rankings;

@@ -17,6 +17,9 @@ static const struct demeter_source_ops *const demeter_sources[] = {
 
 #define NR_SOURCES ARRAY_SIZE(demeter_sources)
 
+/* Epochs of a span: what is shown is that of the last one and of that before. */
+#define HEALTH_EPOCHS 64
+
 static void demeter_sources_free(struct demeter_ctx *ctx, unsigned int n)
 {
 	while (n--)
@@ -132,6 +135,40 @@ ssize_t demeter_source_show(struct demeter_ctx *ctx, char *buf)
 	return len;
 }
 
+/* Lets a span of epochs begin. */
+static void demeter_health_begin(struct demeter_ctx *ctx)
+{
+	struct demeter_health *h = &ctx->health;
+
+	h->begin[1] = h->begin[0];
+	h->begin[0].epochs = ctx->stats.epochs;
+	h->begin[0].samples = ctx->stats.samples;
+	h->begin[0].lost = ctx->stats.lost;
+	h->begin[0].strays = ctx->stats.strays;
+}
+
+/**
+ * demeter_source_health() - Print how well the source in use samples
+ * @ctx:	The context.
+ * @buf:	Buffer of a page; gets lines of a name and a number, none while stopped.
+ *
+ * Return: how many characters were printed.
+ */
+ssize_t demeter_source_health(struct demeter_ctx *ctx, char *buf)
+{
+	const struct demeter_stats *now = &ctx->stats;
+	const struct demeter_health *h = &ctx->health;
+	int len;
+
+	if (!ctx->source)
+		return 0;
+	len = ctx->source->ops->health(ctx->source, buf, 0);
+	return len + sysfs_emit_at(buf, len, "epochs %llu\nsamples %llu\nlost %llu\nstrays %llu\n",
+				   now->epochs - h->begin[1].epochs,
+				   now->samples - h->begin[1].samples, now->lost - h->begin[1].lost,
+				   now->strays - h->begin[1].strays);
+}
+
 /**
  * demeter_source_start() - Begin to sample by the chosen source, or the first that works
  * @ctx:	The context, of which @ctx->source says afterwards which one that is.
@@ -152,6 +189,9 @@ int demeter_source_start(struct demeter_ctx *ctx)
 		if (ret)
 			continue;
 		ctx->source = source;
+		/* nothing that was before the start counts */
+		demeter_health_begin(ctx);
+		demeter_health_begin(ctx);
 		pr_info("samples by %s\n", source->ops->name);
 		return 0;
 	}
@@ -181,6 +221,8 @@ void demeter_source_update(struct demeter_ctx *ctx)
 	const struct demeter_source_ops *ops = ctx->source->ops;
 	struct demeter_target *t;
 
+	if (ctx->stats.epochs - ctx->health.begin[0].epochs >= HEALTH_EPOCHS)
+		demeter_health_begin(ctx);
 	if (ops->update)
 		ops->update(ctx->source);
 	list_for_each_entry(t, &ctx->targets.awake, awake) {

@@ -31,6 +31,8 @@ typedef void demeter_take_fn(struct demeter_ctx *ctx, const struct demeter_sampl
  * @set_factor:	Makes all periods longer than the parameters say, by a factor. Returns whether
  *		it could; otherwise they stay as they were. NULL if there are no periods.
  * @drain:	Hands over all samples that were taken since the last call.
+ * @health:	Prints at @len of a buffer of a page how well it samples: lines of a name and a
+ *		number. Returns where they end.
  * @count:	Adds to the statistics how many samples there were since the last call, and
  *		the CPU time that they took.
  *
@@ -47,6 +49,7 @@ struct demeter_source_ops {
 	bool (*samples)(struct demeter_source *source, const struct demeter_target *t);
 	bool (*set_factor)(struct demeter_source *source, unsigned int factor);
 	void (*drain)(struct demeter_source *source, demeter_take_fn *take);
+	int (*health)(struct demeter_source *source, char *buf, int len);
 	void (*count)(struct demeter_source *source);
 };
 
@@ -62,6 +65,19 @@ struct demeter_source {
 	void *state;
 };
 
+/**
+ * struct demeter_health - What sampling has led to lately
+ * @begin:	Counters at the beginning of the last span of epochs, and of that before.
+ */
+struct demeter_health {
+	struct {
+		u64 epochs;
+		u64 samples;
+		u64 lost;
+		u64 strays;
+	} begin[2];
+};
+
 /* source_pmu.c */
 extern const struct demeter_source_ops demeter_source_pebs;
 extern const struct demeter_source_ops demeter_source_ibs;
@@ -75,6 +91,7 @@ void demeter_sources_exit(struct demeter_ctx *ctx);
 int demeter_source_choose(struct demeter_ctx *ctx, const char *name);
 int demeter_source_check(struct demeter_ctx *ctx, const char *name);
 ssize_t demeter_source_show(struct demeter_ctx *ctx, char *buf);
+ssize_t demeter_source_health(struct demeter_ctx *ctx, char *buf);
 int demeter_source_start(struct demeter_ctx *ctx);
 void demeter_source_stop(struct demeter_ctx *ctx);
 void demeter_source_update(struct demeter_ctx *ctx);

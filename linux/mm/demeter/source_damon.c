@@ -10,6 +10,7 @@
 #include <linux/printk.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/sysfs.h>
 
 #include "demeter.h"
 #include "watch.h"
@@ -140,6 +141,20 @@ static void demeter_damon_drain(struct demeter_source *source, demeter_take_fn *
 	}
 }
 
+static int demeter_damon_health(struct demeter_source *source, char *buf, int len)
+{
+	unsigned int all = 0, watched = 0;
+	struct demeter_target *t;
+
+	list_for_each_entry(t, &source->ctx->targets.list, list) {
+		all += demeter_damon_is_worth_it(t);
+		watched += !!t->sampling;
+	}
+	return len + sysfs_emit_at(buf, len,
+				   "processes %u\nprocesses_watched %u\nprocesses_limit %u\n", all,
+				   watched, MAX_WATCHED);
+}
+
 static void demeter_damon_count(struct demeter_source *source)
 {
 	struct demeter_stats *stats = &source->ctx->stats;
@@ -161,5 +176,6 @@ const struct demeter_source_ops demeter_source_accessed = {
 	.forget = demeter_damon_forget,
 	.samples = demeter_damon_samples,
 	.drain = demeter_damon_drain,
+	.health = demeter_damon_health,
 	.count = demeter_damon_count,
 };

@@ -13,6 +13,7 @@
 #include <linux/perf_event.h>
 #include <linux/printk.h>
 #include <linux/slab.h>
+#include <linux/sysfs.h>
 
 #include "demeter.h"
 #include "pmu.h"
@@ -314,6 +315,31 @@ static void demeter_pmu_check(struct demeter_pmu *pmu)
 	cpus_read_unlock();
 }
 
+static int demeter_pmu_health(struct demeter_source *source, char *buf, int len)
+{
+	static const char *const names[] = { "loads", "stores" };
+	unsigned int sampled[NR_DEMETER_EVENTS] = {}, waiting[NR_DEMETER_EVENTS] = {};
+	struct demeter_pmu *pmu = source->state;
+	int cpu;
+
+	cpus_read_lock();
+	len += sysfs_emit_at(buf, len, "cpus %u\n", num_online_cpus());
+	for_each_possible_cpu(cpu) {
+		const struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
+
+		for (int n = 0; n < NR_DEMETER_EVENTS; n++) {
+			sampled[n] += !!c->events[n];
+			waiting[n] += !!c->idle[n];
+		}
+	}
+	cpus_read_unlock();
+	/* the first event is of all accesses if there is no other */
+	for (int n = 0; n < NR_DEMETER_EVENTS && pmu->kind->config[n]; n++)
+		len += sysfs_emit_at(buf, len, "%s_sampled %u\n%s_waiting %u\n", names[n],
+				     sampled[n], names[n], waiting[n]);
+	return len;
+}
+
 static void demeter_pmu_count(struct demeter_source *source)
 {
 	struct demeter_stats *stats = &source->ctx->stats;
@@ -351,6 +377,7 @@ const struct demeter_source_ops demeter_source_pebs = {
 	.samples = demeter_pmu_samples,
 	.set_factor = demeter_pmu_set_factor,
 	.drain = demeter_pmu_drain,
+	.health = demeter_pmu_health,
 	.count = demeter_pmu_count,
 };
 
@@ -368,5 +395,6 @@ const struct demeter_source_ops demeter_source_ibs = {
 	.samples = demeter_pmu_samples,
 	.set_factor = demeter_pmu_set_factor,
 	.drain = demeter_pmu_drain,
+	.health = demeter_pmu_health,
 	.count = demeter_pmu_count,
 };

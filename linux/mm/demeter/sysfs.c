@@ -135,6 +135,17 @@ static ssize_t demeter_source_store(struct kobject *kobj, struct kobj_attribute 
 	return ret ?: count;
 }
 
+static ssize_t demeter_health_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	struct demeter_ctx *ctx = demeter_kobj_ctx(kobj);
+	ssize_t len;
+
+	mutex_lock(&ctx->lock);
+	len = demeter_source_health(ctx, buf);
+	mutex_unlock(&ctx->lock);
+	return len;
+}
+
 static ssize_t demeter_nodes_show(char *buf, const nodemask_t *nodes)
 {
 	return sysfs_emit(buf, "%*pbl\n", nodemask_pr_args(nodes));
@@ -232,6 +243,7 @@ static ssize_t demeter_scope_list_read(struct file *file, struct kobject *kobj,
 ATTR(enabled, 0644, demeter_enabled_show, demeter_enabled_store);
 ATTR(holds, 0444, demeter_nr_holds_show, NULL);
 ATTR(source, 0644, demeter_sources_show, demeter_source_store);
+ATTR(source_health, 0444, demeter_health_show, NULL);
 ATTR(fast_nodes, 0644, demeter_fast_nodes_show, demeter_fast_nodes_store);
 ATTR(slow_nodes, 0644, demeter_slow_nodes_show, demeter_slow_nodes_store);
 ATTR(attach, 0200, NULL, demeter_attach_store);
@@ -241,6 +253,7 @@ static struct attribute *demeter_root_attrs[] = {
 	&demeter_enabled_attr.attr,
 	&demeter_holds_attr.attr,
 	&demeter_source_attr.attr,
+	&demeter_source_health_attr.attr,
 	&demeter_fast_nodes_attr.attr,
 	&demeter_slow_nodes_attr.attr,
 	&demeter_attach_attr.attr,
