@@ -9,6 +9,7 @@
 #include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/page_exchange.h>
 #include <linux/sched/cputime.h>
 #include <linux/slab.h>
 #include <linux/vmstat.h>
@@ -69,6 +70,15 @@ static void demeter_count_events(const struct demeter_stats *now,
 		count_vm_events(DEMETER_SAMPLE_US + i,
 				div_u64(now->stage_ns[i], NSEC_PER_USEC) -
 					div_u64(before->stage_ns[i], NSEC_PER_USEC));
+}
+
+/* Whatever Demeter decides, NUMA balancing moves pages to where they are accessed from. */
+static void demeter_warn_of_balancing(struct demeter_ctx *ctx)
+{
+	if (ctx->told_balanced || !page_exchange_is_balanced())
+		return;
+	pr_warn("NUMA balancing is on and moves pages, too: sysctl kernel.numa_balancing=0\n");
+	ctx->told_balanced = true;
 }
 
 static void demeter_classify(struct demeter_ctx *ctx)
@@ -142,6 +152,7 @@ static void demeter_epoch(struct demeter_ctx *ctx)
 	mutex_lock(&ctx->lock);
 	before = *now;
 	since = task_sched_runtime(current);
+	demeter_warn_of_balancing(ctx);
 	ctx->source->ops->count(ctx->source);
 	now->epochs++;
 	demeter_classify(ctx);
@@ -215,6 +226,7 @@ static int demeter_try_start(struct demeter_ctx *ctx)
 	thread = kthread_run(demeter_thread, ctx, "demeterd");
 	if (!IS_ERR(thread)) {
 		ctx->thread = thread;
+		ctx->told_balanced = false;
 		return 0;
 	}
 	ret = PTR_ERR(thread);

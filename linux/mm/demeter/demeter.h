@@ -257,6 +257,7 @@ struct demeter_pace {
  * @source:	The one in use; NULL while stopped.
  * @health:	What that has led to lately.
  * @thread:	Goes through the epochs; NULL while stopped.
+ * @told_balanced: Whether the log says since the start that NUMA balancing is on.
  * @samples:	Room for DEMETER_READ_SAMPLES; like the following, NULL while stopped.
  * @rankings:	All pages that can be moved, by size.
  * @index:	The granules that have such pages, by heat.
@@ -289,6 +290,7 @@ struct demeter_ctx {
 	struct demeter_source *source;
 	struct demeter_health health;
 	struct task_struct *thread;
+	bool told_balanced;
 	struct demeter_sample *samples;
 	struct demeter_ranking *rankings;
 	struct demeter_index *index;

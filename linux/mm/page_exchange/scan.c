@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * On which nodes the pages of user memory are, how much is left alone and why, and which nodes
- * are fast.
+ * On which nodes the pages of user memory are, how much is left alone and why; which nodes are
+ * fast, and who else moves pages.
  *
  * A scan reads page tables without locking them: a page may have moved or gone by the
  * time its node is reported, and whoever moves it looks again.
@@ -9,6 +9,7 @@
 #include <linux/export.h>
 #include <linux/memory-tiers.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/sysctl.h>
 
 #include <asm/tlbflush.h>
 
@@ -361,3 +362,14 @@ bool page_exchange_node_is_fast(int nid)
 	return node_is_toptier(nid);
 }
 EXPORT_SYMBOL_GPL(page_exchange_node_is_fast);
+
+/**
+ * page_exchange_is_balanced() - Whether NUMA balancing moves pages, too
+ *
+ * Return: whether it is on, in any of its modes (kernel.numa_balancing).
+ */
+bool page_exchange_is_balanced(void)
+{
+	return sysctl_numa_balancing_mode != NUMA_BALANCING_DISABLED;
+}
+EXPORT_SYMBOL_GPL(page_exchange_is_balanced);
