@@ -3,12 +3,15 @@
 #define _GNU_SOURCE
 #include "demeterctl.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "counters.h"
 #include "demeter.h"
+#include "health.h"
 #include "sysfs.h"
 #include "targets.h"
 #include "text.h"
@@ -18,7 +21,9 @@ static const char doc[] =
 	"A target is a process whose memory is managed. Programs that hold Demeter, as demeterctl "
 	"run does, have it on until they end. Samples are lost when they are not read "
 	"in time. Pages were busy when they could not be moved then, gone when they had been "
-	"freed meanwhile.\n"
+	"freed meanwhile. Below a target is what is left alone of its memory, by reason: demeterctl "
+	"explain PID tells what that means. MANAGED is the share of its resident memory that is "
+	"not.\n"
 	"\n"
 	"Examples:\n"
 	"  demeterctl status\n"
@@ -49,21 +54,11 @@ static const struct {
 	{ "metadata", "bytes known about pages" },
 };
 
-struct counter {
-	char name[64];
-	const char *meaning;
-	uint64_t value;
-};
-
-struct counters {
-	struct counter *list;
-	size_t nr;
-};
-
 struct status {
 	bool running;
 	uint64_t holds;
-	struct source source;
+	struct health health;
+	struct warnings warnings;
 	char fast_nodes[256], slow_nodes[256];
 	char *scopes; /* a line each */
 	struct counters counters; /* all but those of stages */
@@ -77,17 +72,6 @@ static void read_text(const char *file, char *text, size_t size)
 
 	if (error)
 		sysfs_fail(file, error);
-}
-
-static void add_counter(struct counters *counters, const char *name, const char *meaning)
-{
-	struct counter *c;
-
-	counters->list = resize(counters->list, counters->nr + 1, sizeof(*c));
-	c = &counters->list[counters->nr++];
-	snprintf(c->name, sizeof(c->name), "%s", name);
-	c->meaning = meaning;
-	c->value = demeter_stat(name);
 }
 
 static bool is_known(const char *name)
@@ -120,10 +104,10 @@ static void read_counters(struct counters *counters)
 
 	*counters = (struct counters){ 0 };
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-		add_counter(counters, known[i].name, known[i].meaning);
+		counters_add(counters, known[i].name, demeter_stat(known[i].name));
 	while ((entry = readdir(folder)))
 		if (entry->d_name[0] != '.' && !is_known(entry->d_name))
-			add_counter(counters, entry->d_name, NULL);
+			counters_add(counters, entry->d_name, demeter_stat(entry->d_name));
 	closedir(folder);
 	qsort(counters->list + ARRAY_SIZE(known), counters->nr - ARRAY_SIZE(known),
 	      sizeof(*counters->list), by_name);
@@ -133,7 +117,8 @@ static void read_status(struct status *s)
 {
 	s->running = demeter_is_running();
 	s->holds = demeter_holds();
-	s->source = demeter_source();
+	s->health = health_read();
+	s->warnings = health_warnings(&s->health);
 	read_text("fast_nodes", s->fast_nodes, sizeof(s->fast_nodes));
 	read_text("slow_nodes", s->slow_nodes, sizeof(s->slow_nodes));
 	s->scopes = demeter_scopes();
@@ -148,13 +133,55 @@ static const char *nodes_or_none(const char *nodes)
 	return *nodes ? nodes : "none yet: found when Demeter is enabled";
 }
 
+static void show_unmanaged(const struct counters *unmanaged)
+{
+	const char *separator = "left alone: ";
+
+	for (size_t i = 0; i < unmanaged->nr; i++) {
+		const struct counter *c = &unmanaged->list[i];
+
+		if (!c->value)
+			continue;
+		if (*separator == 'l')
+			printf("%8s ", "");
+		printf("%s%s %s", separator, c->name, text_of_bytes(c->value).s);
+		separator = ", ";
+	}
+	if (*separator != 'l')
+		putchar('\n');
+}
+
+static void show_targets(const struct targets *targets)
+{
+	printf("\n%8s %12s %10s %10s %10s %8s %10s %10s %7s %7s %7s  %s\n", "PID", "SAMPLES",
+	       "FAST MIB", "SLOW MIB", "RSS MIB", "MANAGED", "PROMOTED", "DEMOTED", "RANGES",
+	       "SPLITS", "MERGES", "COMMAND");
+	for (size_t i = 0; i < targets->nr; i++) {
+		const struct target *t = &targets->list[i];
+
+		printf("%8d %12" PRIu64 " %10.1f %10.1f %10.1f %6.1f %% %10" PRIu64 " %10" PRIu64
+		       " %7zu %7" PRIu64 " %7" PRIu64 "  ",
+		       t->pid, t->samples, mib_of_pages(t->fast_pages), mib_of_pages(t->slow_pages),
+		       (double)t->resident / (1 << 20), target_share(t, target_managed(t)),
+		       t->promoted, t->demoted, t->nr_ranges, t->splits, t->merges);
+		print_plain(t->comm);
+		putchar('\n');
+		show_unmanaged(&t->unmanaged);
+	}
+}
+
 static void show(struct status *s)
 {
 	const char *label = "scopes:";
 
 	printf("%-12s %s\n", "demeter:", s->running ? "running" : "stopped");
 	printf("%-12s %llu\n", "holds:", (unsigned long long)s->holds);
-	printf("%-12s %s\n", "source:", s->source.chosen);
+	printf("%-12s %s\n", "source:", s->health.source);
+	if (s->health.sampling.nr) {
+		printf("%-12s ", "health:");
+		health_print(&s->health);
+		putchar('\n');
+	}
 	printf("%-12s %s\n", "fast nodes:", nodes_or_none(s->fast_nodes));
 	printf("%-12s %s\n", "slow nodes:", nodes_or_none(s->slow_nodes));
 	for (char *scope = strtok(s->scopes, "\n"); scope; scope = strtok(NULL, "\n")) {
@@ -165,31 +192,21 @@ static void show(struct status *s)
 	}
 	if (*label)
 		printf("%-12s none\n", label);
+	for (size_t i = 0; s->running && i < s->warnings.nr; i++)
+		printf("%-12s %s\n", "warning:", s->warnings.list[i]);
 
 	printf("\nsince the module was loaded:\n");
 	for (size_t i = 0; i < s->counters.nr; i++) {
 		const struct counter *c = &s->counters.list[i];
 
-		printf("  %-26s %14llu\n", c->meaning ? c->meaning : c->name,
-		       (unsigned long long)c->value);
+		printf("  %-26s %14" PRIu64 "\n",
+		       i < ARRAY_SIZE(known) ? known[i].meaning : c->name, c->value);
 	}
 	for (int i = 0; i < NR_STAGES; i++)
 		printf("  CPU time to %-14s %14llu ns  %s\n", stage_names[i],
 		       (unsigned long long)s->stage_ns[i], text_of_ns(s->stage_ns[i]).s);
 
-	printf("\n%8s %12s %10s %10s %10s %10s %7s %7s %7s  %s\n", "PID", "SAMPLES", "FAST MIB",
-	       "SLOW MIB", "PROMOTED", "DEMOTED", "RANGES", "SPLITS", "MERGES", "COMMAND");
-	for (size_t i = 0; i < s->targets.nr; i++) {
-		const struct target *t = &s->targets.list[i];
-
-		printf("%8d %12llu %10.1f %10.1f %10llu %10llu %7zu %7llu %7llu  ", t->pid,
-		       (unsigned long long)t->samples, mib_of_pages(t->fast_pages),
-		       mib_of_pages(t->slow_pages), (unsigned long long)t->promoted,
-		       (unsigned long long)t->demoted, t->nr_ranges, (unsigned long long)t->splits,
-		       (unsigned long long)t->merges);
-		print_plain(t->comm);
-		putchar('\n');
-	}
+	show_targets(&s->targets);
 }
 
 static void json_text(const char *name, const char *value)
@@ -199,13 +216,35 @@ static void json_text(const char *name, const char *value)
 	printf(", ");
 }
 
+static void show_json_target(const struct target *t)
+{
+	printf("{\"pid\": %d, ", t->pid);
+	json_text("comm", t->comm);
+	printf("\"samples\": %" PRIu64 ", \"fast_pages\": %" PRIu64 ", \"fast_mib\": %.3f, "
+	       "\"slow_pages\": %" PRIu64 ", \"slow_mib\": %.3f, \"resident_mib\": %.3f, "
+	       "\"managed_percent\": %.1f, \"promoted\": %" PRIu64 ", \"demoted\": %" PRIu64
+	       ", \"ranges\": %zu, \"splits\": %" PRIu64 ", \"merges\": %" PRIu64
+	       ", \"unmanaged\": ",
+	       t->samples, t->fast_pages, mib_of_pages(t->fast_pages), t->slow_pages,
+	       mib_of_pages(t->slow_pages), (double)t->resident / (1 << 20),
+	       target_share(t, target_managed(t)), t->promoted, t->demoted, t->nr_ranges, t->splits,
+	       t->merges);
+	counters_print_json(&t->unmanaged);
+	putchar('}');
+}
+
 static void show_json(struct status *s)
 {
 	const char *separator = "";
 
 	printf("{\"running\": %s, \"holds\": %llu, ", s->running ? "true" : "false",
 	       (unsigned long long)s->holds);
-	json_text("source", s->source.chosen);
+	json_text("source", s->health.source);
+	printf("\"source_health\": ");
+	counters_print_json(&s->health.sampling);
+	printf(", \"numa_balancing\": %" PRIu64 ", \"warnings\": ", s->health.numa_balancing);
+	warnings_print_json(&s->warnings);
+	printf(", ");
 	json_text("fast_nodes", s->fast_nodes);
 	json_text("slow_nodes", s->slow_nodes);
 	printf("\"scopes\": [");
@@ -224,17 +263,8 @@ static void show_json(struct status *s)
 		       (unsigned long long)s->stage_ns[i]);
 	printf("}, \"targets\": [");
 	for (size_t i = 0; i < s->targets.nr; i++) {
-		const struct target *t = &s->targets.list[i];
-
-		printf("%s{\"pid\": %d, ", i ? ", " : "", t->pid);
-		json_text("comm", t->comm);
-		printf("\"samples\": %llu, \"fast_mib\": %.3f, \"slow_mib\": %.3f, "
-		       "\"promoted\": %llu, \"demoted\": %llu, \"ranges\": %zu, "
-		       "\"splits\": %llu, \"merges\": %llu}",
-		       (unsigned long long)t->samples, mib_of_pages(t->fast_pages),
-		       mib_of_pages(t->slow_pages), (unsigned long long)t->promoted,
-		       (unsigned long long)t->demoted, t->nr_ranges, (unsigned long long)t->splits,
-		       (unsigned long long)t->merges);
+		printf("%s", i ? ", " : "");
+		show_json_target(&s->targets.list[i]);
 	}
 	printf("]}\n");
 }
@@ -262,6 +292,7 @@ int status_command(int argc, char **argv)
 		show(&status);
 	free(status.scopes);
 	free(status.counters.list);
-	free(status.targets.list);
+	targets_free(&status.targets);
+	health_free(&status.health);
 	return 0;
 }

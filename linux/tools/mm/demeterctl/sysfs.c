@@ -14,15 +14,20 @@
 
 #include "demeterctl.h"
 
+/* Joins a file with the folder that an environment variable names, or else @folder. */
+static const char *join(char path[PATH_MAX], const char *variable, const char *folder,
+			const char *file)
+{
+	const char *named = getenv(variable);
+
+	if (snprintf(path, PATH_MAX, "%s/%s", named ? named : folder, file) >= PATH_MAX)
+		refuse("%s is too long", variable);
+	return path;
+}
+
 static const char *path_of(char path[PATH_MAX], const char *file)
 {
-	const char *folder = getenv("DEMETER_SYSFS");
-
-	if (!folder)
-		folder = "/sys/kernel/mm/demeter";
-	if (snprintf(path, PATH_MAX, "%s/%s", folder, file) >= PATH_MAX)
-		refuse("DEMETER_SYSFS is too long");
-	return path;
+	return join(path, "DEMETER_SYSFS", "/sys/kernel/mm/demeter", file);
 }
 
 void sysfs_require(void)
@@ -35,15 +40,14 @@ void sysfs_require(void)
 		     "(insmod /lib/modules/demeter.ko)");
 }
 
-ssize_t sysfs_load(const char *file, char **data)
+static ssize_t load(const char *path, char **data)
 {
-	char path[PATH_MAX];
 	size_t size = 0;
 	ssize_t length;
 	FILE *in;
 
 	*data = NULL;
-	in = fopen(path_of(path, file), "re");
+	in = fopen(path, "re");
 	if (!in)
 		return -errno;
 	errno = 0;
@@ -52,6 +56,20 @@ ssize_t sysfs_load(const char *file, char **data)
 		length = -errno; /* which is 0 if the file is empty */
 	fclose(in);
 	return length;
+}
+
+ssize_t sysfs_load(const char *file, char **data)
+{
+	char path[PATH_MAX];
+
+	return load(path_of(path, file), data);
+}
+
+ssize_t proc_load(const char *file, char **data)
+{
+	char path[PATH_MAX];
+
+	return load(join(path, "DEMETER_PROC", "/proc", file), data);
 }
 
 int sysfs_read(const char *file, char *text, size_t size)

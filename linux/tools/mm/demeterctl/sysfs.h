@@ -2,7 +2,8 @@
 /*
  * Reads and writes the files of the kernel's interface, named by their path below its folder:
  * /sys/kernel/mm/demeter, or what the environment variable DEMETER_SYSFS names. Likewise the
- * device: /dev/demeter, or what DEMETER_DEVICE names.
+ * device: /dev/demeter, or what DEMETER_DEVICE names; and the files of /proc, or of what
+ * DEMETER_PROC names.
  */
 #ifndef DEMETERCTL_SYSFS_H
 #define DEMETERCTL_SYSFS_H
@@ -16,10 +17,11 @@
 void sysfs_require(void);
 
 /*
- * Reads all of a file into *@data, which the caller frees in any case. Returns the
+ * Read all of a file into *@data, which the caller frees in any case. Return the
  * length, up to the first null character, or -errno. A null character follows.
  */
 ssize_t sysfs_load(const char *file, char **data);
+ssize_t proc_load(const char *file, char **data);
 
 /*
  * Read a line of text, without the newline at its end, or a number. Returns 0 or

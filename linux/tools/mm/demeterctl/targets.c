@@ -9,11 +9,12 @@
 #include <unistd.h>
 
 #include "demeterctl.h"
+#include "process.h"
 #include "ranges.h"
 #include "sysfs.h"
 
 /* Returns 0 or -errno, and then in @file the file that could not be read. */
-static int read_target(struct target *t, char *file, size_t size)
+static int read_files(struct target *t, char *file, size_t size)
 {
 	const struct {
 		const char *name;
@@ -41,6 +42,24 @@ static int read_target(struct target *t, char *file, size_t size)
 		return error;
 	t->nr_ranges = ranges.nr;
 	free(ranges.list);
+	snprintf(file, size, "targets/%d/unmanaged", t->pid);
+	return counters_read(file, &t->unmanaged);
+}
+
+int target_read(int pid, struct target *t)
+{
+	struct process process;
+	char file[64];
+	int error;
+
+	*t = (struct target){ .pid = pid };
+	error = read_files(t, file, sizeof(file));
+	if (error == -ENOENT || error == -ENODEV)
+		return -ENOENT;
+	if (error)
+		sysfs_fail(file, error);
+	if (!process_read(pid, &process))
+		t->resident = process.resident;
 	return 0;
 }
 
@@ -58,17 +77,11 @@ struct targets targets_read(void)
 	struct dirent *entry;
 
 	while ((entry = readdir(folder))) {
-		struct target t = { .pid = atoi(entry->d_name) };
-		char file[64];
-		int error;
+		const int pid = atoi(entry->d_name);
+		struct target t;
 
-		if (t.pid <= 0)
+		if (pid <= 0 || target_read(pid, &t))
 			continue;
-		error = read_target(&t, file, sizeof(file));
-		if (error == -ENOENT || error == -ENODEV)
-			continue;
-		if (error)
-			sysfs_fail(file, error);
 		targets.list = resize(targets.list, targets.nr + 1, sizeof(t));
 		targets.list[targets.nr++] = t;
 	}
@@ -76,6 +89,13 @@ struct targets targets_read(void)
 	if (targets.nr)
 		qsort(targets.list, targets.nr, sizeof(*targets.list), by_pid);
 	return targets;
+}
+
+void targets_free(struct targets *targets)
+{
+	for (size_t i = 0; i < targets->nr; i++)
+		free(targets->list[i].unmanaged.list);
+	free(targets->list);
 }
 
 const struct target *targets_find(const struct targets *targets, int pid)
@@ -89,5 +109,31 @@ const struct target *targets_find(const struct targets *targets, int pid)
 
 double mib_of_pages(uint64_t pages)
 {
-	return (double)pages * sysconf(_SC_PAGESIZE) / (1 << 20);
+	return (double)bytes_of_pages(pages) / (1 << 20);
+}
+
+uint64_t bytes_of_pages(uint64_t pages)
+{
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+uint64_t target_managed(const struct target *t)
+{
+	/* of what is in the tiers */
+	static const char *const left[] = { "forked", "pinned", "busy", "refused", "unsampled" };
+	uint64_t managed = bytes_of_pages(t->fast_pages + t->slow_pages);
+
+	for (size_t i = 0; i < ARRAY_SIZE(left); i++) {
+		const uint64_t bytes = counters_value(&t->unmanaged, left[i]);
+
+		managed -= bytes < managed ? bytes : managed;
+	}
+	return managed;
+}
+
+double target_share(const struct target *t, uint64_t bytes)
+{
+	const double share = t->resident ? bytes * 100.0 / t->resident : 0;
+
+	return share < 100 ? share : 100; /* they are not counted at the same time */
 }

@@ -165,9 +165,9 @@ int top_command(int argc, char **argv)
 	for (uint64_t n = 0; (!arguments.count || n < arguments.count) && pace_wait(&pace); n++) {
 		now = read_all();
 		show(&before, &now);
-		free(before.targets.list);
+		targets_free(&before.targets);
 		before = now;
 	}
-	free(before.targets.list);
+	targets_free(&before.targets);
 	return 0;
 }

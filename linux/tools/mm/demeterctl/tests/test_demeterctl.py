@@ -25,72 +25,28 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from demeter_testing.demeterctl import (
+    HEALTH,
+    HEAP,
+    MIB,
+    MMAP,
+    PARAMETERS,
+    RANGES,
+    STATS,
+    UNMANAGED,
+    add_target,
+    bad,
+    command,
+    environment,
+    line,
+    make_tree,
+    ok,
+    run,
+    write_lines,
+)
 
 pytestmark = pytest.mark.skipif("DEMETERCTL" not in os.environ, reason="DEMETERCTL is not set")
 x86_only = pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter is for x86-64")
-
-MIB = 1 << 20
-HEAP = 0x555500000000
-MMAP = 0x7F0000000000
-PARAMETERS = {
-    "epoch_ms": 500,
-    "sample_period": 509,
-    "store_period": 0,
-    "latency_threshold": 64,
-    "split_threshold": 30,
-    "merge_epochs": 15,
-    "max_ranges": 256,
-    "cool_epochs": 8,
-    "backoff_epochs": 128,
-    "relocate_percent": 20,
-    "relocate_mib": 512,
-    "margin": 2,
-    "exchange_ns": 5000,
-    "tier_ns": 100,
-    "page_counters": 1,
-}
-STATS = {
-    "epochs": 100,
-    "samples": 18446744073709551615,
-    "lost": 3,
-    "strays": 4,
-    "promoted": 5,
-    "demoted": 6,
-    "exchanged": 7,
-    "split": 13,
-    "busy": 8,
-    "refused": 9,
-    "gone": 10,
-    "no_room": 14,
-    "metadata": 15,
-    "sample_ns": 1500000000,
-    "classify_ns": 2500000,
-    "rank_ns": 3500,
-    "relocate_ns": 45,
-}
-
-
-def line(start: int, end: int, samples: int) -> str:
-    return f"{start:016x} {end:016x} {samples:8} {1:8} {20:8}".ljust(63) + "\n"
-
-
-RANGES = (
-    line(HEAP, HEAP + 2 * MIB, 0)
-    + line(HEAP + 2 * MIB, HEAP + 4 * MIB, 1)
-    + line(MMAP, MMAP + 4 * MIB, 100)
-)
-
-
-def add_target(tree: Path, pid: int, comm: bytes = b"gups", ranges: str = RANGES) -> Path:
-    folder = tree / "targets" / str(pid)
-    folder.mkdir()
-    (folder / "comm").write_bytes(comm + b"\n")
-    numbers = {"samples": 1234, "fast_pages": 256, "slow_pages": 384, "promoted": 11, "demoted": 12}
-    numbers |= {"splits": 5, "merges": 4}
-    for name, value in numbers.items():
-        (folder / name).write_text(f"{value}\n")
-    (folder / "ranges").write_text(ranges)
-    return folder
 
 
 @pytest.fixture(autouse=True)
@@ -107,42 +63,11 @@ def time_limit() -> Iterator[None]:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    root = tmp_path / "demeter"
-    (root / "stats").mkdir(parents=True)
-    (root / "targets").mkdir()
-    files = {"enabled": "0", "source": "[auto] pebs ibs", "fast_nodes": "0", "slow_nodes": "1-2"}
-    files["holds"] = "0"
-    for name, value in {**files, **PARAMETERS}.items():
-        (root / name).write_text(f"{value}\n")
-    for name in ("attach", "detach", "scopes", "device"):
-        (root / name).write_text("")
-    for name, value in STATS.items():
-        (root / "stats" / name).write_text(f"{value}\n")
-    return root
+    return make_tree(tmp_path)
 
 
 def contents(tree: Path) -> dict[str, bytes]:
     return {str(f): f.read_bytes() for f in tree.rglob("*") if f.is_file()}
-
-
-def command(*args: str) -> list[str]:
-    return [os.environ["DEMETERCTL"], *args]
-
-
-def environment(tree: Path) -> dict[str, str]:
-    return {**os.environ, "DEMETER_SYSFS": str(tree), "DEMETER_DEVICE": str(tree / "device")}
-
-
-def run(
-    tree: Path, *args: str, filtered: Callable[[], None] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*args),
-        capture_output=True,
-        text=True,
-        env=environment(tree),
-        preexec_fn=filtered,
-    )
 
 
 @contextmanager
@@ -168,21 +93,6 @@ def start(
         except BaseException:
             os.killpg(running.pid, signal.SIGKILL)
             raise
-
-
-def ok(tree: Path, *args: str) -> str:
-    done = run(tree, *args)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout
-
-
-def bad(done: subprocess.CompletedProcess[str], status: int, message: str) -> None:
-    assert done.returncode == status
-    assert message in done.stderr
-    assert done.stderr.startswith("demeterctl: ")
-    assert done.stderr.count("\n") == 1
-    assert done.stdout == ""
 
 
 def failing_writes(lengths: Iterable[int], error: int) -> Callable[[], None]:
@@ -353,12 +263,18 @@ def test_status_json(tree: Path) -> None:
     add_target(tree, 120)
     add_target(tree, 12, comm=b"db", ranges="")
     target = {"pid": 12, "comm": "db", "samples": 1234, "fast_mib": 1.0, "slow_mib": 1.5}
+    target |= {"fast_pages": 256, "slow_pages": 384, "resident_mib": 5.0, "managed_percent": 50.0}
     target |= {"promoted": 11, "demoted": 12, "ranges": 0, "splits": 5, "merges": 4}
+    target["unmanaged"] = UNMANAGED
+    write_lines(tree / "source_health", HEALTH)
     (tree / "holds").write_text("2\n")
     assert json.loads(ok(tree, "status", "--json")) == {
         "running": True,
         "holds": 2,
         "source": "pebs",
+        "source_health": HEALTH,
+        "numa_balancing": 0,
+        "warnings": [],
         "fast_nodes": "0",
         "slow_nodes": "1-2",
         "scopes": ["tree 12", "cgroup /a b"],
@@ -398,7 +314,8 @@ def test_status_lists_more_scopes_than_a_page(tree: Path) -> None:
 def test_status_text(tree: Path) -> None:
     (tree / "enabled").write_text("1\n")
     (tree / "scopes").write_text("tree 12\nall 64\n")
-    add_target(tree, 12)
+    write_lines(tree / "source_health", HEALTH)
+    add_target(tree, 12, unmanaged={"locked": 2 << 20, "pinned": 1 << 19})
     text = ok(tree, "status")
     for pattern in (
         r"demeter: +running",
@@ -412,7 +329,9 @@ def test_status_text(tree: Path) -> None:
         r"  CPU time to classify +2500000 ns  2\.5 ms",
         r"  CPU time to rank +3500 ns  3\.5 us",
         r"  CPU time to relocate +45 ns  45 ns",
-        r" +12 +1234 +1\.0 +1\.5 +11 +12 +3 +5 +4  gups",
+        r" +12 +1234 +1\.0 +1\.5 +5\.0 +40\.0 % +11 +12 +3 +5 +4  gups",
+        r" +left alone: locked 2\.0 MiB, pinned 512\.0 KiB",
+        r"health: +auto samples loads on 4 of 4 CPUs and stores on 4; .* 1\.0 % were lost .*",
     ):
         assert re.search(f"^{pattern}$", text, re.MULTILINE), pattern
 
@@ -459,6 +378,10 @@ def test_targets_that_end_are_left_out(tree: Path) -> None:
         ("stats/rank_ns", ""),
         ("targets/12/samples", "12 13\n"),
         ("targets/12/comm", "x" * 100),
+        ("targets/12/unmanaged", "locked\n"),
+        ("targets/12/unmanaged", "locked -1\n"),
+        ("targets/12/unmanaged", "locked 1 2\n"),
+        ("source_health", "cpus many\n"),
     ],
 )
 def test_unexpected_contents(tree: Path, file: str, value: str) -> None:
@@ -467,7 +390,7 @@ def test_unexpected_contents(tree: Path, file: str, value: str) -> None:
     bad(run(tree, "status"), 1, f"cannot read {file}: it is not as expected")
 
 
-@pytest.mark.parametrize("file", ["enabled", "holds", "scopes", "stats/lost"])
+@pytest.mark.parametrize("file", ["enabled", "holds", "scopes", "stats/lost", "source_health"])
 def test_missing_files(tree: Path, file: str) -> None:
     (tree / file).unlink()
     bad(run(tree, "status"), 1, f"cannot read {file}: this Demeter has no such file")
