@@ -96,9 +96,11 @@ static const struct command {
 	const char *name;
 	int (*function)(int argc, char **argv);
 } commands[] = {
-	{ "run", run_command },	      { "attach", attach_command },   { "detach", detach_command },
-	{ "enable", enable_command }, { "disable", disable_command }, { "status", status_command },
-	{ "top", top_command },	      { "heatmap", heatmap_command }, { "tune", tune_command },
+	{ "run", run_command },		{ "attach", attach_command },
+	{ "detach", detach_command },	{ "enable", enable_command },
+	{ "disable", disable_command }, { "status", status_command },
+	{ "explain", explain_command }, { "top", top_command },
+	{ "heatmap", heatmap_command }, { "tune", tune_command },
 };
 
 static const char doc[] =
@@ -111,6 +113,7 @@ static const char doc[] =
 	"  enable    begin to sample and to move pages\n"
 	"  disable   stop that; what is attached stays attached\n"
 	"  status    show what is managed and what has been done\n"
+	"  explain   tell what becomes of the memory of a process, and why\n"
 	"  top       show it live\n"
 	"  heatmap   draw how hot the addresses of a process are over time\n"
 	"  tune      show and set parameters\n"
@@ -119,6 +122,7 @@ static const char doc[] =
 	"  demeterctl run -- ./server --threads 4\n"
 	"  demeterctl attach cgroup /system.slice/db.service\n"
 	"  demeterctl enable\n"
+	"  demeterctl explain 1234\n"
 	"  demeterctl top\n"
 	"\n"
 	"`demeterctl COMMAND --help' tells more. Exit status: 0; 1 when something went wrong; 2 "

@@ -24,6 +24,7 @@ int disable_command(int argc, char **argv);
 int attach_command(int argc, char **argv);
 int detach_command(int argc, char **argv);
 int status_command(int argc, char **argv);
+int explain_command(int argc, char **argv);
 int top_command(int argc, char **argv);
 int heatmap_command(int argc, char **argv);
 int tune_command(int argc, char **argv);

@@ -122,7 +122,7 @@ def failing_writes(lengths: Iterable[int], error: int) -> Callable[[], None]:
 
 @pytest.mark.parametrize(
     "name",
-    ["run", "attach", "detach", "enable", "disable", "status", "top", "heatmap", "tune"],
+    ["run", "attach", "detach", "enable", "disable", "status", "explain", "top", "heatmap", "tune"],
 )
 def test_help_needs_no_kernel(tmp_path: Path, name: str) -> None:
     assert f"Usage: demeterctl {name} " in ok(tmp_path / "none", name, "--help")
@@ -138,6 +138,7 @@ def test_help_needs_no_kernel(tmp_path: Path, name: str) -> None:
         ["enable"],
         ["disable"],
         ["status"],
+        ["explain", "1"],
         ["top"],
         ["heatmap", "1"],
         ["tune"],
@@ -171,6 +172,9 @@ def test_kernel_without_demeter(tmp_path: Path, args: list[str]) -> None:
         (["top", "--interval", "0"], "--interval must be from 0.1 to 3600 seconds"),
         (["top", "--interval", "nan"], "--interval must be from"),
         (["top", "--count", "-1"], "--count must be an integer"),
+        (["explain"], "the PID of a process is missing"),
+        (["explain", "0"], "PID must be an integer from 1 to 2147483647"),
+        (["explain", "12", "--json", "13"], 'unexpected argument "13"'),
         (["heatmap"], "the PID of a target is missing"),
         (["heatmap", "x"], "PID must be an integer"),
         (["heatmap", "12", "13"], 'unexpected argument "13"'),

@@ -11,6 +11,8 @@ TOOL = (LINUX / "tools/mm/demeterctl/tune.c").read_text()
 MANUAL = (LINUX / "Documentation/admin-guide/mm/demeter.rst").read_text()
 TARGET = (LINUX / "mm/demeter/sysfs_target.c").read_text()
 ABI = (LINUX / "Documentation/ABI/testing/sysfs-kernel-mm-demeter").read_text()
+REASONS = (LINUX / "mm/demeter/unmanaged.c").read_text()
+EXPLAIN = (LINUX / "tools/mm/demeterctl/explain.c").read_text()
 STATUS = (LINUX / "tools/mm/demeterctl/status.c").read_text()
 
 
@@ -76,3 +78,12 @@ def test_abi_describes_every_file() -> None:
             also_zero = f" to {ends[1]};" in text and " 0: " in text
             assert said or (not low and also_zero), (name, text)
         assert ("EBUSY" in text) == only, name
+
+
+def test_reasons_are_explained_and_described() -> None:
+    """In the order in which they are shown."""
+    areas = re.findall(r'\{ "(\w+)", PAGE_EXCHANGE_\w+ \}', REASONS)
+    shown = areas + re.findall(r'demeter_unmanaged_print\(buf, len, "(\w+)"', REASONS)
+    assert re.findall(r'^\t\{ "(\w+)", (?:true|false),', EXPLAIN, re.M) == shown
+    described = ABI.partition("unmanaged\n")[2].partition("Memory of one reason")[0]
+    assert re.findall(r"^\t\t(\w+)  +\w", described, re.M) == shown and len(shown) == 14
