@@ -87,3 +87,12 @@ def test_reasons_are_explained_and_described() -> None:
     assert re.findall(r'^\t\{ "(\w+)", (?:true|false),', EXPLAIN, re.M) == shown
     described = ABI.partition("unmanaged\n")[2].partition("Memory of one reason")[0]
     assert re.findall(r"^\t\t(\w+)  +\w", described, re.M) == shown and len(shown) == 14
+
+
+def test_man_page_has_every_command() -> None:
+    folder = LINUX / "tools/mm/demeterctl"
+    commands = re.findall(r'\{ "(\w+)", \w+_command \}', (folder / "demeterctl.c").read_text())
+    page = (folder / "demeterctl.8").read_text()
+    entries = re.findall(r"^\.TP\n\.BR (.*)$", page, re.M)
+    named = [name for entry in entries for name in re.findall(r"^\w+|(?<=, \" )\w+", entry)]
+    assert sorted(named) == sorted(commands) and len(commands) == 10
