@@ -135,7 +135,10 @@ static void add_sampling(struct warnings *w, const struct health *h)
 		    " at most: attach fewer, or only large ones (all MIB)",
 		    processes - watched, counters_value(s, "processes_limit"));
 	if (s->nr && !samples && epochs >= MANY_EPOCHS)
-		add(w, "there were no samples in the last %" PRIu64 " epochs", epochs);
+		add(w,
+		    "there were no samples in the last %" PRIu64
+		    " epochs: nothing is busy, or the source does not work",
+		    epochs);
 	if (samples < FEW_SAMPLES)
 		return;
 	if (share(h, "lost") > MOST_LOST)
