@@ -4,7 +4,7 @@
 
 demeterctl := $(BUILD)/tools/demeterctl
 demeterctl_files := $(wildcard linux/tools/mm/demeterctl/*.[ch])
-selftests := $(addprefix $(BUILD)/tests/,churn crowd)
+selftests := $(addprefix $(BUILD)/tests/,churn crowd kinds)
 tools_flags := -std=gnu11 -Wall -Wextra -Werror
 
 targets += tools
