@@ -6,6 +6,7 @@
 #include <linux/init_task.h>
 #include <linux/mm.h>
 #include <linux/pid.h>
+#include <linux/sched/task.h>
 #include <linux/threads.h>
 
 #include "../scope.h"
@@ -304,6 +305,7 @@ static void scope_test_contains_one_process(struct kunit *test)
 static void scope_test_contains_a_tree(struct kunit *test)
 {
 	struct demeter_scopes *scopes = scope_test_scopes(test);
+	struct task_struct *init;
 	struct demeter_scope *s;
 
 	KUNIT_ASSERT_EQ(test, demeter_scope_add(scopes, &scopes->admin, "tree 1"), 0);
@@ -314,7 +316,10 @@ static void scope_test_contains_a_tree(struct kunit *test)
 	demeter_scopes_release(scopes);
 	KUNIT_EXPECT_GT(test, scopes->trees.members[s->tree], 1);
 	KUNIT_EXPECT_FALSE(test, demeter_scope_has_exited(scopes, s));
-	KUNIT_EXPECT_TRUE(test, scope_test_contains(scopes, pid_task(s->pid, PIDTYPE_TGID), NULL));
+	init = get_pid_task(s->pid, PIDTYPE_TGID);
+	KUNIT_ASSERT_NOT_NULL(test, init);
+	KUNIT_EXPECT_TRUE(test, scope_test_contains(scopes, init, NULL));
+	put_task_struct(init);
 	KUNIT_EXPECT_FALSE(test, scope_test_contains(scopes, current, NULL));
 	demeter_scope_remove(scopes, s);
 	KUNIT_EXPECT_EQ(test, scopes->trees.nr, 0);
@@ -324,7 +329,7 @@ static void scope_test_contains_a_tree(struct kunit *test)
 static void scope_test_a_number_is_used_again(struct kunit *test)
 {
 	struct demeter_scopes *scopes = scope_test_scopes(test);
-	struct pid *exited = kunit_kzalloc(test, sizeof(*exited), GFP_KERNEL);
+	struct pid *exited = kunit_kzalloc(test, struct_size(exited, numbers, 1), GFP_KERNEL);
 	struct demeter_scope *first, *second;
 	struct demeter_scope_name name;
 	struct demeter_owner other;
