@@ -15,6 +15,7 @@ PARAMETERS = {
     "epoch_ms": 500,
     "sample_period": 509,
     "store_period": 0,
+    "sample_rate": 14500,
     "latency_threshold": 64,
     "split_threshold": 30,
     "merge_epochs": 15,

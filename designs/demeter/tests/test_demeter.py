@@ -316,7 +316,8 @@ def test_shares_the_pmu(boot):
         counted[name] = row[0].isdigit() and int(row[0]) > 0 and float(row[4])
     assert 5 < counted["other"] < 95 and counted["same"] > 99, counted
     before, during, later, after = map(int, re.findall(r"^\d+$", out, re.M))
-    assert before <= during == later < after, out
+    # a record that was taken before may be read a moment later
+    assert before <= during <= later <= during + 10 < after, out
     assert "write error: Device or resource busy" in out, out
     assert re.findall(r"^auto .*accessed\]?$", out, re.M) == [
         "auto [pebs] ibs accessed", "auto pebs ibs [accessed]", "auto [pebs] ibs accessed",
