@@ -116,3 +116,43 @@ def test_allocations_fail(stress):
     out = stress(f"{FAULTS}{churn(4, '--thp')}\n")
     assert out.count("\nok ") == 4, out
     assert stats(out)["epochs"] > 0
+
+
+# until /tmp/on is gone; each says how often it went round
+COME_AND_GO = """
+demeter=/sys/kernel/mm/demeter; touch /tmp/on
+tell() { echo "$1" >$demeter/$2; } 2>/dev/null
+cgroups() { n=0; while [ -e /tmp/on ]; do n=$((n + 1)); c=g$((n % 3)); mkdir -p /tmp/cg/$c
+    tell "cgroup /$c" attach
+    (echo 0 >/tmp/cg/$c/cgroup.procs; exec /job/churn --processes 1 --mem 16 --seconds 1) >/tmp/$c
+    rmdir /tmp/cg/$c; [ $((n % 4)) -gt 0 ] || tell "cgroup /$c" detach
+    done; echo cgroups $n; }
+trees() { n=0; while [ -e /tmp/on ]; do n=$((n + 1))
+    (sleep 1; sleep 1 & sleep 0.1) & tell "tree $!" attach; sleep 0.2
+    [ $((n % 3)) -gt 0 ] || tell "tree $!" detach
+    done; echo trees $n; }
+processors() { n=0; while [ -e /tmp/on ]; do n=$((n + 1))
+    for to in 0 1; do for cpu in 1 2 3; do
+        echo $to >/sys/devices/system/cpu/cpu$cpu/online; sleep 0.1; done; done
+    done; echo processors $n; }
+modules() { n=0; while [ -e /tmp/on ]; do n=$((n + 1)); sleep 4; rmmod demeter
+    LOAD done; echo modules $n; }
+readers() { n=0; while [ -e /tmp/on ]; do n=$((n + 1)); sleep 0.1
+    cat $demeter/scopes $demeter/source_health $demeter/stats/* $demeter/targets/*/* >/tmp/read
+    done 2>/dev/null; echo readers $n; }
+"""
+
+
+def test_users_and_processors_come_and_go(stress):
+    """Cgroups and trees that are attached, CPUs, the module itself, and who reads all files."""
+    loops = ("cgroups", "trees", "processors", "modules", "readers")
+    out = stress(
+        COME_AND_GO.replace("LOAD", DEMETER)
+        + "".join(f"{loop} & {loop}=$!\n" for loop in loops)
+        + f"{churn(2, '--thp')}\nrm /tmp/on; wait "
+        + " ".join(f"${loop}" for loop in loops)
+        + f"\n{DEMETER}"
+    )
+    rounds = {k: int(v) for k, v in re.findall(r"^(\w+) (\d+)$", out, re.M)}
+    assert all(rounds.get(loop, 0) > 1 for loop in loops), out
+    assert "\nok " in out, out
