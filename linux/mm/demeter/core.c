@@ -22,7 +22,7 @@
 /* Defaults: the paper's where it has them; see demeter.rst for the others. */
 static const struct demeter_params demeter_defaults = {
 	.epoch_ms = 500,
-	.sample_period = 509,
+	.sample_period = 1021,
 	.store_period = 16381,
 	.sample_rate = 14500,
 	.latency_threshold = 64,
