@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include "demeterctl.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -18,9 +19,8 @@ static void print_message(const char *format, va_list args)
 {
 	char message[1024];
 
-	/* print in one piece, so that lines of several processes do not mix */
 	vsnprintf(message, sizeof(message), format, args);
-	fprintf(stderr, "demeterctl: %s\n", message);
+	print_error(message);
 }
 
 void warn(const char *format, ...)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "demeterctl.h"
@@ -44,19 +45,39 @@ static bool is_control(uint32_t character)
 	return character < 0x20 || (character >= 0x7f && character < 0xa0);
 }
 
-void print_plain(const char *s)
+static void write_plain(FILE *to, const char *s)
 {
 	while (*s) {
 		uint32_t character;
 		size_t length = decode(s, &character);
 
 		if (length && !is_control(character)) {
-			fwrite(s, 1, length, stdout);
+			fwrite(s, 1, length, to);
 			s += length;
 		} else {
-			printf("\\x%02x", (uint8_t)*s++);
+			fprintf(to, "\\x%02x", (uint8_t)*s++);
 		}
 	}
+}
+
+void print_plain(const char *s)
+{
+	write_plain(stdout, s);
+}
+
+void print_error(const char *s)
+{
+	char *line = NULL;
+	size_t size;
+	FILE *to = open_memstream(&line, &size);
+
+	if (!to)
+		return;
+	write_plain(to, s);
+	/* in one piece, so that lines of several processes do not mix */
+	if (!fclose(to))
+		fprintf(stderr, "demeterctl: %s\n", line);
+	free(line);
 }
 
 void print_json(const char *s)

@@ -10,6 +10,8 @@
 
 /* Prints @s to stdout, with control characters and bytes that are no UTF-8 as \xNN. */
 void print_plain(const char *s);
+/* Prints a line to stderr, likewise; names that others chose may be part of it. */
+void print_error(const char *s);
 /* Prints @s to stdout as a JSON string with quotes, bytes that are no UTF-8 as U+FFFD. */
 void print_json(const char *s);
 

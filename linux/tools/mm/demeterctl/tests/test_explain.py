@@ -189,6 +189,15 @@ def test_no_target(tree: Path, scopes: str, message: str) -> None:
         bad(run(tree, "explain", *args), 1, message)
 
 
+def test_hostile_names_in_messages(tree: Path) -> None:
+    """Who may make cgroups chooses their names, and an administrator's terminal shows them."""
+    (tree / "scopes").write_text("cgroup /a\ncgroup /b\x1b]0;c\x07\n")
+    add_process(tree, 12, cgroup="/\x1b[2J")
+    done = run(tree, "explain", "12")
+    bad(done, 1, 'it is not in "cgroup /a" (it is in /\\x1b[2J), "cgroup /b\\x1b]0;c\\x07"')
+    assert not re.search(r"[\x00-\x09\x0b-\x1f]", done.stderr)
+
+
 def test_a_process_that_waits_for_demeter_to_run(tree: Path) -> None:
     (tree / "enabled").write_text("0\n")
     (tree / "scopes").write_text("all 1\n")
