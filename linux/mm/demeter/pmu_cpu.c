@@ -134,6 +134,7 @@ void demeter_pmu_cpu_remove(struct demeter_pmu_cpu *c, int n)
 	if (c->events[n])
 		perf_event_release_kernel(c->events[n]);
 	c->events[n] = NULL;
+	c->idle[n] = 0;
 }
 
 /**
