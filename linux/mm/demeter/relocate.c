@@ -399,7 +399,7 @@ void demeter_relocate_begin(struct demeter_ctx *ctx)
  * demeter_relocate_batch() - Move what was planned
  * @ctx:	The context, whose granules are as they were when the plans were made. Those
  *		that have changed are open afterwards.
- * @plans:	The plans, of DEMETER_DEMETER_BATCH_PAGES_PAGES at most.
+ * @plans:	The plans, of DEMETER_BATCH_PAGES at most.
  *
  * Return: whether there is any point in another batch in this epoch.
  */
