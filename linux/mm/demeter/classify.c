@@ -25,7 +25,7 @@ static void demeter_classify_sample(struct demeter_ctx *ctx, struct demeter_targ
 	t->samples++;
 	demeter_update_open(g);
 	demeter_granule_sample(g, page, ctx->weight);
-	if (!g->count && g->sum >= HEAT_TELLS_PAGES * HEAT_SAMPLE * ctx->weight)
+	if (!g->count && g->sum >= HEAT_TELLS_PAGES * HEAT_SAMPLE * ctx->noise_weight)
 		demeter_granule_tell_pages(g);
 }
 

@@ -79,7 +79,8 @@
  * @epoch_ms:	Length of an epoch.
  * @sample_period: Loads per sample.
  * @store_period: Stores per sample; 0: stores are not sampled.
- * @sample_rate: Most samples per second and CPU; to have no more, periods are made longer.
+ * @sample_rate: Most samples per second of the average CPU; to have no more, periods are made
+ *		longer.
  * @latency_threshold: Least latency of a sampled load, in core cycles.
  * @split_threshold: Samples per CPU by which a range exceeds a neighbour to be split.
  * @merge_epochs: Epochs without samples until ranges are merged.
@@ -232,11 +233,13 @@ struct demeter_asked {
  * @samples:	Samples at the end of the last epoch.
  * @pages:	Base pages that were ranked then.
  * @quiet_epochs: For how many epochs hardly anything has been moved.
+ * @has_changed: Whether periods were changed at the end of the last epoch.
  */
 struct demeter_pace {
 	u64 samples;
 	u64 pages;
 	unsigned int quiet_epochs;
+	bool has_changed;
 };
 
 /**
@@ -271,6 +274,8 @@ struct demeter_pace {
  * @relocation:	State of relocate.c.
  * @pace:	State of pace.c.
  * @weight:	Weight of a sample: by how much periods are longer at present.
+ * @noise_weight: Weight of the heaviest samples that still count for much: by it chance is told
+ *		from heat. At least @weight, and halved as counts are.
  * @ranker:	Tells others which pages are hot.
  * @holds:	Who has Demeter on.
  * @sysfs:	The interface in sysfs.
@@ -304,6 +309,7 @@ struct demeter_ctx {
 	struct demeter_relocation *relocation;
 	struct demeter_pace pace;
 	unsigned int weight;
+	unsigned int noise_weight;
 	struct page_exchange_ranker ranker;
 	struct demeter_holds holds;
 	struct demeter_sysfs sysfs;

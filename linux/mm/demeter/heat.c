@@ -77,7 +77,7 @@ void demeter_group_cool(struct demeter_group *group)
 /**
  * demeter_group_estimate() - Estimate how much of what the members differ by is not chance
  * @group:	The group, to which all members have been added.
- * @weight:	Weight of a sample. If it was less for some, more passes for chance.
+ * @weight:	Weight of the heaviest samples. Of lighter ones more passes for chance.
  *
  * If all pages were equally hot, the sum over the members of pages * (mean of the
  * member - mean of all)^2 would be (members - 1) times the variance of a page,

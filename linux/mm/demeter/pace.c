@@ -3,7 +3,7 @@
  * Decides how often samples are taken.
  *
  * Programs miss caches more or less often. Periods are made longer by a power of two where there
- * would be more samples than the rate that users set, which bounds what samples cost.
+ * would be more samples on the average CPU than the rate that users set.
  *
  * While pages are moving or memory is new, samples are what finds the hot pages soon. When
  * hardly any move any more, samples only have to show that this is still so, and fewer do.
@@ -18,7 +18,7 @@
 #define QUIET_EPOCHS 4
 /* An epoch is quiet if less than one in so many pages have moved, come or gone. */
 #define QUIET_PART 256
-/* By how much fewer samples are taken then. */
+/* By how much fewer samples there may be then. */
 #define QUIET_FACTOR 4
 
 /* Periods become shorter again when twice as many samples are some fewer than the rate. */
@@ -45,17 +45,18 @@ static bool demeter_pace_is_quiet(struct demeter_ctx *ctx, u64 moved)
 	return ctx->pace.quiet_epochs == QUIET_EPOCHS;
 }
 
-/* Returns a factor of the periods with which there are at most @limit samples. */
+/*
+ * Returns a factor of the periods with which there are at most @limit samples. It rises at once,
+ * and falls step by step, since an epoch with few samples may be followed by one with many.
+ */
 static unsigned int demeter_pace_factor(unsigned int factor, u64 samples, u64 limit)
 {
 	while (samples > limit && factor < MAX_FACTOR) {
 		factor *= 2;
 		samples /= 2;
 	}
-	while (factor > 1 && LESS(samples) < limit) {
+	if (factor > 1 && LESS(samples) < limit)
 		factor /= 2;
-		samples *= 2;
-	}
 	return factor;
 }
 
@@ -67,6 +68,7 @@ void demeter_pace_reset(struct demeter_ctx *ctx)
 {
 	ctx->pace = (struct demeter_pace){ .samples = ctx->stats.samples };
 	ctx->weight = 1;
+	ctx->noise_weight = 1;
 }
 
 /**
@@ -87,7 +89,15 @@ void demeter_pace_update(struct demeter_ctx *ctx, u64 moved)
 	ctx->pace.samples = ctx->stats.samples;
 	if (demeter_pace_is_quiet(ctx, moved))
 		limit /= QUIET_FACTOR;
-	factor = demeter_pace_factor(ctx->weight, samples, limit);
-	if (factor != ctx->weight && ops->set_factor && ops->set_factor(ctx->source, factor))
-		ctx->weight = factor;
+	/* this epoch's samples are of two periods */
+	if (ctx->pace.has_changed) {
+		ctx->pace.has_changed = false;
+		return;
+	}
+	factor = demeter_pace_factor(ctx->weight, samples, max(limit, 1ull));
+	if (factor == ctx->weight || !ops->set_factor || !ops->set_factor(ctx->source, factor))
+		return;
+	ctx->pace.has_changed = true;
+	ctx->weight = factor;
+	ctx->noise_weight = max(factor, ctx->noise_weight);
 }

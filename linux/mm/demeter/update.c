@@ -254,14 +254,14 @@ void demeter_update_groups(struct demeter_ctx *ctx)
 	ctx->all = ctx->targets.asleep;
 	list_for_each_entry(t, &ctx->targets.awake, awake)
 		demeter_update_count_ranges(&ctx->all, t, true);
-	demeter_group_estimate(&ctx->all, ctx->weight);
+	demeter_group_estimate(&ctx->all, ctx->noise_weight);
 }
 
 static void demeter_update_estimate_range(struct demeter_ctx *ctx, struct demeter_range *r)
 {
 	if (r->is_estimated)
 		return;
-	demeter_group_estimate(&r->group, ctx->weight);
+	demeter_group_estimate(&r->group, ctx->noise_weight);
 	r->mean = demeter_group_member(&ctx->all, r->group.pages, r->group.sum, ctx->all.mean);
 	r->is_estimated = true;
 }
@@ -275,7 +275,7 @@ static void demeter_update_estimate(struct demeter_ctx *ctx, struct demeter_gran
 	g->keeps_fast = g->target->is_protected;
 	demeter_update_estimate_range(ctx, r);
 	mean = demeter_group_member(&r->group, g->nr_present, g->sum, r->mean);
-	demeter_granule_estimate(g, mean, ctx->weight);
+	demeter_granule_estimate(g, mean, ctx->noise_weight);
 	if (!ctx->params.page_counters)
 		g->weight = 0;
 	demeter_index_add(ctx->index, g, demeter_ranking_add(&ctx->rankings[size], g));
@@ -330,6 +330,8 @@ void demeter_update_cool(struct demeter_ctx *ctx)
 {
 	struct demeter_target *t;
 
+	/* what is left of heavier samples is half of what it was */
+	ctx->noise_weight = max(ctx->weight, ctx->noise_weight / 2);
 	for (int size = 0; size < NR_DEMETER_SIZES; size++)
 		demeter_ranking_cool(&ctx->rankings[size]);
 	demeter_index_cool(ctx->index);

@@ -72,11 +72,13 @@ static void demeter_pace_test_limit(struct kunit *test)
 	struct pace_test *pt = pace_test_make(test);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
-		pace_test_epochs(pt, 1, cases[i].samples, 1000);
+		/* it takes two epochs to come down by a step */
+		pace_test_epochs(pt, 20, cases[i].samples, 1000);
 		KUNIT_EXPECT_EQ_MSG(test, pt->factor, cases[i].factor, "case %u", i);
 		KUNIT_EXPECT_EQ(test, pt->ctx.weight, pt->factor);
+		KUNIT_EXPECT_GE(test, pt->ctx.noise_weight, pt->factor);
 		/* the same again changes nothing */
-		pace_test_epochs(pt, 1, cases[i].samples, 1000);
+		pace_test_epochs(pt, 2, cases[i].samples, 1000);
 		KUNIT_EXPECT_EQ_MSG(test, pt->factor, cases[i].factor, "case %u", i);
 	}
 }
@@ -90,7 +92,7 @@ static void demeter_pace_test_quiet(struct kunit *test)
 	pace_test_epochs(pt, 1, SOME, 4);
 	KUNIT_EXPECT_EQ(test, pt->factor, 2);
 	/* one in 256 pages of the fast tier is 4 */
-	pace_test_epochs(pt, 1, SOME, 5);
+	pace_test_epochs(pt, 2, SOME, 5);
 	KUNIT_EXPECT_EQ(test, pt->factor, 1);
 	pace_test_epochs(pt, 3, SOME, 0);
 	KUNIT_EXPECT_EQ(test, pt->factor, 1);
@@ -112,7 +114,7 @@ static void demeter_pace_test_new_memory(struct kunit *test)
 	pace_test_epochs(pt, 4, SOME, 0);
 	KUNIT_EXPECT_EQ(test, pt->factor, 2);
 	*slow -= 200;
-	pace_test_epochs(pt, 1, SOME, 0);
+	pace_test_epochs(pt, 2, SOME, 0);
 	KUNIT_EXPECT_EQ(test, pt->factor, 1);
 }
 

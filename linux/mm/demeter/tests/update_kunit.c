@@ -41,6 +41,7 @@ static struct demeter_target *update_test_make(struct kunit *test)
 	ctx->params.merge_epochs = 3;
 	ctx->params.page_counters = true;
 	ctx->weight = 1;
+	ctx->noise_weight = 1;
 	KUNIT_ASSERT_EQ(test, demeter_granules_init(&ctx->granules), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, update_test_destroy_caches, ctx), 0);
 	t->ctx = ctx;

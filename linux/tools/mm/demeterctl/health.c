@@ -144,7 +144,7 @@ static void add_sampling(struct warnings *w, const struct health *h)
 	if (share(h, "lost") > MOST_LOST)
 		add(w,
 		    "%.0f %% of the samples are lost, since they come too fast: a longer "
-		    "sample_period or shorter epoch_ms helps (demeterctl tune)",
+		    "sample_period, a lower sample_rate or shorter epoch_ms helps (demeterctl tune)",
 		    share(h, "lost"));
 	if (share(h, "strays") > MOST_STRAYS)
 		add(w,
