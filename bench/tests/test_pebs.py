@@ -154,7 +154,8 @@ def test_distribution_is_that_of_all_misses(boot):
     share = truth[regions].sum() / truth.sum()
     error = np.sqrt(share * (1 - share) / seen.sum())
     assert error < 0.005
-    assert seen[regions].sum() / seen.sum() == pytest.approx(share, abs=3 * error)
+    # where samples fall changes with each build of the kernel; one in 16000 may miss this
+    assert seen[regions].sum() / seen.sum() == pytest.approx(share, abs=4 * error)
 
 
 def test_buffer_is_drained_at_context_switches(boot):
