@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* How users name scopes. */
 #include <linux/kstrtox.h>
+#include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/threads.h>
@@ -19,12 +20,21 @@ static int demeter_scope_parse_process(struct demeter_scope_name *name, const ch
 	return snprintf(name->text, sizeof(name->text), "%s %llu", kind, name->number);
 }
 
-static int demeter_scope_parse_cgroup(struct demeter_scope_name *name, const char *words)
+/* Paths are kept in one form, "/a/b", however many slashes users write. */
+static int demeter_scope_parse_cgroup(struct demeter_scope_name *name, char *words)
 {
+	const size_t size = sizeof(name->text), kind = strlen("cgroup ");
+	size_t len = kind;
+	char *part;
+
 	if (!words)
 		return -EINVAL;
-	name->path = name->text + strlen("cgroup ");
-	return snprintf(name->text, sizeof(name->text), "cgroup %s", words);
+	name->path = name->text + kind;
+	strscpy(name->text, "cgroup /");
+	while ((part = strsep(&words, "/")) && len < size)
+		if (*part)
+			len += snprintf(name->text + len, size - len, "/%s", part);
+	return max(len, kind + 1);
 }
 
 static int demeter_scope_parse_all(struct demeter_scope_name *name, const char *words)
