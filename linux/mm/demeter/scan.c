@@ -214,6 +214,7 @@ static bool demeter_scan_part(struct demeter_scan *s, struct demeter_target *t,
 	/* a policy has come that keeps all pages where they are */
 	if (ret == -EPERM) {
 		demeter_scan_forget(t);
+		demeter_unmanaged_begin(t);
 		*start = end;
 	} else {
 		demeter_scan_forget_unmet(t, from, *start);
