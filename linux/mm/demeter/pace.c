@@ -3,7 +3,7 @@
  * Decides how often samples are taken.
  *
  * Programs miss caches more or less often. Periods are made longer by a power of two where there
- * would be more samples on the average CPU than the rate that users set.
+ * would be more samples on the average CPU than the rate that users set, or than a CPU can keep.
  *
  * While pages are moving or memory is new, samples are what finds the hot pages soon. When
  * hardly any move any more, samples only have to show that this is still so, and fewer do.
@@ -66,7 +66,10 @@ static unsigned int demeter_pace_factor(unsigned int factor, u64 samples, u64 li
  */
 void demeter_pace_reset(struct demeter_ctx *ctx)
 {
-	ctx->pace = (struct demeter_pace){ .samples = ctx->stats.samples };
+	ctx->pace = (struct demeter_pace){
+		.samples = ctx->stats.samples,
+		.lost = ctx->stats.lost,
+	};
 	ctx->weight = 1;
 	ctx->noise_weight = 1;
 }
@@ -82,11 +85,13 @@ void demeter_pace_update(struct demeter_ctx *ctx, u64 moved)
 {
 	const struct demeter_source_ops *ops = ctx->source->ops;
 	const struct demeter_params *p = &ctx->params;
-	const u64 samples = ctx->stats.samples - ctx->pace.samples;
+	const bool has_lost = ctx->stats.lost != ctx->pace.lost;
+	u64 samples = ctx->stats.samples - ctx->pace.samples;
 	u64 limit = div_u64((u64)p->sample_rate * num_online_cpus() * p->epoch_ms, MSEC_PER_SEC);
 	unsigned int factor;
 
 	ctx->pace.samples = ctx->stats.samples;
+	ctx->pace.lost = ctx->stats.lost;
 	if (demeter_pace_is_quiet(ctx, moved))
 		limit /= QUIET_FACTOR;
 	/* this epoch's samples are of two periods */
@@ -94,6 +99,9 @@ void demeter_pace_update(struct demeter_ctx *ctx, u64 moved)
 		ctx->pace.has_changed = false;
 		return;
 	}
+	/* a CPU has had more than its ring holds, however few others have had */
+	if (has_lost)
+		samples = max(samples, limit + 1);
 	factor = demeter_pace_factor(ctx->weight, samples, max(limit, 1ull));
 	if (factor == ctx->weight || !ops->set_factor || !ops->set_factor(ctx->source, factor))
 		return;

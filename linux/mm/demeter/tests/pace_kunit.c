@@ -98,6 +98,28 @@ static void demeter_pace_test_quiet(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pt->factor, 1);
 }
 
+/* One of many CPUs has more than it can keep. */
+static void demeter_pace_test_lost(struct kunit *test)
+{
+	struct pace_test *pt = pace_test_make(test);
+
+	pace_test_epochs(pt, 2, RATE / 8, 1000);
+	KUNIT_EXPECT_EQ(test, pt->factor, 1);
+	pt->ctx.stats.lost += 1;
+	pace_test_epochs(pt, 1, RATE / 8, 1000);
+	KUNIT_EXPECT_EQ(test, pt->factor, 2);
+	KUNIT_EXPECT_EQ(test, pt->ctx.weight, 2);
+	/* of this epoch, only a part was with longer periods */
+	pt->ctx.stats.lost += 1;
+	pace_test_epochs(pt, 1, RATE / 8, 1000);
+	KUNIT_EXPECT_EQ(test, pt->factor, 2);
+	pt->ctx.stats.lost += 1;
+	pace_test_epochs(pt, 1, RATE / 8, 1000);
+	KUNIT_EXPECT_EQ(test, pt->factor, 4);
+	pace_test_epochs(pt, 4, RATE / 8, 1000);
+	KUNIT_EXPECT_EQ(test, pt->factor, 1);
+}
+
 static void demeter_pace_test_new_memory(struct kunit *test)
 {
 	struct pace_test *pt = pace_test_make(test);
@@ -137,11 +159,9 @@ static void demeter_pace_test_refusal(struct kunit *test)
 }
 
 static struct kunit_case demeter_pace_cases[] = {
-	KUNIT_CASE(demeter_pace_test_limit),
-	KUNIT_CASE(demeter_pace_test_quiet),
-	KUNIT_CASE(demeter_pace_test_new_memory),
-	KUNIT_CASE(demeter_pace_test_refusal),
-	{},
+	KUNIT_CASE(demeter_pace_test_limit),   KUNIT_CASE(demeter_pace_test_quiet),
+	KUNIT_CASE(demeter_pace_test_lost),    KUNIT_CASE(demeter_pace_test_new_memory),
+	KUNIT_CASE(demeter_pace_test_refusal), {},
 };
 
 struct kunit_suite demeter_pace_suite = {
