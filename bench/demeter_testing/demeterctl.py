@@ -23,7 +23,7 @@ PARAMETERS = {
     "cool_epochs": 8,
     "backoff_epochs": 128,
     "relocate_percent": 20,
-    "relocate_mib": 512,
+    "relocate_mib": 1024,
     "margin": 2,
     "exchange_ns": 5000,
     "tier_ns": 100,
