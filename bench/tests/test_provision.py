@@ -130,6 +130,16 @@ def test_a_machine_with_the_tiered_balloon(settings: Settings):
     )
 
 
+def test_upstreams_device_is_not_told_to_reconnect(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+):
+    device = "vhost-user-test-device-pci"
+    monkeypatch.setattr(Emulated, "generic_device", classmethod(lambda cls, s: device))
+    args = command(settings, "tiered-balloon")
+    assert after(args, "-device")[0].startswith(f"{device},chardev=balloon")
+    assert "socket,id=balloon,path=balloon.sock" in after(args, "-chardev")
+
+
 def test_the_device_is_that_of_the_kernels_header():
     header = (TOP / "linux/include/uapi/linux/virtio_tiered_balloon.h").read_text()
 
