@@ -214,6 +214,9 @@ fn vm(file: FileVm) -> Result<VmConfig, String> {
     if !(0.001..=1000.0).contains(&file.weight) {
         return Err(wrong("weight must be from 0.001 to 1000".into()));
     }
+    if file.api.as_os_str().is_empty() {
+        return Err(wrong("api is empty: name the socket of its daemon".into()));
+    }
     if file.fast.pxm == file.slow.pxm {
         return Err(wrong("fast and slow have the same pxm".into()));
     }
@@ -407,6 +410,7 @@ slow = { pxm = 1, floor = "1G", ceiling = "3G" }
                 "\"/run/a\"",
                 ": vm b: another VM has the same api",
             ),
+            ("\"/run/b\"", "\"\"", ": vm b: api is empty"),
             ("\"b\"", "\"a\"", ": two VMs are called a"),
             ("\"b\"", "\"\"", ": '' is no name"),
             ("\"b\"", "\"\\u001b\"", ": '\\u{1b}' is no name"),
