@@ -22,8 +22,9 @@ Examples:
 Nodes are named by their proximity domain (PXM): what QEMU calls nodeid and Cloud
 Hypervisor guest_numa_id. Sizes are 512M, 4G, 1GiB or bytes; units are powers of 1024.
 
-tierctl exits with 0 when all went well, with 1 when a daemon or a guest did not do what was
-asked, and with 2 when the command line was wrong; then nothing has been done.";
+tierctl exits with 0 when all went well; with 1 when a daemon cannot be reached or refuses a
+target, and then nothing has changed, or when a guest did not follow in time; and with 2 when the
+command line was wrong.";
 
 /// Shows and resizes the memory tiers of VMs.
 ///

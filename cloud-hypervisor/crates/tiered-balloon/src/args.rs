@@ -90,12 +90,11 @@ A VM with 1 GiB of fast and 5 GiB of slow memory, which shall begin with half of
   tiered-balloon --socket vm.sock --api vm.api --node 0=1G --node 1=5G --target 0=512M
 
 The daemon prints 'ready' when it listens. Then start the hypervisor, whose memory must be
-shared. QEMU:
+shared. The QEMU that this project builds (docs/provisioning.md has others):
   -object memory-backend-memfd,id=m0,size=1G,share=on -numa node,nodeid=0,memdev=m0
   -object memory-backend-memfd,id=m1,size=5G,share=on -numa node,nodeid=1,memdev=m1
-  -chardev socket,id=balloon,path=vm.sock,reconnect-ms=1000
-  -device vhost-user-test-device-pci,chardev=balloon,virtio-id=13,num_vqs=3,vq_size=256,
-          config_size=256
+  -chardev socket,id=balloon,path=vm.sock,reconnect-ms=100
+  -device vhost-user-device-pci,chardev=balloon,virtio-id=13,num_vqs=3,vq_size=256,config_size=256
 Cloud Hypervisor:
   --memory size=0 --memory-zone id=m0,size=1G,shared=on id=m1,size=5G,shared=on
   --numa guest_numa_id=0,memory_zones=m0 guest_numa_id=1,memory_zones=m1
