@@ -36,8 +36,7 @@ void sysfs_require(void)
 	struct stat found;
 
 	if (stat(path_of(path, "."), &found))
-		fail("this kernel has no Demeter: boot the demeter guest, and load its module "
-		     "(insmod /lib/modules/demeter.ko)");
+		fail("the module demeter is not loaded: modprobe demeter, on a kernel that has it");
 }
 
 static ssize_t load(const char *path, char **data)

@@ -38,7 +38,7 @@ static const struct parameter {
 	{ "epoch_ms", "ms", 10, 60000, false, "length of an epoch" },
 	{ "sample_period", "loads", 16, 1 << 30, true, "loads for each sample" },
 	{ "store_period", "stores", 0, 1 << 30, true, "stores for each sample; 0: none" },
-	{ "sample_rate", "per second", 100, 1000000, false, "samples of a CPU, at most" },
+	{ "sample_rate", "1/s", 100, 1000000, false, "samples of the average CPU, at most" },
 	{ "latency_threshold", "cycles", 3, 65535, true, "least latency of loads to sample" },
 	{ "split_threshold", "samples", 1, 1 << 20, false,
 	  "more than a neighbour's, per CPU: a range is split" },

@@ -146,7 +146,7 @@ def test_help_needs_no_kernel(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_kernel_without_demeter(tmp_path: Path, args: list[str]) -> None:
-    bad(run(tmp_path / "none", *args), 1, "this kernel has no Demeter: boot the demeter guest")
+    bad(run(tmp_path / "none", *args), 1, "the module demeter is not loaded: modprobe demeter")
 
 
 @pytest.mark.parametrize(
