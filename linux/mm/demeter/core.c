@@ -19,7 +19,7 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/demeter.h>
 
-/* Defaults: the paper's where it has them; see demeter.rst for the others. */
+/* Defaults; demeter.rst says why they are what they are. */
 static const struct demeter_params demeter_defaults = {
 	.epoch_ms = 500,
 	.sample_period = 1021,
