@@ -63,8 +63,10 @@ def test_what_is_left_alone_is_known_by_kind(boot):
     assert left["hugetlb"] == HUGE_MIB * MIB and left["cpuset"] == left["node"] == 0, out
     movable = (target["fast_pages"] + target["slow_pages"]) * 4096
     assert (made["anonymous"] + 24) * MIB <= movable <= (made["anonymous"] + 24) * MIB + SLACK
-    # what came last is hot, and was to be moved
-    assert 0 < left["forked"] <= 24 * MIB and left["unsampled"] == left["protected"] == 0, out
+    # what came last is hot, and was to be moved; so may be a page of the program's own
+    assert 0 < left["forked"] <= 24 * MIB + SLACK and left["unsampled"] == left["protected"] == 0, (
+        out
+    )
     # all that is resident is managed, or has a reason
     rss = int(re.findall(r"VmRSS:\s+(\d+)", out)[0]) << 10
     reasons = ("policy", "locked", "shared", "file")
