@@ -118,9 +118,13 @@ def test_samples_are_every_nth_load(boot, period: int):
     counts, samples, trace = counts_of(run), samples_of(run), trace_of(run)
     assert counts["lost"] == 0
     assert counts["events"] == len(trace)
-    assert counts["samples"] == len(samples) == len(trace) // period
     (taken,) = np.nonzero(trace["flags"] & SAMPLED)
-    assert (taken == np.arange(len(samples)) * period + period - 1).all()
+    assert counts["samples"] == len(samples) == len(taken)
+    # where one event is left when Linux resumes a counter, it waits for two: seldom
+    distances = np.diff(taken, prepend=-1)
+    late = np.count_nonzero(distances == period + 1)
+    assert np.count_nonzero(distances == period) == len(taken) - late and late <= 2
+    assert len(trace) - 1 - taken[-1] <= period
     agree(samples, trace)
     # both tiers are there, and nothing at or below the threshold
     assert {2, 4} <= set(np.unique(trace["level"]))
