@@ -157,7 +157,7 @@ fn help_has_command_lines_to_copy() {
     let help = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
     for line in [
-        "vhost-user-test-device-pci",
+        "vhost-user-device-pci",
         "--generic-vhost-user",
         "--node 1=5G",
     ] {
