@@ -23,8 +23,8 @@ pub struct State {
     pub stats: Stats,
     /// Bytes that the guest uses. Its nodes together never get smaller than that.
     pub used: u64,
-    /// Bytes of the first node that the host does not get back, whatever is in the balloon.
-    pub held: u64,
+    /// Bytes of the first two nodes that the host does not get back, whatever is in the balloon.
+    pub held: [u64; 2],
     /// Bytes that the guest moves into or out of a balloon in a millisecond.
     pub speed: u64,
     /// Whether the daemon leaves requests unanswered.
@@ -75,7 +75,7 @@ impl Mock {
             },
             stats: Stats::default(),
             used: 0,
-            held: 0,
+            held: [0; 2],
             speed: u64::MAX,
             mute: false,
             mute_after_set: false,
@@ -162,8 +162,9 @@ impl State {
             free -= less;
             node.resident = node.given();
         }
-        let first = &mut self.vm.nodes[0];
-        first.resident = first.resident.max(self.held);
+        for (node, held) in self.vm.nodes.iter_mut().zip(self.held) {
+            node.resident = node.resident.max(held);
+        }
     }
 
     fn put(&mut self, targets: &[NodeTarget]) -> Result<(), (u16, String)> {

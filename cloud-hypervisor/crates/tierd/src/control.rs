@@ -2,7 +2,7 @@
 //! The controller: asks, lets the policy divide, and moves memory step by step.
 //!
 //! A VM that does not answer keeps what it had: that stays reserved until it answers. One that
-//! cannot give back what it shall keeps that too, for as long; the others divide the rest.
+//! cannot give back what others need keeps that too, for as long; the others divide the rest.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -187,10 +187,6 @@ impl Member {
         }
     }
 
-    fn is_short(&self) -> bool {
-        self.short != Tiers::default()
-    }
-
     fn step(&self) -> steps::Vm {
         let claim = self.claim();
         steps::Vm {
@@ -313,15 +309,32 @@ impl Controller {
     fn try_divide(&mut self) -> Result<(), String> {
         let ready = |member: &Member| member.ready().is_some();
         let shares = self.share_out(&ready)?;
-        // Those who are short shall give back, but the others cannot count on it.
-        let able = |member: &Member| member.ready().is_some() && !member.is_short();
-        let some_are_short = self.members.iter().any(Member::is_short);
-        let able = some_are_short.then(|| self.share_out(&able)).transpose()?;
+        // Those who are short shall give back, but the others cannot count on it. Slow memory
+        // that somebody keeps is no matter as long as there is enough for all without it.
+        let scarce = self.slow_is_scarce(&shares);
+        let hinders = |member: &Member| member.short.fast > 0 || scarce && member.short.slow > 0;
+        let able = |member: &Member| member.ready().is_some() && !hinders(member);
+        let some_hinder = self.members.iter().any(hinders);
+        let able = some_hinder.then(|| self.share_out(&able)).transpose()?;
         for (i, member) in self.members.iter_mut().enumerate() {
             let able = able.as_ref().and_then(|able| able[i]);
             member.share = able.or(shares[i]);
         }
         Ok(())
+    }
+
+    /// Whether these shares need slow memory that somebody does not give back.
+    fn slow_is_scarce(&self, shares: &[Option<u64>]) -> bool {
+        let needs = |(member, share): (&Member, &Option<u64>)| {
+            let claim = member.claim().slow;
+            share.map_or(claim, |share| {
+                let kept = if member.short.slow > 0 { claim } else { 0 };
+                let slow = member.config.memory.saturating_sub(share) * CHUNK;
+                slow.max(kept)
+            })
+        };
+        let needs: u64 = self.members.iter().zip(shares).map(needs).sum();
+        needs > self.config.tiers.slow * CHUNK
     }
 
     /// Divides among some what the others leave. Returns the chunks of each of them.

@@ -321,13 +321,34 @@ fn what_the_host_has_not_got_back_is_not_given_again() {
     let tiers = [192, 1024];
     let host = Host::new(&[128, 16, 48]);
     host.configure("proportional", tiers, &["", "", ""]);
-    host.vms[0].state().held = 128 * M;
+    host.vms[0].state().held[0] = 128 * M;
     let tierd = host.start();
     tierd.says("a: cannot give back 64M of fast memory");
     host.wait_for(tiers, &[64, 32, 32]);
-    host.vms[0].state().held = 0;
+    host.vms[0].state().held[0] = 0;
     host.wait_for(tiers, &[64, 64, 64]);
     tierd.end();
+}
+
+/// A VM that keeps slow memory gets what others give back slowly. Where there is no slow memory
+/// to give them for it, they only lend a little.
+#[test]
+fn slow_memory_that_is_kept_matters_only_where_it_is_scarce() {
+    for (slow, fast) in [(576 + 48, [64, 64, 64]), (576, [24, 84, 84])] {
+        let host = Host::new(&[16, 88, 88]);
+        host.configure("proportional", [192, slow], &["", "", ""]);
+        host.vms[0].state().held[1] = 240 * M;
+        for vm in &host.vms[1..] {
+            vm.state().speed = M / 32;
+        }
+        let tierd = host.start();
+        tierd.says("a: cannot give back ");
+        thread::sleep(Duration::from_secs(3));
+        host.check([192, slow]);
+        let differs = host.fast().into_iter().zip(fast).map(|(a, b): (u64, u64)| a.abs_diff(b));
+        assert!(differs.max() <= Some(4), "{slow}: {:?}", host.fast());
+        tierd.end();
+    }
 }
 
 #[test]
