@@ -78,8 +78,13 @@ fn wait(
         }
         let missing = missing.join("; ");
         if vm.driver.is_none() || !vm.connected {
-            let why = "the targets are set, but the guest has no driver that follows";
-            return Ok((vm.nodes, Some(format!("{why}: {missing}"))));
+            let why = if vm.connected {
+                "the guest has no driver that follows"
+            } else {
+                "no hypervisor is connected"
+            };
+            let why = format!("the targets are set, but {why}: {missing}");
+            return Ok((vm.nodes, Some(why)));
         }
         if start.elapsed() >= timeout {
             let after = humantime::format_duration(timeout);

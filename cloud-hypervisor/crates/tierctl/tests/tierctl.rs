@@ -129,6 +129,16 @@ fn resize_says_what_is_missing() {
         ran.err
     );
 
+    mock.state().vm.connected = false;
+    let ran = run(&[&mock.api()], &["resize", "0=60M", "--timeout", "1h"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.err
+            .contains("the targets are set, but no hypervisor is connected: "),
+        "{}",
+        ran.err
+    );
+
     let ran = run(&[&mock.api()], &["resize", "0=50M", "--no-wait"]);
     assert_eq!(ran.code, Some(0));
     assert_eq!(mock.state().vm.nodes[0].target, 50 * MIB);

@@ -300,7 +300,8 @@ impl Controller {
                 let share = share * CHUNK;
                 if share != now && member.share != before {
                     let (now, share) = (Size(now), Size(share));
-                    info!("{}: fast memory {now} -> {share}", member.config.name);
+                    let name = &member.config.name;
+                    info!("{name}: shall have {share} of fast memory, has {now}");
                 }
             }
         }

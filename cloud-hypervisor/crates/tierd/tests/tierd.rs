@@ -345,7 +345,11 @@ fn slow_memory_that_is_kept_matters_only_where_it_is_scarce() {
         tierd.says("a: cannot give back ");
         thread::sleep(Duration::from_secs(3));
         host.check([192, slow]);
-        let differs = host.fast().into_iter().zip(fast).map(|(a, b): (u64, u64)| a.abs_diff(b));
+        let differs = host
+            .fast()
+            .into_iter()
+            .zip(fast)
+            .map(|(a, b): (u64, u64)| a.abs_diff(b));
         assert!(differs.max() <= Some(4), "{slow}: {:?}", host.fast());
         tierd.end();
     }
