@@ -405,8 +405,8 @@ def test_a_job_that_ends_before_its_last_resize_fails(
 def test_the_plan_leaves_the_vms_sum(settings: Settings):
     s = dataclasses.replace(settings, vm_memory=GIB)
     plan = resize_plan(s, TPP, "gups-resize")
-    assert [moment for moment, _ in plan] == [15, 30]
-    assert [shares[0] // MIB for _, shares in plan] == [410, 102]
+    assert [moment for moment, _ in plan] == [15, 30, 45]
+    assert [shares[0] // MIB for _, shares in plan] == [410, 205, 102]
     assert all(sum(shares) == GIB for _, shares in plan)
     assert resize_plan(s, TPP, "gups") == []
 

@@ -24,7 +24,7 @@ def phase(size: Size, seed: int) -> str:
 
 def resize(size: Size, seed: int) -> str:
     """Give each size of the fast tier fifteen seconds or more."""
-    return command(size, seed, times=4)
+    return command(size, seed, times=5)
 
 
 def uniform(size: Size, seed: int) -> str:
@@ -55,10 +55,10 @@ WORKLOADS = {
     ),
     "gups-resize": Workload(
         resize,
-        about="the fast tier is doubled, then quartered, on the way",
+        about="the fast tier is doubled, then halved twice, on the way",
         timeline=True,
         form_of="gups",
-        resizes=((15, 0.4), (30, 0.1)),
+        resizes=((15, 0.4), (30, 0.2), (45, 0.1)),
     ),
     "gups-writes": Workload(
         writes, about="the hot set is only written", timeline=True, form_of="gups"
