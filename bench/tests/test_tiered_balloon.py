@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from demeter_bench import processes
+from demeter_bench.designs import DESIGNS
 from demeter_bench.provision import PROVISIONS, tiered_balloon
 from demeter_bench.provision.provision import ProvisionError
 from demeter_bench.provision.tiered_balloon import TieredBalloon
@@ -133,8 +134,9 @@ def guest(boot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         host.start()
         try:
             done = boot(
-                command, provision=Restartable.name, machine={"parallel": True},
-                vm_memory=MEMORY, vcpus=2, timeout_s=2 * SECONDS + 900, **more,
+                command, provision=Restartable.name,
+                **{"machine": {"parallel": True}, "vcpus": 2, **more},
+                vm_memory=MEMORY, timeout_s=2 * SECONDS + 900,
             )  # fmt: skip
         finally:
             host.ended.set()
@@ -205,6 +207,29 @@ def test_all_agree_on_every_page(guest):
     assert resizes > SECONDS / 4
     assert found["balloon_inflate"] == found["balloon_deflate"] > 0
     assert_untouched(found)
+
+
+@pytest.mark.needs("CONFIG_DESIGN_DEMETER")
+def test_the_curve_of_heat_begins_with_what_the_kernel_has(guest):
+    """What one more page of fast memory is worth: the first of them the guest can use for nothing."""
+
+    def act(host: Host) -> None:
+        found: dict[str, Any] = {}
+
+        def told() -> bool:
+            found.update(host.ask("GET", "/stats")["statistics"] or {})
+            return bool(found.get("heat"))
+
+        host.until("told what is hot", told, 300)
+        fast, state = host.nodes()[0], found["nodes"][0]
+        descriptions = fast["bytes"] // PAGE - state["total"] - state["ballooned"]
+        hottest = found["heat"][0]["pages"]
+        assert 0 < descriptions < hottest < fast["bytes"] // PAGE // 2
+
+    guest(
+        "gups --mem 64M --hot 2M --hot-weight 0.9 --reverse --updates 40000000", act,
+        design="demeter", setup=DESIGNS["demeter"].setup, machine={}, vcpus=1,
+    )  # fmt: skip
 
 
 @pytest.mark.needs("tests/churn")

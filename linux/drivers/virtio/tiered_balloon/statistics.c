@@ -79,15 +79,40 @@ static void tb_statistics_of_pressure(struct virtio_tb_statistics *s)
 #endif
 }
 
-static void tb_statistics_of_heat(struct virtio_tb_statistics *s)
+/*
+ * Pages of a node that are neither in the balloon, nor free, nor could be on another node: the
+ * kernel's, among them the descriptions of all pages, which the buddy allocator never had.
+ */
+static u64 tb_kernel_pages(struct tb_node *node)
+{
+	u64 other;
+
+	spin_lock(&node->lock);
+	other = node->held;
+	spin_unlock(&node->lock);
+	for (enum lru_list lru = 0; lru < NR_LRU_LISTS; lru++)
+		other += tb_node_state(node->nid, NR_LRU_BASE + lru);
+	for (int i = 0; i < MAX_NR_ZONES; i++)
+		other += zone_page_state(&NODE_DATA(node->nid)->node_zones[i], NR_FREE_PAGES);
+	return node->pages - min(node->pages, other);
+}
+
+static void tb_statistics_of_heat(struct tiered_balloon *tb, struct virtio_tb_statistics *s)
 {
 	struct page_exchange_heat curve[VIRTIO_TB_HEAT_POINTS];
 	const unsigned int n = page_exchange_heat_curve(curve, ARRAY_SIZE(curve));
+	u64 kernel = 0;
 
+	for (unsigned int i = 0; i < tb->nr_nodes; i++) {
+		struct tb_node *node = &tb->nodes[i];
+
+		if (node->nid != NUMA_NO_NODE && page_exchange_node_is_fast(node->nid))
+			kernel += tb_kernel_pages(node);
+	}
 	s->heat_points = cpu_to_le32(n);
 	for (unsigned int i = 0; i < n; i++)
 		s->heat[i] = (struct virtio_tb_heat){
-			.pages = cpu_to_le64(curve[i].pages),
+			.pages = cpu_to_le64(kernel + curve[i].pages),
 			.heat = cpu_to_le64(curve[i].heat),
 		};
 }
@@ -105,7 +130,7 @@ void tb_statistics_collect(struct tiered_balloon *tb, struct virtio_tb_statistic
 	s->nodes = cpu_to_le32(tb->nr_nodes);
 	tb_statistics_of_pressure(s);
 	tb_statistics_of_events(s);
-	tb_statistics_of_heat(s);
+	tb_statistics_of_heat(tb, s);
 	for (unsigned int i = 0; i < tb->nr_nodes; i++)
 		tb_statistics_of_node(&tb->nodes[i], &s->node[i]);
 }

@@ -235,7 +235,8 @@ struct virtio_tb_node_statistics {
  * @promoted:	Pages moved to fast memory because they are hot, since then.
  * @demoted:	Pages moved to slow memory because they are cold, since then.
  * @heat:	What one more page of fast memory is worth to this guest: the heat of the page
- *		that would be in it. Only pages that Demeter manages are counted.
+ *		that would be in it. First come pages of the kernel that fast memory has anyway,
+ *		as hot as the hottest, then those that Demeter manages; no others.
  * @node:	State of each node.
  */
 struct virtio_tb_statistics {
