@@ -211,7 +211,7 @@ def test_all_agree_on_every_page(guest):
 
 @pytest.mark.needs("CONFIG_DESIGN_DEMETER")
 def test_the_curve_of_heat_begins_with_what_the_kernel_has(guest):
-    """What one more page of fast memory is worth: the first of them the guest can use for nothing."""
+    """The guest can use the first pages of fast memory for nothing else."""
 
     def act(host: Host) -> None:
         found: dict[str, Any] = {}
