@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """tierd divides the fast tier between real VMs: three of them, each with its daemon.
 
-Guests are emulated, so that they are slow to give memory back: it takes minutes for memory to
-settle, and the test is for make stress alone.
+Guests are emulated, and pass a twentieth of a second in each: memory is divided as seldom, it
+takes minutes to settle, and the test is for make stress alone.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from demeter_bench.vm import Run
 from demeter_testing import BUILD, no_complaint, text
 
 TIERD = "cloud-hypervisor/tierd"
-SECONDS = 25  # of the measured phase, about; simulated
+SECONDS = 40  # of the measured phase, about; simulated
 MEMORY = 512 * MIB  # of a VM, and of each of its nodes
 FAST = 3 * 128 * MIB  # of the three VMs together
+# What they need, and room to exchange memory, as servers have it
+SLOW = 3 * MEMORY - FAST + 192 * MIB
 HOT = (20 * MIB, 60 * MIB, 150 * MIB)
 
 pytestmark = [
@@ -46,8 +48,8 @@ class Divided(TieredBalloon):
 
 def config(policy: str, folders: list[Path]) -> str:
     lines = [
-        f'policy = "{policy}"\ninterval = "3s"\n[tiers]\n'
-        f'fast = "{FAST // MIB}M"\nslow = "{(3 * MEMORY - FAST) // MIB}M"\n'
+        f'policy = "{policy}"\ninterval = "20s"\n[tiers]\n'
+        f'fast = "{FAST // MIB}M"\nslow = "{SLOW // MIB}M"\n'
     ]
     lines += [
         f'[[vm]]\nname = "{folder.name}"\napi = "{folder / tiered_balloon.API}"\n'
@@ -103,7 +105,8 @@ def divide(boot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
                 [BUILD / TIERD, "--config", tmp_path / f"{policy}.toml"], stderr=log
             )
             try:
-                while any(t.is_alive() for t in threads):
+                # what one leaves when it ends is divided among the others
+                while all(t.is_alive() for t in threads):
                     for i, folder in enumerate(folders):
                         try:
                             api = folder / tiered_balloon.API
@@ -112,6 +115,8 @@ def divide(boot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
                         except ProvisionError:
                             pass
                     time.sleep(0.5)
+                for thread in threads:
+                    thread.join()
             finally:
                 tierd.terminate()
                 tierd.wait()
@@ -126,5 +131,7 @@ def test_utility_serves_more_than_equal_parts(divide):
     useful, sizes = divide("utility")
     print(f"\nequal {parts}: {equal}, utility {sizes}: {useful}")
     assert max(parts) - min(parts) < 0.05 * FAST, parts
-    assert sizes[2] > sizes[1] > sizes[0] and sum(sizes) <= FAST, sizes
+    # each has its hot set in fast memory, beside what its kernel keeps there
+    assert all(size > hot for size, hot in zip(sizes, HOT, strict=True)), sizes
+    assert sum(sizes) <= FAST, sizes
     assert sum(useful) >= sum(equal), (useful, equal)
