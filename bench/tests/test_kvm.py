@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """KVM's side of PEBS in guests, as far as it can be tested without a processor that has it.
 
-It compiles for Intel and AMD, and the rules of its bits hold. See docs/kvm-pebs.md.
+It compiles for Intel and AMD, the rules of its bits hold, and its selftests build and say why
+they cannot run. See docs/kvm-pebs.md.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 
 import pytest
 from demeter_testing import BUILD, TOP, kunit, text
+
+SELFTESTS = ("vmx_pebs_test", "pmu_counters_test", "pmu_event_filter_test", "vmx_pmu_caps_test")
+SKIPPED = 4  # KSFT_SKIP
 
 
 @pytest.mark.needs("linux/.overlaid")
@@ -26,6 +31,22 @@ def test_kvm_compiles_without_a_warning():
     assert "warning:" not in run.stderr
     for made in ("pmu.o", "vmx/pmu_intel.o", "vmx/vmx.o", "svm/pmu.o", "tests/kvm_pebs_kunit.o"):
         assert (out / "arch/x86/kvm" / made).is_file()
+
+
+@pytest.mark.needs("tests/kvm/.built")
+def test_the_selftests_of_kvm_are_built():
+    for name in SELFTESTS:
+        assert os.access(BUILD / "tests/kvm/x86_64" / name, os.X_OK)
+
+
+@pytest.mark.needs("tests/kvm/.built")
+def test_the_selftest_of_pebs_runs_or_says_why_not():
+    run = subprocess.run(
+        [BUILD / "tests/kvm/x86_64/vmx_pebs_test"], timeout=300, capture_output=True, text=True
+    )
+    assert run.returncode in (0, SKIPPED), run.stdout + run.stderr
+    if run.returncode == SKIPPED:
+        assert re.search(r"# SKIP .*\w{4}", run.stdout), run.stdout
 
 
 def test_rules_of_bits(boot):
