@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Builds the host side of the tiered balloon: the daemon, its client, the
-# policies, and their manual pages. Cargo fetches what Cargo.lock names.
+# Builds the host side: the daemon of the tiered balloon, its client, the policies,
+# demeter-host, and their manual pages. Cargo fetches what Cargo.lock names.
 
 ch_dir := $(BUILD)/cloud-hypervisor
 ch_sources := $(shell find cloud-hypervisor -name '*.rs' -o -name 'Cargo.*' -o -name config.toml)
@@ -20,6 +20,9 @@ cloud-hypervisor: $(if $(CONFIG_CLOUD_HYPERVISOR_TOOLS),$(ch_dir)/.built)
 $(ch_dir)/.built: $(ch_sources) cloud-hypervisor/build cloud-hypervisor/cargo | $(DEPS)
 	@$(STAGE) --need-mb 1000 cloud-hypervisor -- cloud-hypervisor/build $(@D)
 	@touch $@
+
+# Tests name the programs that they need.
+$(addprefix $(ch_dir)/,tiered-balloon tierctl tierd demeter-host): $(ch_dir)/.built ;
 
 # Programs of tests, as cargo names them
 $(ch_tests): $(ch_sources) cloud-hypervisor/cargo linux/include/uapi/linux/virtio_tiered_balloon.h \

@@ -11,6 +11,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let commands = [
+        demeter_host::args::command(),
         tiered_balloon::args::command(),
         tierctl::args::command(),
         tierd::args::command(),
