@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fuzzers of all that a guest or a client of the API may write, for FUZZ_SECONDS each."""
+"""Fuzzers of what guests, clients of the API and kernels may write, for FUZZ_SECONDS each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OF_ITS_OWN = ("sh", "-c", '"$@"; exit $?', "sh")
 
 
 @pytest.mark.needs("tests/fuzz/.built")
-@pytest.mark.parametrize("fuzzer", ["parsers", "requests", "stock"])
+@pytest.mark.parametrize("fuzzer", ["host", "parsers", "requests", "stock"])
 def test_fuzz(fuzzer: str, tmp_path: Path):
     """It finds no crash, no input that takes 10 s, and does not grow."""
     corpus = tmp_path / "corpus"
