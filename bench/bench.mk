@@ -29,15 +29,15 @@ bench:
 run:
 	@$(locked) configured
 	@$(bench) run --dry-run $(call bench_args,DESIGN)
-	@$(locked) all
+	@$(locked) machines
 	@$(bench) run $(call bench_args,DESIGN)
 
 bench-emulator:
-	@$(locked) all guest-tests
+	@$(locked) machines guest-tests
 	@$(bench) emulator $(call bench_args,REPEAT)
 
 bench-balloon:
-	@$(locked) all cloud-hypervisor
+	@$(locked) machines cloud-hypervisor
 	@$(bench) balloon $(call bench_args,REPEAT)
 
 # A folder that builds, runs and passes its tests as it is; see docs/extending.md.

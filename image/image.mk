@@ -14,13 +14,17 @@ image_modules_built := $(image_modules:%=$(linux_dir)/guest/%)
 image_files := $(busybox) image/init image/run-job image/image.mk $(image_programs) \
 	$(linux_dir)/guest/.built image/make-initramfs
 
-targets += image bench-machines
+targets += image bench-machines machines
 clean_dirs += $(image_dir)
 
 image: $(image) $(if $(CONFIG_IMAGE_PERF),$(image_perf))
 
 # What make bench boots: perf, which takes long to build, is for make run and tests only.
-bench-machines: linux qemu $(image)
+bench-machines: linux-machines qemu $(image)
+
+# All that boots without a disk, for make run and tests
+machines: linux-machines qemu workloads image cloud-hypervisor
+needs-boots: machines
 
 $(busybox): image/busybox scripts/debian-source | $(DEPS)
 	@$(STAGE) busybox -- image/busybox $@
