@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import struct
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 MIB = 1 << 20
@@ -162,3 +164,25 @@ def bad(done: subprocess.CompletedProcess[str], status: int, message: str) -> No
     assert done.stderr.startswith("demeterctl: ")
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+def failing_writes(lengths: Iterable[int], error: int) -> Callable[[], None]:
+    """Return what makes write() of that many bytes fail when it is called in the child."""
+    nr_write, allow, deny = 1, 0x7FFF0000, 0x00050000 | error
+    load, jump_if_equal, ret = 0x20, 0x15, 0x06
+    lengths = list(lengths)
+    n = len(lengths)
+    code = [(load, 0, 0, 0), (jump_if_equal, 0, n + 1, nr_write), (load, 0, 0, 32)]
+    code += [(jump_if_equal, n - i, 0, length) for i, length in enumerate(lengths)]
+    code += [(ret, 0, 0, allow), (ret, 0, 0, deny)]
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *c) for c in code))
+    header = struct.pack("HxxxxxxP", len(code), ctypes.addressof(program))
+    libc = ctypes.CDLL(None)
+
+    def install() -> None:
+        set_no_new_privs, set_seccomp, filter_mode = 38, 22, 2
+        assert libc.prctl(set_no_new_privs, 1, 0, 0, 0) == 0
+        assert libc.prctl(set_seccomp, filter_mode, ctypes.c_char_p(header)) == 0
+        assert program
+
+    return install

@@ -3,15 +3,12 @@
 #define _GNU_SOURCE
 #include "demeterctl.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "demeter.h"
+#include "scopes.h"
 #include "sysfs.h"
-
-/* Length of a scope that the kernel accepts, with the null character. */
-#define SCOPE_MAX 128
 
 static const char enable_doc[] =
 	"Begin to sample accesses and to move hot pages to the fast tier.\v"
@@ -73,43 +70,16 @@ int disable_command(int argc, char **argv)
 	return set_running(argc, argv, disable_doc, false);
 }
 
-/* Prints the scope that @words name in the form that the kernel reads. */
-static void parse_scope(char scope[SCOPE_MAX], const char *command, char **words, int nr)
-{
-	const char *kind = nr ? words[0] : "";
-	int length;
-
-	if ((!strcmp(kind, "pid") || !strcmp(kind, "tree")) && nr == 2) {
-		const uint64_t pid = parse_integer("a process", words[1], 1, INT_MAX);
-
-		length = snprintf(scope, SCOPE_MAX, "%s %d", kind, (int)pid);
-	} else if (!strcmp(kind, "cgroup") && nr == 2 && *words[1]) {
-		length = snprintf(scope, SCOPE_MAX, "cgroup %s", words[1]);
-	} else if (!strcmp(kind, "all") && nr == 1) {
-		length = snprintf(scope, SCOPE_MAX, "all");
-	} else if (!strcmp(kind, "all") && nr == 2) {
-		const uint64_t mib = parse_integer("MIB", words[1], 0, (UINT64_MAX >> 20) - 1);
-
-		length = snprintf(scope, SCOPE_MAX, "all %llu", (unsigned long long)mib);
-	} else {
-		refuse("give a scope: pid N, tree N, cgroup PATH or all [MIB]; see %s --help",
-		       command);
-	}
-	if (length >= SCOPE_MAX)
-		refuse("the path of the cgroup is too long, it may have %zu characters",
-		       SCOPE_MAX - sizeof("cgroup "));
-}
-
 static error_t take_scope(int key, char *arg, struct argp_state *state)
 {
 	(void)arg;
 	switch (key) {
 	case ARGP_KEY_ARGS:
-		parse_scope(state->input, state->name, state->argv + state->next,
+		scope_parse(state->input, state->name, state->argv + state->next,
 			    state->argc - state->next);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		parse_scope(state->input, state->name, NULL, 0);
+		scope_parse(state->input, state->name, NULL, 0);
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;

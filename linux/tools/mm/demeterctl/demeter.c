@@ -109,6 +109,16 @@ struct source demeter_source(void)
 	return source;
 }
 
+void demeter_require_source(const char *name, const struct source *source)
+{
+	struct source words = *source;
+
+	for (char *s = strtok(words.all, " "); s; s = strtok(NULL, " "))
+		if (!strcmp(s, name))
+			return;
+	refuse("there is no source \"%s\", this kernel has: %s", name, source->all);
+}
+
 bool demeter_choose_source(const char *name)
 {
 	const int error = sysfs_write("source", name);

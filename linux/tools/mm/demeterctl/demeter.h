@@ -37,6 +37,8 @@ uint64_t demeter_holds(void);
 int demeter_hold(const char *source);
 
 struct source demeter_source(void);
+/* Refuses a source that the kernel has not. */
+void demeter_require_source(const char *name, const struct source *source);
 bool demeter_choose_source(const char *name);
 
 /* Reads a counter of stats/. */

@@ -15,6 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The line that refuse() names */
+static const char *about_file;
+static unsigned int about_line;
+
 static void print_message(const char *format, va_list args)
 {
 	char message[1024];
@@ -42,12 +46,22 @@ _Noreturn void fail(const char *format, ...)
 	exit(EXIT_FAILED);
 }
 
+void refuse_at(const char *file, unsigned int line)
+{
+	about_file = file;
+	about_line = line;
+}
+
 _Noreturn void refuse(const char *format, ...)
 {
+	char message[768], where[768] = "";
 	va_list args;
 
 	va_start(args, format);
-	print_message(format, args);
+	vsnprintf(message, sizeof(message), format, args);
+	if (about_file)
+		snprintf(where, sizeof(where), "%s:%u: ", about_file, about_line);
+	warn("%s%s", where, message);
 	va_end(args);
 	exit(EXIT_INPUT);
 }
@@ -101,6 +115,7 @@ static const struct command {
 	{ "disable", disable_command }, { "status", status_command },
 	{ "explain", explain_command }, { "top", top_command },
 	{ "heatmap", heatmap_command }, { "tune", tune_command },
+	{ "apply", apply_command },
 };
 
 static const char doc[] =
@@ -117,6 +132,7 @@ static const char doc[] =
 	"  top       show it live\n"
 	"  heatmap   draw how hot the addresses of a process are over time\n"
 	"  tune      show and set parameters\n"
+	"  apply     do what a file says, as at boot\n"
 	"\n"
 	"Examples:\n"
 	"  demeterctl run -- ./server --threads 4\n"
@@ -127,6 +143,8 @@ static const char doc[] =
 	"\n"
 	"`demeterctl COMMAND --help' tells more. Exit status: 0; 1 when something went wrong; 2 "
 	"when the arguments are wrong, and then nothing has been changed.\n";
+
+const char *argp_program_version = "demeterctl 0.1.0";
 
 static error_t find_command(int key, char *arg, struct argp_state *state)
 {

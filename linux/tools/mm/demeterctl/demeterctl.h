@@ -28,12 +28,16 @@ int explain_command(int argc, char **argv);
 int top_command(int argc, char **argv);
 int heatmap_command(int argc, char **argv);
 int tune_command(int argc, char **argv);
+int apply_command(int argc, char **argv);
 
 /* Prints "demeterctl: <message>" to stderr. */
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Print likewise, and exit with EXIT_FAILED and EXIT_INPUT. */
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* What is refused from here on is in that line of a file, NULL: is an argument. */
+void refuse_at(const char *file, unsigned int line);
 
 /* Read the value of @name from @text; refuse what is not in [@min, @max]. */
 uint64_t parse_integer(const char *name, const char *text, uint64_t min, uint64_t max);

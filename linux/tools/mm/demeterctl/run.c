@@ -73,16 +73,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-static void check_source(const char *name, const struct source *source)
-{
-	struct source words = *source;
-
-	for (char *s = strtok(words.all, " "); s; s = strtok(NULL, " "))
-		if (!strcmp(s, name))
-			return;
-	refuse("there is no source \"%s\", this kernel has: %s", name, source->all);
-}
-
 /* Waits, in the child, until it is attached, then becomes the command. */
 static _Noreturn void become(char **command, int go, const sigset_t *mask)
 {
@@ -161,7 +151,7 @@ int run_command(int argc, char **argv)
 	sysfs_require();
 	source = demeter_source();
 	if (arguments.source)
-		check_source(arguments.source, &source);
+		demeter_require_source(arguments.source, &source);
 	hold = demeter_hold(arguments.source);
 	if (hold < 0)
 		return EXIT_FAILED;

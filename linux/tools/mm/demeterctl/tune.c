@@ -7,14 +7,12 @@
 #include "demeterctl.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sysfs.h"
-
-#define VALUE_MAX 32
+#include "tune.h"
 
 static const char doc[] =
 	"Show and set parameters.\v"
@@ -55,18 +53,6 @@ static const struct parameter {
 	{ "page_counters", "0 or 1", 0, 1, false, "tell pages apart, or only 2 MiB at a time" },
 };
 
-/* An argument: a parameter that is to be shown or, with a value, to be set. */
-struct request {
-	const struct parameter *parameter;
-	const char *value;
-	char before[VALUE_MAX];
-};
-
-struct requests {
-	struct request *list;
-	int nr;
-};
-
 static struct request parse_request(char *arg)
 {
 	char *equals = strchrnul(arg, '=');
@@ -86,14 +72,17 @@ static struct request parse_request(char *arg)
 	refuse("there is no parameter \"%s\": demeterctl tune lists them", arg);
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+void requests_add(struct requests *requests, char *arg)
 {
-	struct requests *requests = state->input;
-
-	if (key != ARGP_KEY_ARG)
-		return ARGP_ERR_UNKNOWN;
 	requests->list = resize(requests->list, requests->nr + 1, sizeof(*requests->list));
 	requests->list[requests->nr++] = parse_request(arg);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	if (key != ARGP_KEY_ARG)
+		return ARGP_ERR_UNKNOWN;
+	requests_add(state->input, arg);
 	return 0;
 }
 
@@ -135,8 +124,19 @@ static bool write_value(const struct request *r)
 	return !error;
 }
 
-/* Sets all values or none. Returns the exit status. */
-static int write_all(struct requests *requests)
+/* Sets back the first @nr values. */
+static void write_back(const struct requests *requests, int nr)
+{
+	while (nr--) {
+		const struct request *r = &requests->list[nr];
+
+		if (r->value && sysfs_write(r->parameter->name, r->before))
+			warn("%s could not be set back: it is %s, and was %s", r->parameter->name,
+			     r->value, r->before);
+	}
+}
+
+bool requests_write(struct requests *requests)
 {
 	int nr;
 
@@ -146,15 +146,28 @@ static int write_all(struct requests *requests)
 		if (requests->list[nr].value && !write_value(&requests->list[nr]))
 			break;
 	if (nr == requests->nr)
-		return 0;
-	while (nr--) {
-		const struct request *r = &requests->list[nr];
+		return true;
+	write_back(requests, nr);
+	return false;
+}
 
-		if (r->value && sysfs_write(r->parameter->name, r->before))
-			warn("%s could not be set back: it is %s, and was %s", r->parameter->name,
-			     r->value, r->before);
+void requests_undo(const struct requests *requests)
+{
+	write_back(requests, requests->nr);
+}
+
+void requests_drop_equal(struct requests *requests)
+{
+	int nr = 0;
+
+	for (int i = 0; i < requests->nr; i++) {
+		struct request *r = &requests->list[i];
+
+		read_value(r->parameter, r->before);
+		if (!r->value || strtoull(r->before, NULL, 10) != strtoull(r->value, NULL, 10))
+			requests->list[nr++] = *r;
 	}
-	return EXIT_FAILED;
+	requests->nr = nr;
 }
 
 int tune_command(int argc, char **argv)
@@ -167,7 +180,7 @@ int tune_command(int argc, char **argv)
 	sysfs_require();
 	if (!requests.nr)
 		list_all();
-	status = write_all(&requests);
+	status = requests_write(&requests) ? 0 : EXIT_FAILED;
 	for (int i = 0; !status && i < requests.nr; i++) {
 		char value[VALUE_MAX];
 

@@ -6,7 +6,6 @@ What the kernel says no to is played by a seccomp filter: writes of chosen lengt
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import json
 import os
@@ -15,12 +14,11 @@ import pty
 import re
 import shutil
 import signal
-import struct
 import subprocess
 import termios
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -38,6 +36,7 @@ from demeter_testing.demeterctl import (
     bad,
     command,
     environment,
+    failing_writes,
     line,
     make_tree,
     ok,
@@ -95,34 +94,24 @@ def start(
             raise
 
 
-def failing_writes(lengths: Iterable[int], error: int) -> Callable[[], None]:
-    """Return what makes write() of that many bytes fail when it is called in the child."""
-    nr_write, allow, deny = 1, 0x7FFF0000, 0x00050000 | error
-    load, jump_if_equal, ret = 0x20, 0x15, 0x06
-    lengths = list(lengths)
-    n = len(lengths)
-    code = [(load, 0, 0, 0), (jump_if_equal, 0, n + 1, nr_write), (load, 0, 0, 32)]
-    code += [(jump_if_equal, n - i, 0, length) for i, length in enumerate(lengths)]
-    code += [(ret, 0, 0, allow), (ret, 0, 0, deny)]
-    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *c) for c in code))
-    header = struct.pack("HxxxxxxP", len(code), ctypes.addressof(program))
-    libc = ctypes.CDLL(None)
-
-    def install() -> None:
-        set_no_new_privs, set_seccomp, filter_mode = 38, 22, 2
-        assert libc.prctl(set_no_new_privs, 1, 0, 0, 0) == 0
-        assert libc.prctl(set_seccomp, filter_mode, ctypes.c_char_p(header)) == 0
-        assert program
-
-    return install
-
-
 # Help and bad input
 
 
 @pytest.mark.parametrize(
     "name",
-    ["run", "attach", "detach", "enable", "disable", "status", "explain", "top", "heatmap", "tune"],
+    [
+        "run",
+        "attach",
+        "detach",
+        "enable",
+        "disable",
+        "status",
+        "explain",
+        "top",
+        "heatmap",
+        "tune",
+        "apply",
+    ],
 )
 def test_help_needs_no_kernel(tmp_path: Path, name: str) -> None:
     assert f"Usage: demeterctl {name} " in ok(tmp_path / "none", name, "--help")
@@ -143,6 +132,7 @@ def test_help_needs_no_kernel(tmp_path: Path, name: str) -> None:
         ["heatmap", "1"],
         ["tune"],
         ["tune", "epoch_ms=100"],
+        ["apply", "/dev/null"],
     ],
 )
 def test_kernel_without_demeter(tmp_path: Path, args: list[str]) -> None:
@@ -180,6 +170,9 @@ def test_kernel_without_demeter(tmp_path: Path, args: list[str]) -> None:
         (["heatmap", "12", "13"], 'unexpected argument "13"'),
         (["heatmap", "--columns", "0", "12"], "--columns must be an integer"),
         (["heatmap", "--seconds", "1e9", "12"], "--seconds must be from"),
+        (["apply"], "a file is missing"),
+        (["apply", "/no/such"], "cannot read /no/such: No such file or directory"),
+        (["apply", "/dev/null", "x"], 'unexpected argument "x"'),
         (["tune", "epoch"], 'there is no parameter "epoch"'),
         (["tune", "epoch_ms=9"], "epoch_ms must be an integer from 10 to 60000"),
         (["tune", "epoch_ms=60001"], "epoch_ms must be an integer"),
