@@ -47,6 +47,8 @@ include workloads/workloads.mk
 include linux/tools.mk
 include image/image.mk
 include cloud-hypervisor/cloud-hypervisor.mk
+include install/install.mk
+include packaging/packaging.mk
 
 unknown := $(filter-out $(commands) $(targets) $(BUILD)/%,$(goals))
 ifneq ($(unknown),)

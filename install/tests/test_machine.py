@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""make install on a machine: a clean Debian with its own bootctl and kernel-install.
+
+Firmware, command line and ESP are what the test puts there; no machine is changed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from demeter_testing import TOP
+from demeter_testing.debian import Debian
+from demeter_testing.staged import RELEASE, stage, tree
+
+pytestmark = pytest.mark.needs("debian/.made")
+
+ENTRY = f"linux-{RELEASE}.conf"
+TPP = "6.12.90-tpphost"
+PARTITION = "0c0ffee0-0000-4000-8000-000000000002"
+PROGRAM = (
+    "PYTHONPATH=/demeter/install:/demeter/boot PYTHONDONTWRITEBYTECODE=1 python3 -m demeter_install"
+)
+
+
+class Machine(Debian):
+    """A machine with UEFI, systemd-boot, and Debian's own kernel as the default entry."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / "machine")
+        self.esp = folder / "esp"
+        for path, text in {
+            "EFI/systemd/systemd-bootx64.efi": "#### LoaderInfo: systemd-boot 257 ####",
+            "loader/loader.conf": "timeout 3\n",
+            "loader/entries.srel": "type1\n",
+            "loader/entries/debian.conf": "title Debian\nsort-key debian\nlinux /debian/linux\n",
+            "debian/linux": "kernel",
+        }.items():
+            (self.esp / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.esp / path).write_text(text)
+        stage(folder / "build")
+        stage(folder / "build", TPP)
+        self.bind(self.esp, "/efi")
+        self.bind(folder / "build", "/build")
+        self.bind(TOP / "install", "/demeter/install")
+        self.bind(TOP / "image/boot", "/demeter/boot")
+        (self.upper / "sys/firmware/efi").mkdir(parents=True)
+        self.root(PARTUUID=PARTITION, FSTYPE="ext4", SOURCE="/dev/sda2")
+
+    def root(self, **found: str) -> None:
+        """Say what findmnt finds of the root file system."""
+        said = " ".join(f'{key}="{value}"' for key, value in found.items())
+        self.write("usr/local/bin/findmnt", f"#!/bin/sh\necho '{said}'\n", 0o755)
+
+    def cmdline(self, text: str) -> None:
+        file = self.write("cmdline", text + "\n")
+        self.binds["/proc/cmdline"] = file
+
+    def do(
+        self, command: str, *more: str, variants: str = "demeterhost"
+    ) -> subprocess.CompletedProcess[str]:
+        args = "" if command == "uninstall" else variants
+        return self.run(f"{PROGRAM} {command} --build=/build {' '.join(more)} {args}",
+                        SYSTEMD_RELAX_ESP_CHECKS="1", PYTHONHASHSEED="0")  # fmt: skip
+
+    def bootctl(self, *args: str) -> str:
+        done = self.run(f"bootctl --no-pager {' '.join(args)}", SYSTEMD_RELAX_ESP_CHECKS="1")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def entries(self) -> dict[str, dict]:
+        return {entry["id"]: entry for entry in json.loads(self.bootctl("--json=short", "list"))}
+
+    def options(self) -> str:
+        return self.entries()[ENTRY]["options"]
+
+    def state(self) -> tuple[dict[str, str], set[str]]:
+        return tree(self.esp), self.changes()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    machine = Machine(tmp_path)
+    machine.cmdline("root=UUID=12 ro quiet console=ttyS1 BOOT_IMAGE=/x")
+    return machine
+
+
+def good(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refused(machine: Machine, message: str, *more: str, **how: str) -> None:
+    before = machine.state()
+    done = machine.do("install", *more, **how)
+    assert (done.returncode, done.stdout) == (1, ""), done
+    assert message in done.stderr and len(done.stderr.splitlines()) == 1
+    assert machine.state() == before
+
+
+def test_bootctl_sees_what_was_installed_and_the_same_default(machine: Machine):
+    before = machine.state()
+    said = good(machine.do("install", variants="demeterhost tpphost"))
+    assert f"bootctl set-oneshot {ENTRY}" in said
+    entries = machine.entries()
+    assert set(entries) == {"debian.conf", ENTRY, f"linux-{TPP}.conf"}
+    assert [name for name, entry in entries.items() if entry["isDefault"]] == ["debian.conf"]
+    mine = entries[ENTRY]
+    assert mine["showTitle"] == "Demeter: demeterhost, Linux 6.12.90"
+    assert (mine["sortKey"], mine["version"]) == ("demeter", RELEASE)
+    assert (machine.esp / mine["linux"].lstrip("/")).read_text() == "kernel first"
+    assert (machine.upper / f"usr/lib/modules/{RELEASE}/modules.dep").exists()
+    assert (machine.esp / "loader/loader.conf").read_text() == "timeout 3\n"
+    good(machine.do("uninstall"))
+    assert machine.state() == before
+
+
+def test_destdir_gets_what_an_esp_gets(machine: Machine, tmp_path: Path):
+    machine.cmdline("")
+    other = f"--root=PARTUUID={PARTITION}"
+    good(machine.do("install", other))
+    good(machine.do("install", other, "--destdir=/build/root"))
+    staged = tmp_path / "build/root/efi"
+    mine = {path: what for path, what in tree(machine.esp).items() if "demeter" in path}
+    theirs = {path: what for path, what in tree(staged).items() if "demeter" in path}
+    assert len(mine) == 4 and theirs == mine
+    for path in ("usr/lib/modules", "lib/modules"):
+        modules = tmp_path / "build/root" / path / RELEASE
+        if modules.exists():
+            assert tree(modules) == tree(machine.upper / "usr/lib/modules" / RELEASE)
+    # and bootctl reads it like one
+    on_machine = machine.entries()[ENTRY]
+    shutil.copytree(machine.esp / "EFI", staged / "EFI")
+    machine.bind(staged, "/efi")
+    assert list(machine.entries()) == [ENTRY] and machine.entries()[ENTRY] == {
+        **on_machine, "isDefault": True,
+    }  # fmt: skip
+
+
+def test_without_initramfs_the_partition_is_named(machine: Machine):
+    good(machine.do("install"))
+    assert "initrd" not in machine.entries()[ENTRY]
+    options = f"root=PARTUUID={PARTITION} numa_balancing=disable rootwait ro console=ttyS1"
+    assert machine.options() == options
+
+
+PLUGIN = """#!/bin/sh -e
+[ "$1" = add ] || { echo "$1 $2" >>/plugin.log; exit 0; }
+test -e "/usr/lib/modules/$2/modules.dep"
+echo "initramfs for $2" >"$KERNEL_INSTALL_STAGING_AREA/initrd.img"
+"""
+
+
+def test_the_machines_own_initramfs(machine: Machine):
+    """kernel-install has it made, and the root file system is what the running kernel uses."""
+    machine.write("etc/kernel/install.d/60-test.install", PLUGIN, 0o755)
+    before = machine.state()
+    good(machine.do("install"))
+    entry = machine.entries()[ENTRY]
+    assert entry["initrd"] == [f"/demeter/{RELEASE}/initrd"]
+    assert (machine.esp / f"demeter/{RELEASE}/initrd").read_text() == f"initramfs for {RELEASE}\n"
+    assert machine.options() == "root=UUID=12 numa_balancing=disable ro console=ttyS1"
+    # again, with nothing new
+    good(machine.do("install"))
+    good(machine.do("uninstall"))
+    assert (machine.upper / "plugin.log").read_text() == f"remove {RELEASE}\n"
+    (machine.upper / "plugin.log").unlink()
+    assert machine.state() == before
+
+
+def test_an_initramfs_that_cannot_be_made(machine: Machine):
+    machine.write("etc/kernel/install.d/60-test.install", "#!/bin/sh\nexit 3\n", 0o755)
+    before = machine.state()
+    done = machine.do("install")
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("install: ")
+    assert machine.state() == before
+
+
+def test_the_default_entry_does_not_change(machine: Machine):
+    """Without a default, the loader takes the first by its sort-key: fedora comes after demeter."""
+    entry = machine.esp / "loader/entries/debian.conf"
+    entry.write_text(entry.read_text().replace("debian", "fedora"))
+    refused(machine, f"{ENTRY} would become the default entry instead of debian.conf")
+    (machine.esp / "loader/loader.conf").write_text("default debian.conf\n")
+    good(machine.do("install"))
+
+
+def test_kernel_that_runs_is_not_removed(machine: Machine):
+    good(machine.do("install"))
+    manifest = machine.upper / "var/lib/demeter/install/manifest.json"
+    running = good(machine.run("python3 -c 'import os; print(os.uname().release)'")).strip()
+    manifest.write_text(manifest.read_text().replace(f'"{RELEASE}"', f'"{running}"'))
+    before = machine.state()
+    done = machine.do("uninstall")
+    assert done.returncode == 1 and f"{running} is running" in done.stderr
+    assert machine.state() == before
+
+
+def test_no_uefi(machine: Machine):
+    (machine.upper / "sys/firmware/efi").rmdir()
+    refused(machine, "this machine was not booted by UEFI")
+
+
+def test_no_systemd_boot(machine: Machine):
+    (machine.esp / "EFI/systemd/systemd-bootx64.efi").unlink()
+    refused(machine, "systemd-boot is not the boot loader in /efi")
+
+
+def test_no_bootctl(machine: Machine):
+    good(machine.run("rm /usr/bin/bootctl"))
+    refused(machine, "there is no bootctl")
+
+
+def test_no_esp(machine: Machine):
+    del machine.binds["/efi"]
+    refused(machine, "bootctl: ")
+
+
+def test_another_esp(machine: Machine):
+    refused(machine, "ESP=/no is no folder", "--esp=/no")
+    refused(machine, "bootctl: ", "--esp=/usr")
+
+
+@pytest.mark.parametrize("root", [{"PARTUUID": "", "FSTYPE": "ext4"},
+                                  {"PARTUUID": PARTITION, "FSTYPE": "btrfs"}])  # fmt: skip
+def test_a_root_file_system_that_needs_an_initramfs(machine: Machine, root: dict[str, str]):
+    machine.root(**root, SOURCE="/dev/mapper/x")
+    refused(machine, f"({root['FSTYPE']} on /dev/mapper/x) needs an initramfs")
+    good(machine.do("install", "--root=/dev/sda9"))
+    assert machine.options().startswith("root=/dev/sda9 ")
+
+
+def test_no_space_on_a_real_file_system(machine: Machine, tmp_path: Path):
+    """A small ESP: what does not fit is refused before anything is written."""
+    large = tmp_path / "build/linux/demeterhost/stage/boot" / f"vmlinuz-{RELEASE}"
+    with large.open("wb") as file:
+        file.truncate(1 << 43)
+    refused(machine, "no space in /efi: needs 83886")
+
+
+def test_the_check_before_building(machine: Machine):
+    before = machine.state()
+    assert good(machine.do("check", variants="any")) == ""
+    (machine.upper / "sys/firmware/efi").rmdir()
+    done = machine.do("check", variants="any")
+    assert (done.returncode, done.stderr[:8]) == (1, "install:")
+    assert tree(machine.esp) == before[0]
