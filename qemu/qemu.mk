@@ -48,7 +48,7 @@ $(qemu_dir)/.configured: $(qemu_dir)/.unpacked qemu/devices.mak $(VENV)/.install
 	@touch $@
 
 $(qemu_dir)/.built: $(qemu_dir)/.configured
-	@$(STAGE) --need-mb 1000 qemu -- ninja -C $(qemu_out) -j$(NPROC) qemu-system-x86_64
+	@$(STAGE) --need-mb 1000 qemu -- ninja -C $(qemu_out) -j$(NPROC) qemu-system-x86_64 qemu-img
 	@touch $@
 
 $(qemu_dir)/.firmware: FORCE
