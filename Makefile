@@ -47,6 +47,7 @@ include workloads/workloads.mk
 include linux/tools.mk
 include image/image.mk
 include cloud-hypervisor/cloud-hypervisor.mk
+include image/disk/disk.mk
 include install/install.mk
 include packaging/packaging.mk
 
