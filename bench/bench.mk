@@ -7,7 +7,8 @@
 # given, whatever characters it has.
 bench_options := VM DESIGNS WORKLOADS COMMAND FILES ROI PLATFORM PRESET PROVISION REPEAT JOBS \
 	FAST_RATIO VM_MEMORY FOOTPRINT NAME FROM
-bench_given := $(foreach o,$(bench_options) DESIGN,$(if $(value $(o)),$(o)))
+run_options := DESIGN GUEST IMAGE KEEP
+bench_given := $(foreach o,$(bench_options) $(run_options),$(if $(value $(o)),$(o)))
 $(foreach o,$(bench_given),$(eval override export $(o) := $$(value $(o))))
 # $(1): options; --fast-ratio="$FAST_RATIO", for the shell to read
 bench_args = $(foreach o,$(filter $(1),$(bench_given)),--$(call lower,$(o))="$$$(o)")
@@ -28,9 +29,9 @@ bench:
 
 run:
 	@$(locked) configured
-	@$(bench) run --dry-run $(call bench_args,DESIGN)
-	@$(locked) machines
-	@$(bench) run $(call bench_args,DESIGN)
+	@$(bench) run --dry-run $(call bench_args,$(run_options))
+	@$(locked) machines $(if $(filter disk,$(value IMAGE)),$(BUILD)/images/guest.raw)
+	@$(bench) run $(call bench_args,$(run_options))
 
 bench-emulator:
 	@$(locked) machines guest-tests

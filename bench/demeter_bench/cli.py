@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .vm import Run
 
 BENCH = Path(__file__).resolve().parent.parent
+IMAGES = ("initramfs", "disk")  # of make run
 SHOWN_LINES = 10  # of what a user's program printed
 
 
@@ -54,7 +55,9 @@ def parser() -> argparse.ArgumentParser:
 
     r = commands.add_parser("run", help="boot one VM with a shell on this terminal")
     r.add_argument("--dry-run", action="store_true", help="only check the arguments")
-    r.add_argument("--design", default="demeter", help=f"one of: {' '.join(DESIGNS)}")
+    r.add_argument("--design", "--guest", default="demeter", help=f"one of: {' '.join(DESIGNS)}")
+    r.add_argument("--image", default="initramfs", help=f"one of: {' '.join(IMAGES)}")
+    r.add_argument("--keep", type=absolute, help="a copy of the disk, in which changes last")
 
     e = commands.add_parser("emulator", help="measure the speed of the emulator itself")
     e.add_argument("--repeat", default="3", help="repetitions")
@@ -215,21 +218,48 @@ def run(args: argparse.Namespace) -> int:
     """An interactive VM, in place of this process."""
     if args.design not in DESIGNS:
         raise UserError(f"DESIGN={args.design}: unknown; there are: {' '.join(DESIGNS)}")
-    if not sys.stdin.isatty():
-        raise UserError("make run needs a terminal; make bench COMMAND= runs a command by itself")
+    if args.image not in IMAGES:
+        raise UserError(f"IMAGE={args.image}: unknown; there are: {' '.join(IMAGES)}")
+    if args.keep and args.image != "disk":
+        raise UserError("KEEP is for IMAGE=disk")
     kconfig = read_kconfig(args.build / ".config")
     platform = select(kconfig)
     s = default_settings(kconfig, args.build, args.design, platform)
     require_usable(platform)
+    if args.image == "disk" and "IMAGE_GUEST_DISK" not in kconfig:
+        raise UserError("IMAGE=disk needs CONFIG_IMAGE_GUEST_DISK: see 'make menuconfig'")
+    if not sys.stdin.isatty():
+        raise UserError("make run needs a terminal; make bench COMMAND= runs a command by itself")
     if args.dry_run:
         return 0
-    name = "initramfs-perf.cpio" if "IMAGE_PERF" in kconfig else "initramfs.cpio"
-    image = args.build / "image" / name
-    if DESIGNS[args.design].setup:
-        image = with_setup(image, DESIGNS[args.design])
-    command = platform(args.build).shell_command(s, DESIGNS[args.design], image)
+    design = DESIGNS[args.design]
+    if args.image == "disk":
+        design, boot = from_disk(design, args.build, args.keep)
+    else:
+        boot = ["-initrd", str(initramfs(design, args.build, kconfig))]
+    command = platform(args.build).shell_command(s, design, boot)
     print(f"{args.design} on the {platform.name} platform; Ctrl-a x ends it", flush=True)
     os.execv(command[0], command)
+
+
+def from_disk(design: Design, build: Path, keep: Path | None) -> tuple[Design, list[str]]:
+    """The design for the guest disk image, and what the hypervisor needs for that."""
+    from . import disk
+
+    image = build / "images/guest.raw"
+    own = disk.kept(image, keep) if keep else image
+    boot = disk.device_args(own, keep is not None)
+    chosen = disk.on_disk(design)
+    if design.setup and not design.service:
+        boot += disk.unit_args("demeter-setup", design.setup)
+    return chosen, boot
+
+
+def initramfs(design: Design, build: Path, kconfig: dict[str, str]) -> Path:
+    """The initramfs of a shell in the design."""
+    name = "initramfs-perf.cpio" if "IMAGE_PERF" in kconfig else "initramfs.cpio"
+    image = build / "image" / name
+    return with_setup(image, design) if design.setup else image
 
 
 def with_setup(image: Path, design: Design) -> Path:

@@ -39,6 +39,8 @@ class Design:
     guest: str = "guest"
     boot_args: str = ""  # more of the guest kernel's command line
     setup: str = ""  # shell, in the guest before the job
+    # the unit that does the same in a guest disk image, if that has one
+    service: str = ""
     # pages are placed once, by the profile of a run before (oracle.py)
     profiled: bool = False
     # kernel threads of its own, by the beginning of their names, and counters in

@@ -248,7 +248,7 @@ class Fake(Platform):
     ) -> list[str]:
         return [sys.executable, fake_guest.__file__, str(self.seconds)]
 
-    def shell_command(self, s: Settings, design: Design, initrd: Path) -> list[str]:
+    def shell_command(self, s: Settings, design: Design, more: list[str]) -> list[str]:
         return []
 
 

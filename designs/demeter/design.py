@@ -13,6 +13,7 @@ DESIGNS = {
         "cd /sys/kernel/mm/demeter\n"
         "echo all 16 >attach\n"
         "echo 1 >enabled\n",
+        service="demeter.service",
         threads=("demeter", "kdamond"),
         promotions=("demeter_promote",),
         demotions=("demeter_demote",),

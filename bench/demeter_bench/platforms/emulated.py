@@ -220,11 +220,11 @@ class Emulated(Platform):
             *self._plugin(s, provision.layout(s, design), vms, outputs),
         ]  # fmt: skip
 
-    def shell_command(self, s: Settings, design: Design, initrd: Path) -> list[str]:
+    def shell_command(self, s: Settings, design: Design, more: list[str]) -> list[str]:
         return [
             *self._common(s, design, Static, "on", 1),
             *machine.shell_device_args(),
-            "-initrd", str(initrd),
+            *more,
             *self._plugin(s, Static.layout(s, design), 1, []),
         ]  # fmt: skip
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..design import Design
 from ..errors import UserError
@@ -100,13 +99,8 @@ class Kvm(Platform):
         common = self._common(s, design, provision)
         return [*common, *machine.device_args(provision), "-initrd", "initrd"]
 
-    def shell_command(self, s: Settings, design: Design, initrd: Path) -> list[str]:
-        return [
-            *self._common(s, design, Static),
-            *machine.shell_device_args(),
-            "-initrd",
-            str(initrd),
-        ]
+    def shell_command(self, s: Settings, design: Design, more: list[str]) -> list[str]:
+        return [*self._common(s, design, Static), *machine.shell_device_args(), *more]
 
 
 PLATFORM = Kvm

@@ -101,8 +101,8 @@ class Platform(ABC):
         """
 
     @abstractmethod
-    def shell_command(self, s: Settings, design: Design, initrd: Path) -> list[str]:
-        """A VM with its console on this terminal."""
+    def shell_command(self, s: Settings, design: Design, more: list[str]) -> list[str]:
+        """A VM with its console on this terminal; more arguments say what it boots from."""
 
     def profiling(self, profile: str) -> Platform:
         """The same machine, which leaves what each page's accesses cost in the file."""
