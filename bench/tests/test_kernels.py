@@ -52,6 +52,11 @@ def test_a_line_that_does_not_hold_is_named(tmp_path: Path):
     assert "CONFIG_NOT_THERE" not in done.stderr.partition("does not hold")[2]
 
 
+def environment() -> dict[str, str]:
+    """That of a user, whatever make has started the tests."""
+    return {k: v for k, v in os.environ.items() if not re.match("MAKE|MFLAGS|BUILD", k)}
+
+
 def dry_run(tmp_path: Path, goal: str, *selected: str) -> str:
     """What make would do for the goal in a build folder with nothing in it."""
     build = tmp_path / "build"
@@ -60,10 +65,9 @@ def dry_run(tmp_path: Path, goal: str, *selected: str) -> str:
         (build / stamp).touch()
     (build / "venv").symlink_to(BUILD / "venv")
     (build / ".config").write_text("".join(f"CONFIG_{name}=y\n" for name in selected))
-    env = {k: v for k, v in os.environ.items() if not re.match("MAKE|MFLAGS|BUILD", k)}
     done = subprocess.run(
         ["make", "-n", "-o", build / ".config", f"BUILD={build}", goal],
-        cwd=TOP, env=env, capture_output=True, text=True,
+        cwd=TOP, env=environment(), capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -90,6 +94,21 @@ def test_debians_configuration_takes_the_place_of_ours(tmp_path: Path):
         f"--over {tmp_path}/build/{DEBIAN} configs/linux/host.config configs/linux/tpphost.config"
     )
     assert "--over" not in arguments["guest"]
+
+
+def test_options_of_hosts_are_taken_as_they_are_written(tmp_path: Path):
+    """memmap=16G$64G reserves memory; make must not take $6 for a variable's."""
+    config = tmp_path / "build/.config"
+    dry_run(tmp_path, "linux", "HOST_TPPHOST")
+    with config.open("a") as f:
+        f.write('CONFIG_HOST_CMDLINE="memmap=16G$64G numa=off"\n')
+    settings = tmp_path / "build/images/.host-settings"
+    done = subprocess.run(
+        ["make", "-o", config, f"BUILD={tmp_path}/build", settings],
+        cwd=TOP, env=environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert " memmap=16G$64G numa=off tpphost" in " ".join(settings.read_text().split())
 
 
 @pytest.mark.needs(*(f"linux/{name}/.staged" for name in HOSTS))
