@@ -33,8 +33,7 @@ BUILD ?= $(TOP)/build
 override BUILD := $(abspath $(BUILD))
 
 # Folders that are committed: outputs between sources would be taken for sources.
-sources := .ci .git LICENSES bench cloud-hypervisor configs designs docs image install linux packaging qemu \
-	scripts workloads
+sources := .ci .git LICENSES bench cloud-hypervisor configs designs docs image install linux packaging qemu scripts workloads
 ifneq ($(filter $(BUILD:%/=%)/%,$(TOP)/)$(filter $(sources:%=$(TOP)/%/%),$(BUILD)/),)
 $(error BUILD=$(BUILD) holds the sources: name a folder of its own)
 endif
