@@ -133,7 +133,9 @@ def test_a_kernel_comes_and_goes(debian: Debian):
     assert f"added {release} /boot/vmlinuz-{release}" in said
     assert good(debian.run(f"dpkg -V {name}")) == ""
     good(debian.run(f"modinfo -k {release} demeter && test -s /boot/config-{release}"))
-    done = debian.run(f"lintian --allow-root --fail-on error {file}")
+    # the kernel's own rules put modules into /lib, which is a link in Debian 13
+    lintian = "lintian --allow-root --fail-on error --suppress-tags aliased-location"
+    done = debian.run(f"{lintian} {file}")
     assert done.returncode == 0, done.stdout
     assert f"removed {release}" in good(debian.run(f"dpkg -P {name}"))
     assert left(debian) == mine
