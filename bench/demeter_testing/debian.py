@@ -52,7 +52,8 @@ class Debian:
         user = ["--map-root-user"] if os.geteuid() else []
         binds = " ".join(f"{folder}:{path}" for path, folder in self.binds.items())
         settings = {
-            "PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "LAYER": str(self.folder),
+            "PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
+            "LAYER": str(self.folder),
             "LOWER": str(BUILD / ROOT), "BINDS": binds, "SCRIPT": script, **env,
         }  # fmt: skip
         return subprocess.run(
