@@ -16,7 +16,8 @@ host_mb := $(or $(CONFIG_IMAGE_HOST_MB),4096)
 export host_cmdline := $(value CONFIG_HOST_CMDLINE)
 host_options := console=tty0 console=ttyS0 $${host_cmdline//\"/}
 host_kernels := $(call linux_selected,host)
-disk_host_programs = $(qemu_bin) $(demeterctl) $(perf) $(addprefix $(ch_dir)/,tiered-balloon tierctl tierd)
+disk_host_programs = $(qemu_bin) $(demeterctl) $(perf) $(addprefix $(ch_dir)/,\
+	tiered-balloon tierctl tierd demeter-host)
 guest_number := 2
 guest_mb := $(or $(CONFIG_IMAGE_GUEST_MB),4096)
 guest_options := console=tty0 console=ttyS0
@@ -43,8 +44,8 @@ $(disk_dir)/host-files/.made: $(qemu_dir)/.built $(qboot) $(tmem) $(image) $(dem
 	@$(STAGE) host-files -- image/disk/make-files $(@D) host $(disk_host_programs)
 	@touch $@
 
-$(disk_dir)/guest-files/.made: $(disk_guest_programs) image/disk/make-files packaging/demeterctl/demeter.service \
-		packaging/demeterctl/demeter.conf
+$(disk_dir)/guest-files/.made: $(disk_guest_programs) image/disk/make-files packaging/demeter.conf \
+		packaging/debian/demeterctl.demeter.service
 	@$(STAGE) guest-files -- image/disk/make-files $(@D) guest $(disk_guest_programs)
 	@touch $@
 

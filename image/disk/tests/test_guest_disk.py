@@ -57,8 +57,8 @@ def boot(s: Settings, folder: Path, design: Design, script: str) -> str:
 
 # A sort in the memory of a server process, and what Demeter says meanwhile
 SORT = (
-    "set work_mem = '200MB'; select count(*) from "
-    "(select md5(i::text) as m from generate_series(1, 600000) as i order by m) as s"
+    "set work_mem = '400MB'; select count(*) from "
+    "(select md5(i::text) as m from generate_series(1, 1500000) as i order by m) as s"
 )
 SCRIPT = f"""
 echo "release $(uname -r)"

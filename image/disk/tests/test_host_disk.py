@@ -39,8 +39,8 @@ echo "failed $(systemctl list-units --failed --plain --no-legend | cut -d ' ' -f
 if [ $boot = 1 ]; then
 	modprobe kvm_amd && echo "kvm $(stat -c %F /dev/kvm)"
 	modprobe tun && modprobe vhost_net && modprobe dax_hmem && modprobe kmem && echo "modules yes"
-	for program in qemu-system-x86_64 tiered-balloon tierctl tierd demeterctl demeter-bench \
-		daxctl cxl; do
+	for program in qemu-system-x86_64 tiered-balloon tierctl tierd demeter-host demeterctl \
+		demeter-bench daxctl cxl; do
 		$program --help >/dev/null && echo "runs $program"
 	done
 	numactl --hardware | head -n 1
@@ -120,7 +120,7 @@ def test_what_a_host_needs_is_there(boots: list[str]):
     assert value(boots[0], "modules") == "yes"
     ran = set(re.findall(r"^runs (\S+)$", boots[0], re.MULTILINE))
     assert ran == {
-        "qemu-system-x86_64", "tiered-balloon", "tierctl", "tierd", "demeterctl", "demeter-bench",
-        "daxctl", "cxl",
+        "qemu-system-x86_64", "tiered-balloon", "tierctl", "tierd", "demeter-host", "demeterctl",
+        "demeter-bench", "daxctl", "cxl",
     }  # fmt: skip
     assert "available: 2 nodes" in boots[0]
