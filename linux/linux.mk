@@ -26,7 +26,8 @@ linux_debian := $(linux_dir)/debian.config
 perf := $(linux_dir)/perf/perf
 linux_llvm := $(if $(CONFIG_LINUX_LLVM),LLVM=1)
 linux_make := $(MAKE) -C $(linux_src) $(linux_llvm) \
-	KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=demeter KBUILD_BUILD_HOST=demeter
+	KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_VERSION=1 KBUILD_BUILD_USER=demeter \
+	KBUILD_BUILD_HOST=demeter
 
 targets += linux linux-machines
 clean_dirs += $(linux_dir)
@@ -66,8 +67,8 @@ $(linux_dir)/.overlaid: $(linux_dir)/.unpacked $(linux_files)
 
 # $(1): variant; what is configured over Debian's configuration, if anything is
 linux_over = $(if $(CONFIG_HOST_CONFIG_DEBIAN),$(if $(filter host,$(call linux_included,$(1))),$(linux_debian)))
-# $(1): variant; Debian's configuration takes the place of all that is not only a host's
-linux_fragments = $(foreach i,$(if $(call linux_over,$(1)),host,$(call linux_included,$(1))),$(if \
+# $(1): variant; Debian's configuration takes the place of what is neither a disk's nor a host's
+linux_fragments = $(foreach i,$(if $(call linux_over,$(1)),disk host,$(call linux_included,$(1))),$(if \
 	$(filter designs,$(i)),$(designs_fragments),configs/linux/$(i).config)) configs/linux/$(1).config
 
 # $(1): variant

@@ -15,6 +15,7 @@ from demeter_bench.disk import unit_args
 from . import BUILD
 
 QEMU = BUILD / "qemu/build/qemu-system-x86_64"
+QEMU_IMG = BUILD / "qemu/build/qemu-img"
 FIRMWARE = BUILD / "images/ovmf"
 OUTPUT = "/dev/ttyS1"
 
@@ -24,19 +25,26 @@ def printing(script: str) -> str:
     return f"exec >>{OUTPUT} 2>&1\n{script}"
 
 
-def boot_uefi(image: Path, folder: Path, script: str, *args: str, timeout: float) -> str:
-    """Boot a copy of the image by UEFI firmware until it powers off; what the script printed.
+def boot_uefi(
+    image: Path, folder: Path, script: str, *args: str, size: str, timeout: float
+) -> str:
+    """Boot the image on a disk of that size by UEFI firmware until it powers off.
+
+    Returns what the script printed. The image does not change.
 
     The machine may reboot in between. console.log in the folder has the console.
     """
     variables, output = folder / "variables.fd", folder / "output"
+    disk = folder / "disk.qcow2"
+    create = [QEMU_IMG, "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image, disk, size]
+    subprocess.run(create, check=True)
     variables.write_bytes((FIRMWARE / "OVMF_VARS_4M.fd").read_bytes())
     command = [
         QEMU, "-machine", "q35,hmat=on", "-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm,+npt",
         "-nodefaults", "-display", "none", "-no-user-config", "-L", BUILD / "qemu/firmware",
         "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={FIRMWARE}/OVMF_CODE_4M.fd",
         "-drive", f"if=pflash,unit=1,format=raw,file={variables}",
-        "-drive", f"file={image},format=raw,if=none,id=disk,snapshot=on",
+        "-drive", f"file={disk},format=qcow2,if=none,id=disk",
         "-device", "nvme,serial=disk,drive=disk",
         "-serial", f"file:{folder}/console.log", "-serial", f"file:{output}",
         *unit_args("test", printing(script)), *args,

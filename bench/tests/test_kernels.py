@@ -29,7 +29,7 @@ def symbols(config: Path) -> dict[str, str]:
 @pytest.mark.needs("linux/.overlaid", DEBIAN)
 @pytest.mark.parametrize("variant", HOSTS)
 def test_ours_holds_over_debians_configuration(tmp_path: Path, variant: str):
-    fragments = [TOP / f"configs/linux/{name}.config" for name in ("host", variant)]
+    fragments = [TOP / f"configs/linux/{name}.config" for name in ("disk", "host", variant)]
     done = configure(tmp_path, "--over", BUILD / DEBIAN, *fragments)
     assert done.returncode == 0, done.stderr
     made, theirs = symbols(tmp_path / ".config"), symbols(BUILD / DEBIAN)
@@ -91,7 +91,8 @@ def test_debians_configuration_takes_the_place_of_ours(tmp_path: Path):
     lines = re.findall(r"linux/configure \S+ \S+/(\w+) (.*)", out.replace("\\\n", ""))
     arguments = {variant: " ".join(rest.split()) for variant, rest in lines}
     assert arguments["tpphost"].endswith(
-        f"--over {tmp_path}/build/{DEBIAN} configs/linux/host.config configs/linux/tpphost.config"
+        f"--over {tmp_path}/build/{DEBIAN} "
+        + " ".join(f"configs/linux/{name}.config" for name in ("disk", "host", "tpphost"))
     )
     assert "--over" not in arguments["guest"]
 

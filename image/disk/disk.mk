@@ -36,16 +36,22 @@ clean_dirs += $(disk_dir)
 images: image $(disk_images)
 	@:
 
-$(disk_dir)/%-root.tar: image/disk/root image/disk/common.packages image/disk/%.packages | $(DEPS)
+# Changes with the release of Debian.
+$(disk_dir)/.suite: FORCE
+	$(call remember,$(DEBIAN_SUITE))
+
+$(disk_dir)/%-root.tar: image/disk/root image/disk/common.packages image/disk/%.packages \
+		$(disk_dir)/.suite | $(DEPS)
 	@$(STAGE) --need-mb 3000 $*-root -- image/disk/root $@ $(filter %.packages,$^)
 
 $(disk_dir)/host-files/.made: $(qemu_dir)/.built $(qboot) $(tmem) $(image) $(demeterctl) $(perf) \
-		$(ch_dir)/.built image/disk/make-files $(shell find bench/demeter_bench designs workloads -name '*.py')
+		$(ch_dir)/.built image/disk/make-files $(KCONFIG_CONFIG) $(disk_dir)/.suite \
+		$(shell find bench/demeter_bench designs workloads -name '*.py')
 	@$(STAGE) host-files -- image/disk/make-files $(@D) host $(disk_host_programs)
 	@touch $@
 
 $(disk_dir)/guest-files/.made: $(disk_guest_programs) image/disk/make-files packaging/demeter.conf \
-		packaging/debian/demeterctl.demeter.service
+		packaging/debian/demeterctl.demeter.service $(disk_dir)/.suite
 	@$(STAGE) guest-files -- image/disk/make-files $(@D) guest $(disk_guest_programs)
 	@touch $@
 

@@ -12,7 +12,7 @@ from demeter_testing.disk import boot_uefi
 
 IMAGE = "images/host.raw"
 HOSTS = ("demeterhost", "tpphost")
-TIMEOUT = 1200
+TIMEOUT = 900
 
 pytestmark = [
     pytest.mark.boots,
@@ -31,6 +31,7 @@ echo "== boot $boot"
 until systemctl --quiet is-active serial-getty@ttyS0; do sleep 1; done
 echo "release $(uname -r)"
 echo "root $(findmnt -n -o SOURCE /) $(passwd --status root | cut -d ' ' -f 2)"
+echo "size $(df --output=size -B 1M / | tail -n 1)"
 echo "balancing $(cat /proc/sys/kernel/numa_balancing)" \
 	"$(cat /sys/kernel/mm/numa/demotion_enabled)" \
 	"$(cat /proc/sys/vm/demote_scale_factor 2>/dev/null || echo none)"
@@ -72,7 +73,7 @@ def hmat() -> tuple[str, ...]:
 def boots(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What the script printed in each boot."""
     folder = tmp_path_factory.mktemp("host")
-    out = boot_uefi(BUILD / IMAGE, folder, SCRIPT, *MEMORY, *hmat(), timeout=TIMEOUT)
+    out = boot_uefi(BUILD / IMAGE, folder, SCRIPT, *MEMORY, *hmat(), size="6G", timeout=TIMEOUT)
     console = (folder / "console.log").read_text(errors="replace")
     assert len(re.findall(r"host login:", console)) >= 3, console[-3000:]
     for word in ("BUG:", "Oops", "Call Trace"):
@@ -106,6 +107,8 @@ def test_both_kernels_are_listed(boots: list[str]):
 def test_the_root_is_on_the_disk_and_nothing_failed(boots: list[str]):
     for boot in boots:
         assert value(boot, "root") == "/dev/nvme0n1p2 NP"
+        # it has grown with the disk
+        assert int(value(boot, "size")) > 5 * 1024
         assert value(boot, "failed") == ""
 
 
