@@ -54,26 +54,37 @@ for modes in demeterhost tpphost 'demeterhost tpphost demeterhost'; do
 done
 grep -q numa_balancing /tmp/setup || exit 16
 
-# Killed between the journal and a change: a pipe in the place of the file, which is read twice
-# before, holds setup up when it is to be written.
-mkfifo /tmp/pipe
+# Killed between the journal and a change. Three pipes lie over the file. Setup reads it twice
+# before: once it has opened a pipe, that is taken away, and only then is there something to
+# read, so that the next open gets the next pipe. Nobody reads the third, which holds setup up
+# when it writes.
+mkfifo /tmp/pipe1 /tmp/pipe2 /tmp/pipe3
 midway=0
 for file in /proc/sys/vm/overcommit_memory /sys/kernel/mm/transparent_hugepage/enabled \\
 	/sys/kernel/mm/transparent_hugepage/shmem_enabled /proc/sys/fs/nr_open; do
 	value=$(sed 's/.*\\[\\(.*\\)\\].*/\\1/' $file)
-	mount --bind /tmp/pipe $file
-	# Between two, the reader sees the end of the first.
-	for read in 1 2; do
-		echo $value >/tmp/pipe
-		usleep 5000
+	for pipe in 3 2 1; do mount --bind /tmp/pipe$pipe $file; done
+	for pipe in 1 2; do
+		{ umount -l $file; echo $value; } >/tmp/pipe$pipe
 	done &
+	writer=$!
 	/job/demeter-host setup >/dev/null 2>&1 &
-	until grep -q $file /var/lib/demeter/host.json 2>/dev/null; do usleep 1000; done
+	setup=$!
+	tries=0
+	until grep -q $file /var/lib/demeter/host.json 2>/dev/null; do
+		if [ $((tries += 1)) -gt 2000 ]; then
+			echo "$file: setup did not note it"
+			kill -9 $writer $setup
+			exit 24
+		fi
+		usleep 1000
+	done
 	usleep 10000
-	kill -9 $!
-	wait $!
+	kill -9 $setup
+	wait $setup
 	[ $? = 137 ] && midway=$((midway + 1))
 	umount $file
+	if grep -q " $file " /proc/mounts; then echo "$file: setup read it once"; exit 25; fi
 	host undo >/tmp/undo 2>&1 || { cat /tmp/undo; exit 17; }
 	same || exit 18
 done
