@@ -137,12 +137,14 @@ fuzz_target!(|bytes: &[u8]| {
     let context = Context {
         machine: &machine,
         mode,
+        dax: &[],
     };
     let text = Report::new(&context, items).text();
     assert!(text.lines().count() <= 3, "{text}");
     assert!(!text.contains(|c: char| c.is_control() && c != '\n'));
     let options = Options {
         mode,
+        dax: &[],
         dry_run: true,
         go_on: &|| true,
     };

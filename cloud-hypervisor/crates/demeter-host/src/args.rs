@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::item::{Item, Mode};
 use crate::items::ITEMS;
+use crate::target::is_dax;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,23 +22,26 @@ Examples:
       demeter-host check --skip tiers
   Hosts that place pages themselves (TPP):
       demeter-host setup --mode tpphost
-  Put everything back:
+  Make PMEM system RAM, too: its contents are lost, and undo cannot bring them back
+      demeter-host setup --dax dax0.0
+  Put the settings back:
       demeter-host undo
 
 The journal of what was changed is /var/lib/demeter/host.json. It is written before a change is
-made, so that undo puts everything back after a crash, too. After a reboot it knows which
+made, so that undo puts all settings back after a crash, too. After a reboot it knows which
 values were put back by that.
 
 demeter-host exits with 0 when all is well, with 1 when an item that is needed is not as it
 should be (check) or something was not done (setup, undo), and with 2 when the command line was
 wrong; then nothing has been done.";
 
-/// Makes a machine ready for experiments with tiered memory, and puts it back.
+/// Makes a machine ready for experiments with tiered memory, and puts its settings back.
 ///
 /// Swap, the frequency of CPUs, NUMA balancing, cached files and other VMs change what is
 /// measured. check says what is not as it should be, and why that matters; setup changes what
-/// can be changed; undo puts back exactly what setup has changed. Only setup and undo need
-/// root.
+/// can be changed; undo puts back the settings that setup has changed, and no others. It cannot
+/// bring back contents: those of caches that were dropped, and of PMEM that 'setup --dax' has
+/// made system RAM. Only setup and undo need root.
 #[derive(Debug, Parser)]
 #[command(name = crate::NAME, version, after_help = EXAMPLES)]
 pub struct Args {
@@ -65,11 +69,17 @@ pub enum Command {
     /// Change what can be changed, and note how it was
     ///
     /// A second setup changes what is missing again; what was noted at first stays. What it
-    /// cannot change (another kernel, VMs that run) is for you: check says it.
+    /// cannot change (another kernel, VMs that run) is for you: check says it. PMEM is left
+    /// alone, unless --dax names it.
     Setup {
         /// Which items
         #[command(flatten)]
         chosen: Chosen,
+        /// Also make this device of PMEM system RAM: its contents are lost
+        ///
+        /// Undo cannot bring them back. Several devices are named by --dax each.
+        #[arg(long, value_name = "DEVICE", value_parser = device)]
+        dax: Vec<String>,
         /// Say what would be changed, and change nothing
         #[arg(long)]
         dry_run: bool,
@@ -77,9 +87,10 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Put back exactly what setup has changed
+    /// Put back the settings that setup has changed
     ///
-    /// What somebody else has changed since is left and reported.
+    /// What somebody else has changed since is left and reported. Contents of PMEM that was made
+    /// system RAM do not come back.
     Undo {
         /// Also put back what somebody else has changed since
         #[arg(long)]
@@ -110,6 +121,27 @@ pub struct Chosen {
 
 fn names() -> PossibleValuesParser {
     PossibleValuesParser::new(ITEMS.map(Item::name))
+}
+
+fn device(name: &str) -> Result<String, &'static str> {
+    match is_dax(name) {
+        true => Ok(name.into()),
+        false => Err("dax devices are called dax0.0 or similar"),
+    }
+}
+
+impl Args {
+    /// What is wrong with the command line though clap takes it
+    pub fn wrong(&self) -> Option<&'static str> {
+        match &self.command {
+            Command::Setup { chosen, dax, .. }
+                if !dax.is_empty() && !chosen.items().iter().any(|item| item.name() == "dax") =>
+            {
+                Some("--dax is for item dax, which is left out")
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Chosen {
@@ -150,7 +182,7 @@ mod tests {
             Args::try_parse_from(line.split(' ')).unwrap();
             count += 1;
         }
-        assert_eq!(count, 7);
+        assert_eq!(count, 8);
     }
 
     fn chosen(line: &str) -> Vec<&'static str> {
@@ -176,6 +208,8 @@ mod tests {
             "demeter-host check --dry-run",
             "demeter-host undo --only swap",
             "demeter-host setup --mode other",
+            "demeter-host setup --dax pmem0",
+            "demeter-host check --dax dax0.0",
         ] {
             assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

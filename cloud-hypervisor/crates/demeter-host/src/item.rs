@@ -97,6 +97,9 @@ impl Verdict {
 /// What to do where setup does it
 pub const SETUP: &str = "'demeter-host setup' does that";
 
+/// What becomes of PMEM that is made system RAM
+pub const LOST: &str = "its contents are lost, and undo cannot bring them back";
+
 /// What setup does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -148,6 +151,8 @@ pub struct Context<'a> {
     pub machine: &'a dyn Machine,
     /// What it is to be
     pub mode: Mode,
+    /// Devices of PMEM that setup may change though their contents are lost
+    pub dax: &'a [String],
 }
 
 impl Context<'_> {

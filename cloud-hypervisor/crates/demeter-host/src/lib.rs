@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Makes a machine ready for experiments with tiered memory, and puts it back.
+//! Makes a machine ready for experiments with tiered memory, and puts its settings back.
 //!
 //! Each of the [`items`] knows one thing that an experiment needs, looks whether the
 //! [`machine`] has it, and plans what to change. [`setup`] writes a plan to the [`journal`]

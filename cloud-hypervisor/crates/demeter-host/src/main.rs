@@ -18,13 +18,17 @@ use demeter_host::setup::{self, setup};
 use demeter_host::undo::{self, undo};
 use serde::Serialize;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use tiered_balloon_cli::{complain, parse};
+use tiered_balloon_cli::{BAD_INPUT, complain, parse};
 
 fn main() -> ExitCode {
     let args: Args = match parse(NAME) {
         Ok(args) => args,
         Err(code) => return code,
     };
+    if let Some(why) = args.wrong() {
+        complain(NAME, why);
+        return ExitCode::from(BAD_INPUT);
+    }
     match run(&args) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -48,6 +52,7 @@ fn run(args: &Args) -> Result<bool, String> {
             let context = Context {
                 machine: &machine,
                 mode: mode(chosen, &machine),
+                dax: &[],
             };
             let report = Report::new(&context, &chosen.items());
             print(&if *json {
@@ -59,6 +64,7 @@ fn run(args: &Args) -> Result<bool, String> {
         }
         Command::Setup {
             chosen,
+            dax,
             dry_run,
             json,
         } => {
@@ -66,7 +72,7 @@ fn run(args: &Args) -> Result<bool, String> {
             let close = if *dry_run {
                 "would be made"
             } else {
-                "made; 'demeter-host undo' puts them back"
+                "made; 'demeter-host undo' puts back the settings"
             };
             changing(
                 &mut machine,
@@ -77,6 +83,7 @@ fn run(args: &Args) -> Result<bool, String> {
                 |machine, go_on| {
                     let options = setup::Options {
                         mode,
+                        dax,
                         dry_run: *dry_run,
                         go_on,
                     };

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::item::{Context, Item, Mode, Status, Verdict};
+use crate::item::{Context, Item, LOST, Mode, Status, Verdict};
 use crate::parse;
 use crate::target::Value;
 
@@ -27,6 +27,8 @@ pub struct Action {
     pub before: Value,
     /// What it is
     pub after: Value,
+    /// Whether what it held is lost by that, or was lost by what is undone
+    pub contents_lost: bool,
 }
 
 impl Action {
@@ -49,7 +51,11 @@ impl Action {
             }
         }
         let values = format!("{} -> {}", value(&self.before), self.after());
-        parse::shown(&format!("{:<15} {target}: {values}", self.item))
+        let lost = match self.contents_lost {
+            true => format!("; {LOST}"),
+            false => String::new(),
+        };
+        parse::shown(&format!("{:<15} {target}: {values}{lost}", self.item))
     }
 }
 
@@ -110,9 +116,9 @@ impl Done {
                 action.after()
             )
         });
-        let interrupted = self
-            .interrupted
-            .then(|| "interrupted: 'demeter-host undo' puts back what was changed".to_string());
+        let interrupted = self.interrupted.then(|| {
+            "interrupted: 'demeter-host undo' puts back the settings that were changed".to_string()
+        });
         let failed = self.failed.iter().cloned();
         let all = failed.chain(foreign).chain(interrupted);
         all.map(|line| parse::shown(&line)).collect()

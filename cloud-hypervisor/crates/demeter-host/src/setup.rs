@@ -2,6 +2,7 @@
 //! Changes what items plan, and notes it in the journal before.
 
 use crate::item::{Change, Context, Item, Mode};
+use crate::items::dax;
 use crate::journal::{Intent, Journal, boot_id};
 use crate::machine::Machine;
 use crate::report::{Action, Done};
@@ -11,6 +12,8 @@ use crate::target::{Target, said};
 pub struct Options<'a> {
     /// What the machine is to be
     pub mode: Mode,
+    /// Devices of PMEM that may be changed though their contents are lost
+    pub dax: &'a [String],
     /// Say what would be changed, and change nothing
     pub dry_run: bool,
     /// Whether to go on; it ends between two changes.
@@ -18,8 +21,8 @@ pub struct Options<'a> {
 }
 
 /// Sets up the items, one after the other. What cannot be changed is reported, and the others
-/// are done. Fails without a journal, before anything is changed, and when that cannot be
-/// written, before what would be in it is changed.
+/// are done. Fails without a journal and without a device that was named, before anything is
+/// changed, and when the journal cannot be written, before what would be in it is changed.
 pub fn setup(
     machine: &mut dyn Machine,
     items: &[&dyn Item],
@@ -33,11 +36,15 @@ pub fn setup(
     } else {
         Journal::load(machine)?
     };
+    for device in options.dax {
+        dax::expect(machine, device)?;
+    }
     done.forgotten = journal.forget_other_boots(&boot);
     for item in items {
         let context = Context {
             machine,
             mode: options.mode,
+            dax: options.dax,
         };
         let planned = match item.plan(&context) {
             Ok(planned) => planned,
@@ -105,6 +112,7 @@ impl Setup<'_> {
                 target: intent.target.to_string(),
                 before,
                 after: intent.value.clone(),
+                contents_lost: intent.target.loses_contents(machine),
             };
             if self.options.dry_run {
                 self.done.actions.push(action);
@@ -177,6 +185,7 @@ impl Setup<'_> {
             target: Target::file(path).to_string(),
             before: None,
             after: Some(value),
+            contents_lost: false,
         });
     }
 }

@@ -106,6 +106,11 @@ impl Target {
         matches!(self, Self::Text { .. })
     }
 
+    /// Whether what it holds is lost when it is changed, so that undo cannot bring it back
+    pub fn loses_contents(&self, machine: &dyn Machine) -> bool {
+        matches!(self, Self::Dax { device } if is_pmem(machine, device))
+    }
+
     /// Whether it is one that setup may have changed
     pub fn is_known(&self) -> bool {
         match self {
@@ -177,6 +182,17 @@ fn dax_mode(machine: &dyn Machine, device: &str) -> Result<String, String> {
         Some("device_dax") => "devdax".into(),
         _ => "unknown".into(),
     })
+}
+
+/// Whether a dax device is PMEM, whose data outlive a reboot. Volatile memory is that of the
+/// kernel's drivers dax_hmem and dax_cxl, by the names of their devices; all else may be PMEM.
+pub fn is_pmem(machine: &dyn Machine, device: &str) -> bool {
+    let is_volatile = |path: String| {
+        let mut parents = path.split('/');
+        parents.any(|name| name.starts_with("hmem.") || name.starts_with("dax_region"))
+    };
+    let path = machine.link(&format!("/sys/bus/dax/devices/{device}"));
+    !path.is_ok_and(is_volatile)
 }
 
 #[cfg(test)]

@@ -80,6 +80,7 @@ fn restore(machine: &mut dyn Machine, record: &Record, options: &Options, done: 
         target: target.to_string(),
         before: now.clone(),
         after: record.before.clone(),
+        contents_lost: target.loses_contents(machine),
     };
     if now == record.before {
         if target.survives_reboot() && !options.dry_run {

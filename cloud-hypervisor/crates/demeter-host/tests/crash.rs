@@ -15,6 +15,7 @@ use proptest::prelude::*;
 fn set_up(fake: &mut Fake, items: &[&dyn Item], mode: Mode) -> Result<Done, String> {
     let options = setup::Options {
         mode,
+        dax: &[],
         dry_run: false,
         go_on: &|| true,
     };
@@ -323,6 +324,7 @@ fn dry_runs_change_nothing() {
     let before = fake.state();
     let options = setup::Options {
         mode: Mode::Demeterhost,
+        dax: &[],
         dry_run: true,
         go_on: &|| true,
     };
@@ -355,6 +357,7 @@ fn a_signal_ends_it_between_two_changes() {
         let go_on = || count.replace(count.get() + 1) < most;
         let options = setup::Options {
             mode: Mode::Demeterhost,
+            dax: &[],
             dry_run: false,
             go_on: &go_on,
         };

@@ -26,6 +26,7 @@ fn set_up(mode: Mode) -> Fake {
     let mut fake = Fake::server();
     let options = Options {
         mode,
+        dax: &[],
         dry_run: false,
         go_on: &|| true,
     };
@@ -312,6 +313,92 @@ fn dax() {
     check(&fake, "dax", Demeterhost, Not, "permission denied", "");
 }
 
+/// Each device that setup would change, where these are named
+fn devices_of_setup(fake: &Fake, named: &[&str]) -> Vec<String> {
+    let dax: Vec<_> = named.iter().map(ToString::to_string).collect();
+    let options = Options {
+        mode: Demeterhost,
+        dax: &dax,
+        dry_run: true,
+        go_on: &|| true,
+    };
+    let done = setup(&mut fake.clone(), &[fake::item("dax")], &options).unwrap();
+    let devices = done.actions.into_iter();
+    let devices = devices.filter(|action| action.target.starts_with("dax"));
+    devices
+        .map(|action| {
+            let lost = if action.contents_lost { " lost" } else { "" };
+            format!("{}{lost}", action.target)
+        })
+        .collect()
+}
+
+#[test]
+fn pmem_is_changed_only_if_it_is_named() {
+    let mut fake = Fake::server();
+    for (device, parent) in [
+        ("dax1.0", fake::CXL),
+        ("dax2.0", fake::PMEM),
+        ("dax3.0", "platform/e820_pmem/ndbus1/region1/dax1.1"),
+        ("dax4.0", "platform/of_a_later_kernel"),
+    ] {
+        fake.add_dax(device, parent);
+    }
+    let volatile = ["dax0.0", "dax1.0"];
+    assert_eq!(devices_of_setup(&fake, &[]), volatile);
+    assert_eq!(devices_of_setup(&fake, &["dax0.0"]), volatile);
+    assert_eq!(
+        devices_of_setup(&fake, &["dax3.0", "dax2.0"]),
+        ["dax0.0", "dax1.0", "dax2.0 lost", "dax3.0 lost"]
+    );
+    // one whose kind cannot be told
+    fake.links.remove("/sys/bus/dax/devices/dax1.0");
+    assert_eq!(devices_of_setup(&fake, &[]), ["dax0.0"]);
+    assert_eq!(
+        devices_of_setup(&fake, &["dax1.0"]),
+        ["dax0.0", "dax1.0 lost"]
+    );
+}
+
+#[test]
+fn check_names_the_command_for_pmem() {
+    let mut fake = Fake::server();
+    fake.add_dax("dax1.0", fake::PMEM);
+    fake.add_dax("dax2.0", fake::PMEM);
+    let name = "dax";
+    check(&fake, name, Demeterhost, Not, "dax0.0 is a device", "setup");
+    // other memory is there, so that PMEM may keep what it holds
+    fake.dax("dax0.0", "kmem");
+    let found = "dax0.0 is system RAM; dax1.0, dax2.0 is PMEM";
+    check(&fake, name, Demeterhost, Ok, found, "");
+    fake.delete("/sys/bus/dax/devices/dax0.0");
+    let todo = "'demeter-host setup --dax dax1.0 --dax dax2.0' makes it system RAM: its contents \
+                are lost, and undo cannot bring them back";
+    check(&fake, name, Demeterhost, Not, "may hold data", todo);
+}
+
+#[test]
+fn devices_that_are_named_must_be_there() {
+    let mut fake = Fake::server();
+    fake.add_dax("dax1.0", fake::PMEM);
+    fake.links.remove("/sys/bus/dax/devices/dax1.0/driver");
+    let before = fake.state();
+    for (device, why) in [
+        ("dax7.0", "/sys/bus/dax/devices/dax7.0: is not there"),
+        ("dax1.0", "dax1.0: has no driver that makes it memory"),
+    ] {
+        let options = Options {
+            mode: Demeterhost,
+            dax: &[device.into()],
+            dry_run: false,
+            go_on: &|| true,
+        };
+        let said = setup(&mut fake, &ITEMS, &options).unwrap_err();
+        assert!(said.starts_with(why) && !said.contains('\n'), "{said}");
+        assert_eq!(fake.state(), before);
+    }
+}
+
 #[test]
 fn tiers() {
     let mut fake = Fake::server();
@@ -538,6 +625,7 @@ fn frequencies_of_other_drivers() {
         let items = [fake::item("frequency")];
         let options = Options {
             mode: Demeterhost,
+            dax: &[],
             dry_run: false,
             go_on: &|| true,
         };
@@ -616,6 +704,7 @@ fn limits_do_not_lower_what_a_login_may_ask_for() {
         );
         let options = Options {
             mode: Demeterhost,
+            dax: &[],
             dry_run: false,
             go_on: &|| true,
         };

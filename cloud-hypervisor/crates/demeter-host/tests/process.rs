@@ -39,10 +39,22 @@ impl Ran {
 
 impl Tree {
     fn new() -> Self {
+        Self::of(&Fake::server())
+    }
+
+    fn of(server: &Fake) -> Self {
         let tree = Self {
             folder: TempDir::new().unwrap(),
         };
-        let server = Fake::server();
+        for (path, target) in &server.links {
+            let path = tree.path(path);
+            let parent = path.parent().unwrap();
+            if target.starts_with("..") {
+                fs::create_dir_all(parent.join(target)).unwrap();
+            }
+            fs::create_dir_all(parent).unwrap();
+            symlink(target, path).unwrap();
+        }
         for (path, text) in &server.files {
             // A file does not choose a word of those that it offers, as the kernel's do.
             let text = match text.split_once('[') {
@@ -50,11 +62,6 @@ impl Tree {
                 None => text.clone(),
             };
             tree.write(path, &text);
-        }
-        for (path, target) in &server.links {
-            let path = tree.path(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            symlink(target, path).unwrap();
         }
         fs::create_dir_all(tree.path("/etc/security/limits.d")).unwrap();
         let swaps = "Filename Type Size Used Priority\n/dev/dm-1 partition 1 0 -2\n";
@@ -227,7 +234,7 @@ fn setup_and_undo() {
         "swap            swap /dev/dm-1: automatic -> nothing\n",
         "cpu/cpufreq/policy*/scaling_min_freq: 800000 -> 2400000 (2 times)\n",
         "limits.d/90-demeter.conf: nothing -> a file of 5 lines\n",
-        " changes made; 'demeter-host undo' puts them back\n",
+        " changes made; 'demeter-host undo' puts back the settings\n",
     ] {
         assert!(ran.out.contains(line), "{}", ran.out);
     }
@@ -246,6 +253,41 @@ fn setup_and_undo() {
         (ran.code, ran.out.as_str()),
         (Some(0), "0 changes undone\n")
     );
+}
+
+#[test]
+fn pmem_loses_its_contents_only_if_it_is_named() {
+    let mut server = Fake::server();
+    server.add_dax("dax1.0", fake::PMEM);
+    let tree = Tree::of(&server);
+    let before = tree.state();
+    let ran = tree.run("setup --only dax");
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    assert!(ran.out.contains("dax0.0") && !ran.out.contains("dax1.0"));
+    assert_eq!(tree.run("undo").code, Some(0));
+    assert_eq!(tree.state(), before);
+
+    let lost = "; its contents are lost, and undo cannot bring them back\n";
+    let changed = format!("dax1.0: devdax -> system-ram{lost}");
+    let line = "setup --only dax --dax dax1.0";
+    let would = tree.run(&format!("{line} --dry-run"));
+    assert!(would.out.contains(&changed), "{}", would.out);
+    assert_eq!(tree.state(), before);
+    let json = tree.run(&format!("{line} --dry-run --json")).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let actions = json["actions"].as_array().unwrap().iter();
+    let of_pmem = actions.filter(|action| action["contents_lost"] == true);
+    let of_pmem: Vec<_> = of_pmem.map(|action| &action["target"]).collect();
+    assert_eq!(of_pmem, ["dax1.0"]);
+
+    let ran = tree.run(line);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    assert!(ran.out.contains(&changed), "{}", ran.out);
+    assert_eq!(ran.out.matches(lost).count(), 1, "{}", ran.out);
+    let ran = tree.run("undo");
+    let back = format!("dax1.0: system-ram -> devdax{lost}");
+    assert!(ran.out.contains(&back), "{}", ran.out);
+    assert_eq!(tree.state(), before);
 }
 
 #[test]
@@ -350,10 +392,15 @@ fn bad_input_is_one_line() {
         ("setup --only nothing", "'nothing'"),
         ("check --only swap --skip ksm", "cannot be used with"),
         ("undo --mode tpphost", "unexpected argument"),
+        ("setup --dax /dev/dax0.0", "dax devices are called dax0.0"),
+        ("setup --dax dax0.0 --skip dax", "--dax is for item dax"),
+        ("setup --dax dax0.0 --only swap", "--dax is for item dax"),
         ("other", "unrecognized subcommand 'other'"),
     ] {
         tree.run(line).refused(2, why);
     }
+    tree.run("setup --dax dax7.0")
+        .refused(1, "dax7.0: is not there");
     assert_eq!(tree.state(), before);
 }
 

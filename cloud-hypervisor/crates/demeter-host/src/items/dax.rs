@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! PMEM and CXL memory as system RAM, onlined as movable.
 
-use crate::item::{Change, Context, Item, SETUP, Unreadable, Verdict};
-use crate::target::{Target, is_dax};
+use crate::item::{Change, Context, Item, LOST, SETUP, Unreadable, Verdict};
+use crate::machine::Machine;
+use crate::target::{Target, is_dax, is_pmem};
 
 /// PMEM and CXL memory as system RAM.
 pub struct Dax;
@@ -15,6 +16,7 @@ struct Device {
     name: String,
     /// devdax, system-ram, or what else it may be
     mode: String,
+    is_pmem: bool,
 }
 
 fn devices(context: &Context) -> Result<Vec<Device>, Unreadable> {
@@ -26,10 +28,28 @@ fn devices(context: &Context) -> Result<Vec<Device>, Unreadable> {
                 device: name.clone(),
             };
             let mode = target.get(context.machine)?.unwrap_or_default();
-            Ok(Device { name, mode })
+            let is_pmem = is_pmem(context.machine, &name);
+            Ok(Device {
+                name,
+                mode,
+                is_pmem,
+            })
         })
         .collect()
 }
+
+/// Fails if a device that was named is not there, or has no driver.
+pub fn expect(machine: &dyn Machine, device: &str) -> Result<(), String> {
+    let device = device.to_string();
+    let target = Target::Dax { device };
+    match target.get(machine)?.as_deref() {
+        Some("devdax" | "system-ram") => Ok(()),
+        _ => Err(format!("{target}: {NO_DRIVER}: {LOAD}")),
+    }
+}
+
+const NO_DRIVER: &str = "has no driver that makes it memory";
+const LOAD: &str = "load the modules device_dax and kmem, and try again";
 
 /// Namespaces of PMEM that are no dax devices: they hold a file system, or nothing.
 fn namespaces(context: &Context) -> Result<Vec<String>, Unreadable> {
@@ -96,7 +116,13 @@ impl Item for Dax {
             ));
         }
         let mut found = Vec::new();
-        for Device { name, mode } in &devices {
+        let mut pmem = Vec::new();
+        for Device {
+            name,
+            mode,
+            is_pmem,
+        } in &devices
+        {
             match mode.as_str() {
                 "system-ram" => {
                     if let Some(block) = immovable(context, name)? {
@@ -109,6 +135,7 @@ impl Item for Dax {
                     }
                     found.push(name.clone());
                 }
+                "devdax" if *is_pmem => pmem.push(name.as_str()),
                 "devdax" => {
                     return Ok(Verdict::not(
                         format!("{name} is a device, not system RAM"),
@@ -116,20 +143,29 @@ impl Item for Dax {
                     ));
                 }
                 _ => {
-                    return Ok(Verdict::not(
-                        format!("{name} has no driver that makes it memory"),
-                        "load the modules device_dax and kmem, and try again",
-                    ));
+                    return Ok(Verdict::not(format!("{name} {NO_DRIVER}"), LOAD));
                 }
             }
         }
-        Ok(Verdict::ok(format!("{} is system RAM", found.join(", "))))
+        let left = format!("{} is PMEM, which may hold data", pmem.join(", "));
+        Ok(match (found.join(", "), pmem.as_slice()) {
+            (ram, []) => Verdict::ok(format!("{ram} is system RAM")),
+            (ram, _) if !ram.is_empty() => Verdict::ok(format!("{ram} is system RAM; {left}")),
+            _ => Verdict::not(
+                left,
+                format!(
+                    "'demeter-host setup --dax {}' makes it system RAM: {LOST}",
+                    pmem.join(" --dax ")
+                ),
+            ),
+        })
     }
 
     fn plan(&self, context: &Context) -> Result<Vec<Change>, Unreadable> {
         let mut changes: Vec<_> = devices(context)?
             .into_iter()
             .filter(|device| device.mode == "devdax")
+            .filter(|device| !device.is_pmem || context.dax.contains(&device.name))
             .map(|device| Change::Set {
                 target: Target::Dax {
                     device: device.name,

@@ -2,7 +2,7 @@
 //! All items, in the order in which setup takes them.
 
 mod caches;
-mod dax;
+pub mod dax;
 mod files;
 mod frequency;
 mod kernel;

@@ -20,6 +20,11 @@ pub const THP: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 pub const JOURNAL: &str = "/var/lib/demeter/host.json";
 pub const LIMITS: &str = "/etc/security/limits.d/90-demeter.conf";
 
+/// Where the kernel has dax devices of memory that firmware reserves, of a CXL region, and of PMEM
+pub const VOLATILE: &str = "platform/hmem.0";
+pub const CXL: &str = "platform/ACPI0017:00/root0/decoder0.0/region0/dax_region0";
+pub const PMEM: &str = "LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0/region0/dax0.1";
+
 /// Frequency without turbo, in kHz
 const BASE: u64 = 2_400_000;
 
@@ -51,7 +56,7 @@ fn denied() -> io::Error {
 }
 
 impl Fake {
-    /// A server as its distribution leaves it: Intel, two processors, PMEM as a device, swap.
+    /// A server as its distribution leaves it: Intel, two processors, CXL memory as a device, swap.
     pub fn server() -> Self {
         let mut fake = Self::default();
         let mut file = |path: &str, text: &str| {
@@ -134,10 +139,7 @@ impl Fake {
             file(&format!("{policy}/scaling_max_freq"), "3500000");
             file(&format!("{policy}/base_frequency"), &BASE.to_string());
         }
-        file("/sys/bus/dax/devices/dax0.0/target_node", "2");
-        let driver = "../../../bus/dax/drivers/device_dax";
-        let link = "/sys/bus/dax/devices/dax0.0/driver";
-        fake.links.insert(link.into(), driver.into());
+        fake.add_dax("dax0.0", VOLATILE);
         fake.folders.insert("/etc/security/limits.d".into());
         for process in [1, 200] {
             let folder = format!("/proc/{process}/fd");
@@ -193,6 +195,7 @@ impl Fake {
         let context = Context {
             machine: self,
             mode,
+            dax: &[],
         };
         let result = item(name).check(&context);
         result.unwrap_or_else(|why| Verdict::not(why, "unreadable"))
@@ -362,6 +365,16 @@ impl Machine for Fake {
 }
 
 impl Fake {
+    /// Adds a dax device that is no system RAM.
+    pub fn add_dax(&mut self, device: &str, parent: &str) {
+        let folder = format!("/sys/bus/dax/devices/{device}");
+        self.put(&format!("{folder}/target_node"), "2");
+        let driver = "../../../bus/dax/drivers/device_dax";
+        self.links.insert(format!("{folder}/driver"), driver.into());
+        let path = format!("../../../devices/{parent}/{device}");
+        self.links.insert(folder, path);
+    }
+
     pub fn dax(&mut self, device: &str, driver: &str) {
         let link = format!("/sys/bus/dax/devices/{device}/driver");
         let target = format!("../../../bus/dax/drivers/{driver}");
