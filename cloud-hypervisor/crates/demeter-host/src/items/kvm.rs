@@ -77,26 +77,18 @@ impl Item for Pebs {
                 Verdict::not("KVM for Intel is not there", "see item kvm")
             });
         }
-        // Every boolean that must be as it is here, and what to do if not
-        let mediated = "boot with kvm.enable_mediated_pmu=0: a mediated PMU excludes guest PEBS";
-        let pmu = "boot with kvm.enable_pmu=1";
-        let pebs = "boot demeterhost with kvm_intel.pebs_guest=1";
-        for (path, wanted, absent, todo) in [
-            (
-                "/sys/module/kvm/parameters/enable_mediated_pmu",
-                false,
-                false,
-                mediated,
-            ),
-            ("/sys/module/kvm/parameters/enable_pmu", true, true, pmu),
-            (
-                "/sys/module/kvm_intel/parameters/pebs_guest",
-                true,
-                false,
-                pebs,
-            ),
+        // Every boolean that must be as it is here, whether it is where it is not there, and why.
+        // Upstream's mediated PMU is of the vendor's module; earlier series had it in kvm.
+        const MEDIATED: &str = ": a mediated PMU excludes guest PEBS";
+        for (module, name, wanted, absent, why) in [
+            ("kvm_intel", "enable_mediated_pmu", false, false, MEDIATED),
+            ("kvm_amd", "enable_mediated_pmu", false, false, MEDIATED),
+            ("kvm", "enable_mediated_pmu", false, false, MEDIATED),
+            ("kvm", "enable_pmu", true, true, ""),
+            ("kvm_intel", "pebs_guest", true, false, ", on demeterhost"),
         ] {
-            let value = match context.read(path)? {
+            let path = format!("/sys/module/{module}/parameters/{name}");
+            let value = match context.read(&path)? {
                 Some(text) => {
                     parse::boolean(&text).ok_or_else(|| format!("{path}: has neither Y nor N"))?
                 }
@@ -104,7 +96,11 @@ impl Item for Pebs {
             };
             if value != wanted {
                 let is = if value { "on" } else { "off or not there" };
-                return Ok(Verdict::not(format!("{path} is {is}"), todo));
+                let wanted = u8::from(wanted);
+                return Ok(Verdict::not(
+                    format!("{path} is {is}"),
+                    format!("boot with {module}.{name}={wanted}{why}"),
+                ));
             }
         }
         Ok(match context.number(PRECISE)? {
