@@ -41,7 +41,7 @@ wrong; then nothing has been done.";
 /// measured. check says what is not as it should be, and why that matters; setup changes what
 /// can be changed; undo puts back the settings that setup has changed, and no others. It cannot
 /// bring back contents: those of caches that were dropped, and of PMEM that 'setup --dax' has
-/// made system RAM. Only setup and undo need root.
+/// made system RAM. Only setup and undo need root; they do nothing in a container.
 #[derive(Debug, Parser)]
 #[command(name = crate::NAME, version, after_help = EXAMPLES)]
 pub struct Args {

@@ -35,6 +35,24 @@ pub trait Machine {
     fn run(&mut self, program: &str, arguments: &[&str]) -> io::Result<()>;
 }
 
+/// Whether this runs in a container: its journal goes with it, while what it changes is the
+/// host's. A kernel has fixed numbers for its first namespaces (linux/proc_ns.h); containers that
+/// share them have files of the programs that run them.
+pub fn is_container(machine: &dyn Machine) -> bool {
+    let namespaces = [
+        ("/proc/self/ns/pid", "pid:[4026531836]"),
+        ("/proc/self/ns/user", "user:[4026531837]"),
+    ];
+    let marks = [
+        "/.dockerenv",
+        "/run/.containerenv",
+        "/run/systemd/container",
+    ];
+    // A kernel without such namespaces has no link.
+    let is_other = |(path, first): &(&str, &str)| machine.link(path).is_ok_and(|to| to != *first);
+    namespaces.iter().any(is_other) || marks.iter().any(|path| machine.read(path).is_ok())
+}
+
 /// The machine that this runs on, or a tree that looks like it.
 pub struct Real {
     root: PathBuf,

@@ -11,7 +11,7 @@ use demeter_host::NAME;
 use demeter_host::args::{Args, Chosen, Command};
 use demeter_host::item::{Context, Mode};
 use demeter_host::journal::FOLDER;
-use demeter_host::machine::Real;
+use demeter_host::machine::{Real, is_container};
 use demeter_host::parse::shown;
 use demeter_host::report::{Done, Report};
 use demeter_host::setup::{self, setup};
@@ -135,6 +135,9 @@ fn changing(
         .is_some_and(|root| root != Path::new("/"));
     if !dry_run && !is_other_root && !rustix::process::geteuid().is_root() {
         return Err("only root may change the machine: use sudo, or --dry-run".into());
+    }
+    if !dry_run && is_container(machine) {
+        return Err("this is a container: change the machine from its host".into());
     }
     let _lock = if dry_run {
         None

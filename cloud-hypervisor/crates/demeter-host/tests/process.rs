@@ -405,6 +405,47 @@ fn bad_input_is_one_line() {
 }
 
 #[test]
+fn containers_are_refused() {
+    let first = [
+        ("/proc/self/ns/pid", "pid:[4026531836]"),
+        ("/proc/self/ns/user", "user:[4026531837]"),
+    ];
+    let mut server = Fake::server();
+    for (path, namespace) in first {
+        server.links.insert(path.into(), namespace.into());
+    }
+    let line = "setup --only overcommit";
+    assert_eq!(Tree::of(&server).run(line).code, Some(0));
+
+    let mut containers = Vec::new();
+    for (path, namespace) in first {
+        let mut container = server.clone();
+        let other = namespace.replace("40265318", "40265322");
+        container.links.insert(path.into(), other);
+        containers.push(container);
+    }
+    for path in [
+        "/.dockerenv",
+        "/run/.containerenv",
+        "/run/systemd/container",
+    ] {
+        let mut container = server.clone();
+        container.put(path, "");
+        containers.push(container);
+    }
+    for container in containers {
+        let tree = Tree::of(&container);
+        let before = tree.state();
+        for line in [line, "undo"] {
+            tree.run(line).refused(1, "this is a container");
+        }
+        assert_eq!(tree.run(&format!("{line} --dry-run")).code, Some(0));
+        assert_eq!(tree.run("check --only kernel").code, Some(0));
+        assert_eq!(tree.state(), before);
+    }
+}
+
+#[test]
 fn only_root_may_change_the_machine() {
     // where everybody may run it
     let folder = TempDir::new().unwrap();
