@@ -141,6 +141,18 @@ def test_the_manual_has_all_items():
     assert re.findall(r"^\| `([\w-]+)` \|", MANUAL.read_text(), re.M) == items
 
 
+def test_host_kernels_differ_in_what_the_manual_says():
+    def options(variant: str) -> set[str]:
+        text = (TOP / f"configs/linux/{variant}.config").read_text()
+        assert "# include: base disk host\n" in text
+        return set(re.findall(r"^CONFIG_(\w+)=", text, re.M))
+
+    tpp = {"NUMA_BALANCING_DEFAULT_ENABLED", "NUMA_PROMOTION_HEADROOM"}
+    pebs = {"KVM_INTEL_GUEST_PEBS_DEFAULT"}
+    assert options("demeterhost") ^ options("tpphost") == tpp | pebs
+    assert "they differ in TPP and in whether guests get PEBS" in MANUAL.read_text()
+
+
 @pytest.mark.needs("cloud-hypervisor/tierd")
 def test_the_policy_of_the_manual_is_valid(tmp_path: Path):
     found = re.search(r"```toml\n(.*?)```", MANUAL.read_text(), re.S)

@@ -15,8 +15,8 @@ impl Item for Kernel {
     }
 
     fn why(&self) -> &'static str {
-        "designs in the guest and in the host are compared on the two kernels that differ in \
-         nothing else"
+        "designs in the guest and in the host are compared on two kernels of one source, which \
+         differ in TPP and in whether guests get PEBS"
     }
 
     fn check(&self, context: &Context) -> Result<Verdict, Unreadable> {
