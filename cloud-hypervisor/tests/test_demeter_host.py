@@ -153,6 +153,19 @@ def test_host_kernels_differ_in_what_the_manual_says():
     assert "they differ in TPP and in whether guests get PEBS" in MANUAL.read_text()
 
 
+def test_the_manual_installs_the_programs_that_it_runs():
+    """Each program of ours that follows the line of apt is in a package of that line."""
+    _, line, after = re.split(r"^ *(sudo apt install .*)$", MANUAL.read_text(), flags=re.M)
+    installed = set()
+    for package in re.findall(r"build/packages/([\w-]+)_\*\.deb", line):
+        files = (TOP / f"packaging/debian/{package}.install").read_text()
+        installed |= set(re.findall(r"^([\w-]+) usr/bin$", files, re.M))
+    programs = "demeter-host|tiered-balloon|tierd|tierctl"
+    steps = after.split("\n## ")[0]
+    used = set(re.findall(rf"^ *(?:sudo )?({programs}) ", steps, re.M))
+    assert used == installed == set(programs.split("|"))
+
+
 @pytest.mark.needs("cloud-hypervisor/tierd")
 def test_the_policy_of_the_manual_is_valid(tmp_path: Path):
     found = re.search(r"```toml\n(.*?)```", MANUAL.read_text(), re.S)
