@@ -17,11 +17,11 @@
 #include <asm/perf_event.h>
 
 /*
- * Groups that a guest may add to its records: what was accessed, and general registers. No
- * LBRs, since these may hold branches of the host; nor XMM registers, nor what formats to come
- * add, since nobody has asked for them.
+ * Groups that a guest may add to its records: what was accessed, general and XMM registers. No
+ * LBRs, since these may hold branches of the host, nor what formats to come add. Linux asks for
+ * XMM registers wherever there is adaptive PEBS, and for LBRs only where it has found some.
  */
-#define KVM_PEBS_DATA_CFG (PEBS_DATACFG_MEMINFO | PEBS_DATACFG_GP)
+#define KVM_PEBS_DATA_CFG (PEBS_DATACFG_MEMINFO | PEBS_DATACFG_GP | PEBS_DATACFG_XMMS)
 
 /* MSR_PEBS_LD_LAT_THRESHOLD: core cycles; what perf takes, too */
 #define KVM_PEBS_LD_LAT GENMASK_ULL(15, 0)
@@ -43,6 +43,15 @@ static inline u64 kvm_pebs_caps(u64 host_caps, bool adaptive)
 	return adaptive ? caps : caps & ~PERF_CAP_PEBS_BASELINE;
 }
 
+/*
+ * What userspace is offered of PERF_CAPABILITIES, and can set all at once: a guest has adaptive
+ * PEBS or LBRs (bits 5:0, their format), but not both.
+ */
+static inline u64 kvm_pebs_offered_caps(u64 supported)
+{
+	return supported & PERF_CAP_PEBS_BASELINE ? supported & ~GENMASK_ULL(5, 0) : supported;
+}
+
 /* Whether MSR_PEBS_LD_LAT_THRESHOLD holds for what an event select counts. */
 static inline bool kvm_pebs_is_load_latency(u64 eventsel)
 {
@@ -62,7 +71,9 @@ static inline bool kvm_pebs_fixed_adaptive(u64 fixed_ctr_ctrl, unsigned int idx)
 	return fixed_ctr_ctrl & intel_fixed_bits_by_idx(idx, ICL_FIXED_0_ADAPTIVE);
 }
 
-/* Counters are as wide as those of the CPU, which reloads them by itself from the guest's memory.
+/*
+ * Whether counters are as wide as those of the CPU, which reloads them by itself from the guest's
+ * memory.
  */
 static inline bool kvm_pebs_width_fits(const struct x86_pmu_capability *host, int gp, int fixed)
 {

@@ -21,7 +21,7 @@ static void pebs_test_groups(struct kunit *test)
 	unsigned int bit;
 
 	for (bit = 0; bit < 64; bit++)
-		KUNIT_EXPECT_EQ_MSG(test, !!(KVM_PEBS_DATA_CFG & BIT_ULL(bit)), bit < 2, "bit %u",
+		KUNIT_EXPECT_EQ_MSG(test, !!(KVM_PEBS_DATA_CFG & BIT_ULL(bit)), bit < 3, "bit %u",
 				    bit);
 }
 
@@ -51,6 +51,14 @@ static void pebs_test_caps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kvm_pebs_caps(~0ull, false), 0xfc0ull);
 	KUNIT_EXPECT_EQ(test, kvm_pebs_caps(0x3f, true), 0ull);
 	KUNIT_EXPECT_EQ(test, kvm_pebs_caps(caps(4, false), true), caps(4, false));
+}
+
+static void pebs_test_offered_caps(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, kvm_pebs_offered_caps(0x3f | caps(4, true)), caps(4, true));
+	KUNIT_EXPECT_EQ(test, kvm_pebs_offered_caps(0x3f | caps(4, false)), 0x3f | caps(4, false));
+	KUNIT_EXPECT_EQ(test, kvm_pebs_offered_caps(~0ull), ~0x3full);
+	KUNIT_EXPECT_EQ(test, kvm_pebs_offered_caps(0), 0ull);
 }
 
 static void pebs_test_load_latency(struct kunit *test)
@@ -94,6 +102,7 @@ static struct kunit_case pebs_test_cases[] = {
 	KUNIT_CASE(pebs_test_threshold),
 	KUNIT_CASE(pebs_test_adaptive_by_format),
 	KUNIT_CASE(pebs_test_caps),
+	KUNIT_CASE(pebs_test_offered_caps),
 	KUNIT_CASE(pebs_test_load_latency),
 	KUNIT_CASE(pebs_test_counters),
 	KUNIT_CASE(pebs_test_widths),
