@@ -81,7 +81,8 @@ class Kvm(Platform):
             self.binary(s),
             "-machine", "q35,hmat=on,usb=off",
             "-accel", "kvm",
-            "-cpu", "host",
+            # what cannot migrate is PEBS, docs/kvm-pebs.md
+            "-cpu", "host,migratable=off",
             *machine.numa_args(s, nodes, [a + b for a, b in zip(bound, kept, strict=True)]),
             *machine.plug_args(nodes, bound),
             *provision.hypervisor_args(self, s),
