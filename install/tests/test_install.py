@@ -16,9 +16,10 @@ from demeter_install.__main__ import arguments, execute
 from demeter_install.transaction import Content, Disk
 from demeter_testing import TOP
 from demeter_testing.staged import RELEASE, stage, tree
-from entry import Entry
+from entry import Entry, variant_options
 
 ROOT = "PARTUUID=0c0ffee0-0000-4000-8000-000000000001"
+OPTIONS = " ".join(variant_options("demeterhost"))
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +63,7 @@ def test_files_go_where_the_specification_wants_them(build: Path, dest: Path):
                                            "kernel/mm/both.ko")),
     }  # fmt: skip
     assert Entry.parse((dest / entry).read_text()) == Entry(
-        "demeterhost", "6.12.90", RELEASE, ROOT, "numa_balancing=disable"
+        "demeterhost", "6.12.90", RELEASE, ROOT, OPTIONS
     )
     assert (dest / modules / "updates").readlink() == Path("kernel/mm")
     assert (dest / f"efi/demeter/{RELEASE}/vmlinuz").read_text() == "kernel first"
@@ -127,7 +128,7 @@ def test_options_are_those_of_the_variant_and_of_kconfig(build: Path, dest: Path
     (build / ".config").write_text('CONFIG_HOST_CMDLINE="memmap=4G$8G a=\\"b\\""\n')
     do("install", build, dest, f"--config={build}/.config", "--esp=/boot")
     text = (dest / f"boot/loader/entries/linux-{RELEASE}.conf").read_text()
-    assert text.endswith(f'options root={ROOT} numa_balancing=disable memmap=4G$8G a="b"\n')
+    assert text.endswith(f'options root={ROOT} {OPTIONS} memmap=4G$8G a="b"\n')
 
 
 def test_dry_run_says_exactly_what_is_done(build: Path, dest: Path, capsys: Any):

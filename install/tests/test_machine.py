@@ -15,11 +15,13 @@ import pytest
 from demeter_testing import TOP
 from demeter_testing.debian import Debian
 from demeter_testing.staged import RELEASE, stage, tree
+from entry import variant_options
 
 pytestmark = pytest.mark.needs("debian/.made")
 
 ENTRY = f"linux-{RELEASE}.conf"
 TPP = "6.12.90-tpphost"
+OPTIONS = " ".join(variant_options("demeterhost"))
 PARTITION = "0c0ffee0-0000-4000-8000-000000000002"
 PROGRAM = (
     "PYTHONPATH=/demeter/install:/demeter/boot PYTHONDONTWRITEBYTECODE=1 python3 -m demeter_install"
@@ -143,7 +145,7 @@ def test_destdir_gets_what_an_esp_gets(machine: Machine, tmp_path: Path):
 def test_without_initramfs_the_partition_is_named(machine: Machine):
     good(machine.do("install"))
     assert "initrd" not in machine.entries()[ENTRY]
-    options = f"root=PARTUUID={PARTITION} numa_balancing=disable rootwait ro console=ttyS1"
+    options = f"root=PARTUUID={PARTITION} {OPTIONS} rootwait ro console=ttyS1"
     assert machine.options() == options
 
 
@@ -162,7 +164,7 @@ def test_the_machines_own_initramfs(machine: Machine):
     entry = machine.entries()[ENTRY]
     assert entry["initrd"] == [f"/demeter/{RELEASE}/initrd"]
     assert (machine.esp / f"demeter/{RELEASE}/initrd").read_text() == f"initramfs for {RELEASE}\n"
-    assert machine.options() == "root=UUID=12 numa_balancing=disable ro console=ttyS1"
+    assert machine.options() == f"root=UUID=12 {OPTIONS} ro console=ttyS1"
     # again, with nothing new
     good(machine.do("install"))
     good(machine.do("uninstall"))
