@@ -5,7 +5,9 @@ Disk images and `make install` put the same entry on an EFI system partition (ES
 loader/entries/linux-<release>.conf, for the kernel /demeter/<release>/vmlinuz. What a
 variant's kernel needs on its command line is in <variant>.options beside this file.
 
-    entry.py VARIANT RELEASE ROOT [OPTION...]    prints an entry
+    entry.py [--config FILE] VARIANT RELEASE ROOT [OPTION...]    prints an entry
+
+--config names the configuration of the build, whose HOST_CMDLINE comes last: for hosts.
 
 Needs nothing but the standard library.
 """
@@ -95,6 +97,12 @@ def variant_options(variant: str, folder: Path = FOLDER) -> list[str]:
     return [line for line in map(str.strip, lines) if line and not line.startswith("#")]
 
 
+def cmdline(config: Path) -> str:
+    """Return what HOST_CMDLINE says in a .config, as it was typed; "" if it is not there."""
+    found = re.search(r'^CONFIG_HOST_CMDLINE="(.*)"$', config.read_text(), re.M)
+    return re.sub(r"\\(.)", r"\1", found[1]).strip() if found else ""
+
+
 def make_entry(variant: str, release: str, root: str, *more: str, initrd: str = "") -> Entry:
     """Return the entry of a staged kernel; more are options beyond those of its variant."""
     version = release.removesuffix(f"-{variant}")
@@ -105,11 +113,16 @@ def make_entry(variant: str, release: str, root: str, *more: str, initrd: str = 
 
 
 def main(argv: list[str]) -> int:
-    if len(argv) < 4:
-        print("usage: entry.py VARIANT RELEASE ROOT [OPTION...]", file=sys.stderr)
+    args, config = argv[1:], None
+    if args[:1] == ["--config"] and len(args) > 1:
+        config, args = Path(args[1]), args[2:]
+    if len(args) < 3 or args[0].startswith("-"):
+        usage = "usage: entry.py [--config FILE] VARIANT RELEASE ROOT [OPTION...]"
+        print(usage, file=sys.stderr)
         return 2
     try:
-        print(make_entry(*argv[1:]).text(), end="")
+        more = cmdline(config) if config else ""
+        print(make_entry(*args, more).text(), end="")
     except (EntryError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

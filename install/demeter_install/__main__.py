@@ -10,14 +10,13 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
-import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from entry import EntryError
+from entry import EntryError, cmdline
 
 from . import RefusedError
 from .install import Request, install, uninstall
@@ -52,13 +51,6 @@ def only_one(root: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def cmdline(config: Path | None) -> list[str]:
-    """Read the options for all host kernels: make would take a $ in them for a variable's."""
-    text = config.read_text() if config else ""
-    found = re.search(r'^CONFIG_HOST_CMDLINE="(.*)"$', text, re.M)
-    return re.sub(r"\\(.)", r"\1", found[1]).split() if found else []
-
-
 def execute(args: argparse.Namespace, disk: Disk | None = None) -> None:
     if args.how not in ("", "dry"):
         raise RefusedError(f"INSTALL= can be dry or nothing, not {args.how!r}")
@@ -80,7 +72,8 @@ def execute(args: argparse.Namespace, disk: Disk | None = None) -> None:
         find_root(machine, args.root, None, initramfs)
         return
     kernels = [staged(args.build / "linux" / name / "stage", name) for name in args.variants]
-    request = Request(machine, kernels, args.root, cmdline(args.config))
+    options = cmdline(args.config) if args.config else ""
+    request = Request(machine, kernels, args.root, options)
     with only_one(machine.root):
         install(request, Transaction(machine.root, disk), dry)
 

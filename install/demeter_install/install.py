@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -33,7 +33,7 @@ class Request:
     machine: Machine
     kernels: list[Kernel]
     root: str = ""  # ROOT=
-    options: list[str] = field(default_factory=list)  # for all kernels
+    options: str = ""  # for all kernels
 
 
 def install(request: Request, transaction: Transaction, dry: bool) -> None:
@@ -88,7 +88,7 @@ def boot_options(request: Request, kernel: Kernel, with_initramfs: bool) -> str:
 
 def entry_of(request: Request, kernel: Kernel, with_initramfs: bool, initrd: str) -> Entry:
     root = find_root(request.machine, request.root, kernel, with_initramfs)
-    more = [*root.options, *request.options]
+    more = [*root.options, request.options]
     return make_entry(kernel.variant, kernel.release, root.device, *more, initrd=initrd)
 
 

@@ -125,10 +125,10 @@ def test_nothing_is_written_twice(build: Path, dest: Path):
 
 
 def test_options_are_those_of_the_variant_and_of_kconfig(build: Path, dest: Path):
-    (build / ".config").write_text('CONFIG_HOST_CMDLINE="memmap=4G$8G a=\\"b\\""\n')
+    (build / ".config").write_text('CONFIG_HOST_CMDLINE="memmap=4G$8G a=\\"b  c\\""\n')
     do("install", build, dest, f"--config={build}/.config", "--esp=/boot")
     text = (dest / f"boot/loader/entries/linux-{RELEASE}.conf").read_text()
-    assert text.endswith(f'options root={ROOT} {OPTIONS} memmap=4G$8G a="b"\n')
+    assert text.endswith(f'options root={ROOT} {OPTIONS} memmap=4G$8G a="b  c"\n')
 
 
 def test_dry_run_says_exactly_what_is_done(build: Path, dest: Path, capsys: Any):

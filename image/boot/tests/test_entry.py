@@ -92,6 +92,24 @@ def test_tpphost_manages_tiers_and_demeterhost_does_not():
     assert f" root={ROOT} numa_balancing=disable " in text["demeterhost"]
 
 
+CMDLINE = 'memmap=4G$8G dyndbg="file x +p" c#d'
+
+
+def write_config(path: Path) -> Path:
+    """As Kconfig writes it."""
+    escaped = CMDLINE.replace('"', '\\"')
+    path.write_text(f'CONFIG_A="x"\nCONFIG_HOST_CMDLINE="{escaped}"\n# CONFIG_B is not set\n')
+    return path
+
+
+def test_options_of_the_configuration_are_read_as_they_were_typed(tmp_path: Path):
+    assert boot.cmdline(write_config(tmp_path / ".config")) == CMDLINE
+    (tmp_path / ".config").write_text('CONFIG_HOST_CMDLINE=""\n')
+    assert boot.cmdline(tmp_path / ".config") == ""
+    (tmp_path / ".config").write_text("# CONFIG_HOST_CMDLINE is not set\n")
+    assert boot.cmdline(tmp_path / ".config") == ""
+
+
 def run(*args: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, SCRIPT, *args], capture_output=True, text=True)
 
@@ -101,10 +119,18 @@ def test_the_program_prints_an_entry():
     assert done.returncode == 0 and Entry.parse(done.stdout).options.endswith("rw console=ttyS0")
 
 
+def test_the_program_adds_options_of_the_configuration(tmp_path: Path):
+    config = write_config(tmp_path / ".config")
+    done = run("--config", str(config), "tpphost", RELEASE, ROOT, "rw")
+    assert done.returncode == 0 and done.stdout.endswith(f" rw {CMDLINE}\n")
+
+
 @pytest.mark.parametrize(
     ("args", "status"),
     [((), 2), (("tpphost", RELEASE), 2), (("other", RELEASE, ROOT), 1),
-     (("tpphost", RELEASE, "a b"), 1)],
+     (("tpphost", RELEASE, "a b"), 1), (("--config",), 2), (("--config", "x", "tpphost"), 2),
+     (("--confg", "x", "tpphost", RELEASE, ROOT), 2),
+     (("--config", "/no/such", "tpphost", RELEASE, ROOT), 1)],
 )  # fmt: skip
 def test_the_program_refuses_bad_input_by_one_line(args: tuple[str, ...], status: int):
     done = run(*args)
