@@ -4,9 +4,11 @@
 commands += uninstall
 targets += install
 
-# What can be said on the command line, as it was given, whatever characters it has.
+# What can be said on the command line, as it was given, whatever characters it has. Variables
+# of the environment that happen to have these names say nothing here.
 install_options := DESTDIR ESP ROOT INSTALL
-$(foreach o,$(install_options),$(eval export install_$(o) := $$(value $(o))))
+$(foreach o,$(install_options),$(eval export install_$(o) := $(if $(filter command,$(origin \
+	$(o))),$$(value $(o)))))
 # The makes of Linux and others would take these for their own.
 unexport $(install_options)
 blank := \$(space)

@@ -23,6 +23,9 @@ from .kernels import Kernel
 # the second line only says something to an initramfs.
 KEPT = re.compile(r"(rootflags|rootfstype|console)=.*|ro|rw")
 KEPT_FOR_INITRAMFS = re.compile(r"(root|resume|cryptdevice|zfs|ip)=.*|rd\..*")
+# What can follow root=; the kernel itself knows no UUID or LABEL of a file system.
+ROOT = re.compile(r"(PARTUUID=|PARTLABEL=|UUID=|LABEL=|/dev/)\S+")
+ROOT_FOR_INITRAMFS = ("UUID=", "LABEL=")
 SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 
@@ -135,8 +138,15 @@ def find_root(machine: Machine, given: str, kernel: Kernel | None, initramfs: bo
     now = cmdline(machine.real)
     kept = [word for word in now if KEPT.fullmatch(word)]
     if given:
-        if given.split() != [given]:
-            raise RefusedError(f"ROOT= must be one word, such as PARTUUID=...: {given!r}")
+        if not ROOT.fullmatch(given):
+            raise RefusedError(
+                "ROOT= must be one word that begins with PARTUUID=, PARTLABEL=, UUID=, LABEL= "
+                f"or /dev/: {given!r}"
+            )
+        if given.startswith(ROOT_FOR_INITRAMFS) and not initramfs:
+            raise RefusedError(
+                f"ROOT={given} needs an initramfs, which is not made here: say ROOT=PARTUUID=..."
+            )
         return Root(given, kept)
     if not machine.real:
         raise RefusedError("ROOT= must name the root file system, such as ROOT=PARTUUID=...")

@@ -332,7 +332,9 @@ def test_links_that_lead_out_of_destdir(build: Path, dest: Path, tmp_path: Path)
     ("args", "message"),
     [
         (["--root="], "ROOT= must name"),
-        (["--root=a b"], "must be one word"),
+        (["--root=/dev/sda b"], "must be one word"),
+        (["--root=sda2"], "must be one word that begins with PARTUUID="),
+        (["--root=UUID=12"], "needs an initramfs"),
         (["--esp=efi"], "must be a path that begins with /"),
         (["--how=wet"], "INSTALL= can be dry"),
         (["--destdir={tmp}/no/such"], "is no folder"),
@@ -417,13 +419,14 @@ all: ; @echo "[$(INSTALL)] [$(ROOT)] [$(T)] [$(NPROC)]"; env | grep -E "^(INSTAL
 """
 
 
-def make(build: Path, *args: str) -> subprocess.CompletedProcess[str]:
+def make(build: Path, *args: str, **variables: str) -> subprocess.CompletedProcess[str]:
     (build / "Makefile").write_text(MAKEFILE)
     (build / "other.mk").write_text(OTHER)
     return subprocess.run(
         ["make", "-f", build / "Makefile", "--no-print-directory", f"BUILD={build}", *args],
         cwd=TOP, capture_output=True, text=True,
-        env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")},
+        env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
+        | variables,
     )  # fmt: skip
 
 
@@ -445,6 +448,20 @@ def test_make_installs_and_uninstalls_with_odd_names(build: Path, tmp_path: Path
     assert (tmp_path / "o d'd" / f"efi/loader/entries/linux-{RELEASE}.conf").exists()
     assert make(build, "uninstall", args[1]).returncode == 0
     assert not (tmp_path / "o d'd").exists()
+
+
+def test_make_takes_nothing_from_the_environment(build: Path, tmp_path: Path):
+    """Others use these names for things of their own."""
+    (build / "linux/demeterhost/.staged").touch()
+    theirs = {"DESTDIR": "/no/such/thing", "ESP": "a", "ROOT": "/usr/lib", "INSTALL": "install -c"}
+    args = [f"DESTDIR={tmp_path}/new", f"ROOT={ROOT}"]
+    done = make(build, "install", *args, **theirs)
+    assert done.returncode == 0, done.stderr
+    assert ROOT in (tmp_path / f"new/efi/loader/entries/linux-{RELEASE}.conf").read_text()
+    done = make(build, "install", args[0], **theirs)
+    assert done.returncode == 2 and "ROOT= must name" in done.stderr
+    assert make(build, "uninstall", args[0], **theirs).returncode == 0
+    assert not (tmp_path / "new").exists()
 
 
 def test_other_makes_do_not_take_our_variables_for_theirs(build: Path):
