@@ -87,6 +87,14 @@ class Disk:
     def rename(self, old: Path, new: Path) -> None:
         old.rename(new)
 
+    def sync(self, folder: Path) -> None:
+        """Have the disk know which files the folder has."""
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
     def remove(self, path: Path) -> None:
         path.unlink(missing_ok=True)
 
@@ -127,11 +135,17 @@ class Transaction:
         if not journal.exists():
             self.disk.rmtree(self.unborn()[1])
             return False
-        state = json.loads(journal.read_bytes())
-        self.paths = [(path, bool(had)) for path, had in state["paths"]]
-        self.folders = state["folders"]
-        if state["done"]:
-            self.clean(state["manifest"])
+        try:
+            state = json.loads(journal.read_bytes())
+            self.paths = [(path, bool(had)) for path, had in state["paths"]]
+            self.folders, done, manifest = state["folders"], state["done"], state["manifest"]
+        except (ValueError, KeyError, TypeError):
+            raise RefusedError(
+                f"{journal} cannot be read: it is no journal; where it is from, files may have "
+                f"been left that end in {NEW} and {OLD}"
+            ) from None
+        if done:
+            self.clean(manifest)
         else:
             self.undo()
         return True
@@ -152,12 +166,15 @@ class Transaction:
             return
         top, prepared = self.unborn()
         # DESTDIR itself may be what is missing
-        self.folders = [self.name(path) for path in self.missing(state)]
+        made = self.missing(state)
+        self.folders = [self.name(path) for path in made]
         below = prepared / state.relative_to(top)
         for path in [*reversed(below.relative_to(prepared).parents), below.relative_to(prepared)]:
             self.disk.mkdir(prepared / path)
         self.write_journal(below / PurePosixPath(JOURNAL).name)
         self.disk.rename(prepared, top)
+        for folder in [top.parent, *made]:
+            self.disk.sync(folder)
 
     def name(self, path: Path) -> str:
         return "/" + str(path.relative_to(self.root)) if path != self.root else "/"
@@ -169,14 +186,18 @@ class Transaction:
 
     def write_journal(self, path: Path | None = None, **more: Any) -> None:
         path = path or self.at(JOURNAL)
-        state = {"paths": self.paths, "folders": self.folders, "done": False, **more}
+        state = {
+            "paths": self.paths, "folders": self.folders, "done": False, "manifest": None, **more,
+        }  # fmt: skip
         self.replace(path, json.dumps(state).encode())
 
     def replace(self, path: Path, data: bytes) -> None:
+        """Write a file, to the disk, at once or not at all."""
         new = path.with_name(path.name + NEW)
         self.disk.remove(new)
         self.disk.write(new, Content(data=data))
         self.disk.rename(new, path)
+        self.disk.sync(path.parent)
 
     def remove(self, paths: Iterable[str]) -> None:
         """Take files away, which are kept until the end."""
@@ -209,7 +230,11 @@ class Transaction:
         text = json.dumps(manifest, indent=1) + "\n" if manifest else None
         folders = list(folders)
         os.sync()
-        self.write_journal(done=True, manifest=text, folders=folders)
+        try:
+            self.write_journal(done=True, manifest=text, folders=folders)
+        except OSError:
+            self.write_journal()  # undone is what follows, also after a power cut
+            raise
         self.done = True
         self.folders = folders
         try:
@@ -243,6 +268,7 @@ class Transaction:
                 self.disk.remove(place)
         self.disk.rmtree(self.at(WORK))
         self.rmdirs(self.folders[::-1])
+        os.sync()
         self.forget(self.folders)
 
     def rmdirs(self, folders: Iterable[str]) -> None:

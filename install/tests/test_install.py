@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from demeter_install import RefusedError, transaction
 from demeter_install.__main__ import arguments, execute
-from demeter_install.transaction import Content, Disk
+from demeter_install.transaction import Content, Disk, Transaction
 from demeter_testing import TOP
 from demeter_testing.staged import RELEASE, stage, tree
 from entry import Entry, variant_options
@@ -255,6 +255,62 @@ def test_a_kill_at_any_step_is_mended_by_the_next_run(
     assert steps > 20
 
 
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize(("prepare", "command"), SITUATIONS)
+def test_the_journal_is_on_the_disk_before_what_it_says_is_done(
+    build: Path, dest: Path, prepare: Callable[[Path, Path], None], command: str, fails: bool,
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    """So that a power cut at any time leaves one that is right."""
+    prepare(build, dest)
+    done: list[tuple[str, Path | None]] = []
+
+    class Watched(Disk):
+        def mkdir(self, path: Path):
+            done.append(("mkdir", path))
+            super().mkdir(path)
+
+        def rename(self, old: Path, new: Path):
+            done.append(("rename", new))
+            super().rename(old, new)
+
+        def sync(self, folder: Path):
+            done.append(("sync", folder))
+            super().sync(folder)
+
+        def remove(self, path: Path):
+            if path.exists():
+                done.append(("remove", path))
+            super().remove(path)
+
+        def rmdir(self, path: Path):
+            done.append(("rmdir", path))
+            super().rmdir(path)
+
+    monkeypatch.setattr(os, "sync", lambda: done.append(("sync all", None)))
+    state = dest / "var/lib/demeter/install"
+    journal, lib = state / "journal.json", dest / "var/lib"
+    kept = {journal, state / "manifest.json", lib}
+    if fails:
+        real = Transaction.write_journal
+        monkeypatch.setattr(Transaction, "write_journal", lambda *args, done=False, **more:
+                            no_disk() if done else real(*args, **more))  # fmt: skip
+        with pytest.raises(OSError):
+            do(command, build, dest, disk=Watched())
+    else:
+        do(command, build, dest, disk=Watched())
+    renamed = [i for i, (what, path) in enumerate(done) if what == "rename" and path in kept]
+    assert len(renamed) >= 2
+    for i in renamed:
+        assert done[i + 1] == ("sync", done[i][1].parent)
+    # and it goes when all else is there
+    ends = {("remove", journal), ("rename", lib.with_name("lib.demeter-new"))}
+    gone = max(i for i, what in enumerate(done) if what in ends)
+    others = [i for i, (_, path) in enumerate(done)
+              if path and dest / "var" not in path.parents]  # fmt: skip
+    assert others and "sync all" in [what for what, _ in done[max(others) : gone]]
+
+
 # Others
 
 
@@ -357,6 +413,19 @@ def test_a_manifest_that_is_broken(build: Path, dest: Path):
     (dest / "var/lib/demeter/install").mkdir(parents=True)
     (dest / "var/lib/demeter/install/manifest.json").write_text("{")
     refuse(build, dest, "it is no JSON")
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[1]", '{"paths": 1}'])
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_a_journal_that_is_broken(build: Path, dest: Path, text: str, command: str):
+    do("install", build, dest)
+    (dest / "var/lib/demeter/install/journal.json").write_text(text)
+    before = tree(dest)
+    args = [command, f"--destdir={dest}", f"--build={build}", f"--root={ROOT}"]
+    done = program(*args, *(["demeterhost"] if command == "install" else []))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "it is no journal" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert tree(dest) == before
 
 
 def test_content_knows_links_and_files(tmp_path: Path):
