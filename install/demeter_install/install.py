@@ -58,13 +58,16 @@ def install(request: Request, transaction: Transaction, dry: bool) -> None:
         show(request, transaction, first | last, gone, boot, with_initramfs)
         return
     default = (machine.default_entry(), machine.loader_conf()) if machine.real else None
-    with undone(transaction, [k.release for k in kernels] if with_initramfs else []):
+    added: list[str] = []  # of which plugins of kernel-install know only by this installation
+    with undone(transaction, added):
         transaction.begin()
         transaction.remove(gone)
         transaction.add(first)
         if with_initramfs:
             boot = {}
             for kernel in kernels:
+                if kernel.release not in old.get("kernels", []):
+                    added.append(kernel.release)
                 options = boot_options(request, kernel, True)
                 work = transaction.at(WORK) / kernel.release
                 made = initramfs.make(kernel, options, work)
@@ -184,10 +187,10 @@ def compare_default(machine: Machine, entry: str, loader_conf: bytes) -> None:
 
 
 @contextmanager
-def undone(transaction: Transaction, made: Iterable[str] = ()) -> Iterator[None]:
+def undone(transaction: Transaction, added: Iterable[str] = ()) -> Iterator[None]:
     """Undo everything if it fails; who wants to interrupt that has to wait.
 
-    made: releases of which plugins of kernel-install may know by then.
+    added: releases that plugins of kernel-install are to forget then.
     """
     try:
         yield
@@ -203,7 +206,7 @@ def undone(transaction: Transaction, made: Iterable[str] = ()) -> Iterator[None]
             raise RefusedError(
                 f"{error}; and that could not be undone: {again}: run it again when that is mended"
             ) from None
-        forget(made)
+        forget(added)
         raise
 
 

@@ -181,6 +181,25 @@ def test_an_initramfs_that_cannot_be_made(machine: Machine):
     assert machine.state() == before
 
 
+def test_plugins_forget_only_what_a_failed_installation_added(machine: Machine, tmp_path: Path):
+    """A kernel that was installed before stays, and so does what plugins know of it."""
+    machine.write("etc/kernel/install.d/60-test.install", PLUGIN, 0o755)
+    good(machine.do("install"))
+    fails = PLUGIN.replace("test -e", 'case "$2" in *-tpphost) exit 3;; esac; test -e')
+    machine.write("etc/kernel/install.d/60-test.install", fails, 0o755)
+    stage(tmp_path / "build", text="second")
+    before = machine.state()
+    log = machine.write("plugin.log", "")
+    assert machine.do("install", variants="demeterhost tpphost").returncode == 1
+    assert log.read_text() == f"remove {TPP}\n"
+    # it was never begun with
+    log.write_text("")
+    assert machine.do("install", variants="tpphost demeterhost").returncode == 1
+    assert log.read_text() == f"remove {TPP}\n"
+    log.unlink()
+    assert machine.state() == before
+
+
 def test_the_default_entry_does_not_change(machine: Machine):
     """Without a default, the loader takes the first by its sort-key: fedora comes after demeter."""
     entry = machine.esp / "loader/entries/debian.conf"
