@@ -19,6 +19,7 @@ from pathlib import Path
 from entry import EntryError, cmdline
 
 from . import RefusedError
+from .default import find_default
 from .install import Request, install, uninstall
 from .kernels import staged
 from .machine import find, find_root
@@ -70,6 +71,8 @@ def execute(args: argparse.Namespace, disk: Disk | None = None) -> None:
     if args.command == "check":
         initramfs = machine.real  # whether it can have one is known when there is a kernel
         find_root(machine, args.root, None, initramfs)
+        if machine.real:
+            find_default(machine, [])
         return
     kernels = [staged(args.build / "linux" / name / "stage", name) for name in args.variants]
     options = cmdline(args.config) if args.config else ""

@@ -20,6 +20,7 @@ from typing import Any
 from entry import Entry, make_entry
 
 from . import RefusedError, initramfs
+from .default import compare, find_default
 from .kernels import Kernel
 from .machine import Machine, find_root
 from .transaction import MANIFEST, WORK, Content, Transaction, digest
@@ -54,10 +55,11 @@ def install(request: Request, transaction: Transaction, dry: bool) -> None:
     extra = INITRAMFS_MIB * len(kernels) if with_initramfs else 0
     check_space(transaction, first | last, extra, machine.boot)
     gone = obsolete(old, kernels, machine, modules | boot, with_initramfs)
+    entries = [PurePosixPath(path).name for path in boot if path.endswith(".conf")]
+    default = find_default(machine, entries) if machine.real else None
     if dry:
         show(request, transaction, first | last, gone, boot, with_initramfs)
         return
-    default = (machine.default_entry(), machine.loader_conf()) if machine.real else None
     added: list[str] = []  # of which plugins of kernel-install know only by this installation
     with undone(transaction, added):
         transaction.begin()
@@ -77,7 +79,7 @@ def install(request: Request, transaction: Transaction, dry: bool) -> None:
             check_space(transaction, last, 0)
         transaction.add(last)
         if default:
-            compare_default(machine, *default)
+            compare(machine, default)
         files = {path: content.digest for path, content in (modules | boot).items()}
         files = {k: v for k, v in old["files"].items() if k not in gone} | files
         record(transaction, machine, kernels, old, files, with_initramfs)
@@ -172,18 +174,6 @@ def check_space(
                 f"no space in {places[device]}: needs {-(-need >> 20)} MiB, "
                 f"{disk.f_bavail * disk.f_frsize >> 20} MiB are free"
             )
-
-
-def compare_default(machine: Machine, entry: str, loader_conf: bytes) -> None:
-    """Refuse to let the machine boot something else by itself than it did before."""
-    now = machine.default_entry()
-    if entry not in ("", now):
-        raise RefusedError(
-            f"{now} would become the default entry instead of {entry}, so all was undone: "
-            f"bootctl set-default {entry}, then install again"
-        )
-    if machine.loader_conf() != loader_conf:
-        raise RefusedError("loader.conf was changed meanwhile, so all was undone")
 
 
 @contextmanager

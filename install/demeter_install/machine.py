@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What there is on the machine that is installed on: where its boot loader looks for entries,
-how its root file system is found at boot, and which entry is its default.
+and how its root file system is found at boot.
 
 The boot loader's own tool, bootctl, is asked where things are, so that nothing is guessed.
 """
@@ -58,21 +58,6 @@ class Machine:
 
     def bootctl(self, *args: str) -> str:
         return run("bootctl", *([f"--esp-path={self.esp}"] if self.esp else []), *args)
-
-    def default_entry(self) -> str:
-        """Return the entry that the boot loader takes by itself; "" if there is none."""
-        default = False
-        for line in self.bootctl("list", "--no-pager").splitlines():
-            name, _, value = line.strip().partition(": ")
-            if name == "title":
-                default = "(default)" in value
-            elif name == "id" and default:
-                return value
-        return ""
-
-    def loader_conf(self) -> bytes:
-        path = Path(self.bootctl("--print-esp-path")) / "loader/loader.conf"
-        return path.read_bytes() if path.exists() else b""
 
     def kernel_install(self, kernel: Kernel) -> bool:
         """Whether its kernel-install puts kernels where this boot loader looks for them."""

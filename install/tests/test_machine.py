@@ -200,13 +200,62 @@ def test_plugins_forget_only_what_a_failed_installation_added(machine: Machine, 
     assert machine.state() == before
 
 
-def test_the_default_entry_does_not_change(machine: Machine):
-    """Without a default, the loader takes the first by its sort-key: fedora comes after demeter."""
+def say_default(machine: Machine, name: str, value: str) -> None:
+    """As the boot loader and bootctl write variables: attributes, and UTF-16."""
+    file = machine.upper / f"sys/firmware/efi/efivars/{name}-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"\7\0\0\0" + f"{value}\0".encode("utf-16-le"))
+
+
+@pytest.mark.parametrize("sort_key", ["sort-key fedora\n", "sort-key demeter\n", ""])
+def test_without_a_default_the_first_entry_stays_the_first(machine: Machine, sort_key: str):
+    """Nothing is written, so a kill at no time leaves another default."""
     entry = machine.esp / "loader/entries/debian.conf"
-    entry.write_text(entry.read_text().replace("debian", "fedora"))
-    refused(machine, f"{ENTRY} would become the default entry instead of debian.conf")
-    (machine.esp / "loader/loader.conf").write_text("default debian.conf\n")
+    entry.write_text(entry.read_text().replace("sort-key debian\n", sort_key))
+    message = f"{ENTRY} would become the default entry instead of debian.conf: bootctl set-default"
+    refused(machine, message)
+    refused(machine, message, "--how=dry")
+    (machine.esp / "loader/loader.conf").write_text("#default x\n default\tDebian*  \n")
     good(machine.do("install"))
+
+
+def test_an_entry_of_ours_that_is_there_is_no_new_one(machine: Machine, tmp_path: Path):
+    conf = machine.esp / "loader/loader.conf"
+    conf.write_text("default debian.conf\n")
+    good(machine.do("install"))
+    conf.write_text("")
+    (machine.esp / "loader/entries/debian.conf").unlink()
+    stage(tmp_path / "build", text="second")
+    good(machine.do("install"))
+    refused(machine, f"linux-{TPP}.conf would become the default", variants="tpphost")
+
+
+def test_a_default_that_names_what_is_to_come(machine: Machine):
+    """Such as that of a kernel that was uninstalled."""
+    say_default(machine, "LoaderEntryDefault", ENTRY)
+    refused(machine, f"{ENTRY} would become the default entry instead of debian.conf: bootctl")
+
+
+def test_an_entry_that_is_to_be_booted_once(machine: Machine):
+    """bootctl would take it for the default."""
+    say_default(machine, "LoaderEntryOneShot", "other.conf")
+    refused(machine, "the next boot is to be of other.conf: reboot first")
+    refused(machine, "the next boot is to be of other.conf: reboot first", "--how=dry")
+    before = machine.state()
+    assert "other.conf" in machine.do("check", variants="any").stderr
+    assert machine.state() == before
+
+
+def test_no_default_entry_at_all(machine: Machine):
+    (machine.esp / "loader/entries/debian.conf").unlink()
+    refused(machine, "bootctl list shows no default entry")
+
+
+def test_the_default_entry_is_compared_afterwards(machine: Machine):
+    """Boot counting says that all other entries are bad: they come last."""
+    entries = machine.esp / "loader/entries"
+    (entries / "debian.conf").rename(entries / "debian+0-3.conf")
+    refused(machine, f"{ENTRY} would become the default entry instead of debian")
 
 
 def test_kernel_that_runs_is_not_removed(machine: Machine):
