@@ -23,7 +23,7 @@ from .default import find_default
 from .install import Request, install, uninstall
 from .kernels import staged
 from .machine import find, find_root
-from .transaction import Disk, Transaction
+from .transaction import INTERRUPTS, Disk, Transaction
 
 
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -86,7 +86,9 @@ def stop(*_: object) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    signal.signal(signal.SIGTERM, stop)
+    for number in INTERRUPTS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, stop)
     args = arguments(argv)
     try:
         execute(args)

@@ -8,11 +8,10 @@ uninstall removes exactly these, and leaves what others have changed since.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,7 +22,7 @@ from . import RefusedError, initramfs
 from .default import compare, find_default
 from .kernels import Kernel
 from .machine import Machine, find_root
-from .transaction import MANIFEST, WORK, Content, Transaction, digest
+from .transaction import MANIFEST, WORK, Content, Transaction, digest, uninterrupted
 
 INITRAMFS_MIB = 64  # a guess for one that has not been made yet
 SLACK_MIB = 1  # folders, and the manifest
@@ -187,9 +186,7 @@ def undone(transaction: Transaction, added: Iterable[str] = ()) -> Iterator[None
     except BaseException as error:
         if transaction.done:
             raise
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            with suppress(ValueError):  # tests run in threads
-                signal.signal(number, signal.SIG_IGN)
+        uninterrupted()
         try:
             transaction.undo()
         except OSError as again:
@@ -286,6 +283,7 @@ def uninstall(transaction: Transaction, real: bool, dry: bool) -> None:
             transaction.begin()
             transaction.remove(remove)
             transaction.finish(None, folders[::-1])
+        print(f"  removed {', '.join(manifest['kernels'])}")
     for path in kept:
         print(f"left    {transaction.at(path)}: it was changed since it was installed")
     if real and manifest["kernel_install"] and not dry:

@@ -16,7 +16,9 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -28,6 +30,7 @@ STATE = "/var/lib/demeter/install"
 MANIFEST = f"{STATE}/manifest.json"
 JOURNAL = f"{STATE}/journal.json"
 WORK = f"{STATE}/work"  # what is thrown away in any case
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, kill, a dropped ssh
 NEW, OLD = ".demeter-new", ".demeter-old"
 
 
@@ -62,6 +65,13 @@ def digest(path: Path) -> str | None:
     if path.is_file():
         return sha256(path)
     return "" if path.exists() else None
+
+
+def uninterrupted() -> None:
+    """Let who wants to interrupt wait, from now on."""
+    for number in INTERRUPTS:
+        with suppress(ValueError):  # tests run in threads
+            signal.signal(number, signal.SIG_IGN)
 
 
 class Disk:
@@ -230,6 +240,7 @@ class Transaction:
         text = json.dumps(manifest, indent=1) + "\n" if manifest else None
         folders = list(folders)
         os.sync()
+        uninterrupted()
         try:
             self.write_journal(done=True, manifest=text, folders=folders)
         except OSError:

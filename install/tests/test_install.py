@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from demeter_install import RefusedError, transaction
-from demeter_install.__main__ import arguments, execute
+from demeter_install.__main__ import arguments, execute, main
 from demeter_install.transaction import Content, Disk, Transaction
 from demeter_testing import TOP
 from demeter_testing.staged import RELEASE, stage, tree
@@ -26,6 +28,16 @@ OPTIONS = " ".join(variant_options("demeterhost"))
 def no_waiting_for_disks(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(os, "sync", lambda: None)
     monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before():
+    """What goes wrong, or is done, lets them be ignored."""
+    with suppress(ValueError):  # in a thread
+        before = {number: signal.getsignal(number) for number in transaction.INTERRUPTS}
+        yield
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -253,6 +265,50 @@ def test_a_kill_at_any_step_is_mended_by_the_next_run(
         subprocess.run(["rm", "-rf", dest], check=True)
         subprocess.run(["cp", "-a", start, dest], check=True)
     assert steps > 20
+
+
+@pytest.mark.parametrize(
+    ("number", "prepare", "command"),
+    [(signal.SIGHUP, newer, "install"), (signal.SIGINT, installed, "uninstall"),
+     (signal.SIGTERM, lambda *_: None, "install")],
+)  # fmt: skip
+def test_an_interrupt_at_any_step_is_told_the_truth(
+    build: Path, tmp_path: Path, dest: Path, number: signal.Signals,
+    prepare: Callable[[Path, Path], None], command: str, monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    prepare(build, dest)
+    before = tree(dest)
+    start, output = tmp_path / "start", tmp_path / "output"
+    subprocess.run(["cp", "-a", dest, start], check=True)
+    args = [command, f"--destdir={dest}", f"--build={build}", f"--root={ROOT}", "demeterhost"]
+    ends: list[int] = []
+    while 99 not in ends:
+        disk = Faulty(len(ends), lambda: os.kill(os.getpid(), number))
+        monkeypatch.setattr(transaction, "Disk", lambda disk=disk: disk)
+        child = os.fork()
+        if not child:
+            status = 1
+            for each in transaction.INTERRUPTS:
+                signal.signal(each, signal.SIG_DFL)
+            with (
+                suppress(BaseException), output.open("w") as file,
+                redirect_stdout(file), redirect_stderr(file),
+            ):  # fmt: skip
+                status = main(args)
+                status = status if disk.left < 0 else 99
+            os._exit(status)
+        ends.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        said = output.read_text()
+        if ends[-1] == 130:
+            assert said == f"{command}: interrupted, nothing was changed\n"
+            assert tree(dest) == before
+        else:
+            assert ends[-1] in (0, 99), said
+            assert ("  installed " if command == "install" else "  removed ") in said
+            assert tree(dest) != before
+            subprocess.run(["rm", "-rf", dest], check=True)
+            subprocess.run(["cp", "-a", start, dest], check=True)
+    assert ends.count(130) > 10 and ends.count(0) > 2
 
 
 @pytest.mark.parametrize("fails", [False, True])
