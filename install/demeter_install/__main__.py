@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from entry import EntryError, cmdline
@@ -22,7 +23,7 @@ from . import RefusedError
 from .default import find_default
 from .install import Request, install, uninstall
 from .kernels import staged
-from .machine import find, find_root
+from .machine import find, find_boot, find_root
 from .transaction import INTERRUPTS, Disk, Transaction
 
 
@@ -63,7 +64,9 @@ def execute(args: argparse.Namespace, disk: Disk | None = None) -> None:
         if not root.is_dir():
             raise RefusedError(f"DESTDIR={args.destdir} is no folder")
         with only_one(root):
-            uninstall(Transaction(root, disk), real=not args.destdir, dry=dry)
+            real = not args.destdir
+            boot = partial(find_boot, args.esp) if real else str
+            uninstall(Transaction(root, disk), boot, real, dry)
         return
     if not args.variants:
         raise RefusedError("no host kernel is selected: make menuconfig, Host kernels")

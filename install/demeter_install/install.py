@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -38,7 +38,7 @@ class Request:
 
 def install(request: Request, transaction: Transaction, dry: bool) -> None:
     machine, kernels = request.machine, request.kernels
-    if not dry and transaction.recover():
+    if not dry and transaction.recover(lambda: machine.boot if machine.real else ""):
         print("an installation that was stopped half-way has been undone or finished first")
     old = transaction.manifest() or {"boot": machine.boot, "files": {}, "folders": []}
     if old["boot"] != machine.boot:
@@ -61,7 +61,7 @@ def install(request: Request, transaction: Transaction, dry: bool) -> None:
         return
     added: list[str] = []  # of which plugins of kernel-install know only by this installation
     with undone(transaction, added):
-        transaction.begin()
+        transaction.begin(machine.boot)
         transaction.remove(gone)
         transaction.add(first)
         if with_initramfs:
@@ -253,15 +253,19 @@ def show(
             print(f"\n{transaction.at(path)}:\n{content.data.decode()}", end="")
 
 
-def uninstall(transaction: Transaction, real: bool, dry: bool) -> None:
-    """Remove what the manifest names, but what is no longer as it was installed."""
-    if not dry and transaction.recover():
+def uninstall(transaction: Transaction, boot: Callable[[], str], real: bool, dry: bool) -> None:
+    """Remove what the manifest names, but what is no longer as it was installed.
+
+    boot: asks the boot loader of a real machine where its kernels are.
+    """
+    if not dry and transaction.recover(boot):
         print("an installation that was stopped half-way has been undone or finished first")
     manifest = transaction.manifest()
     if not manifest:
         print("nothing is installed")
         return
     files, folders = manifest["files"], manifest["folders"]
+    transaction.mounted(manifest["boot"], boot(), files)
     release = os.uname().release
     if real and release in manifest["kernels"]:
         raise RefusedError(f"{release} is running: boot another kernel first")
@@ -280,7 +284,7 @@ def uninstall(transaction: Transaction, real: bool, dry: bool) -> None:
             print(f"rmdir   {transaction.at(folder)}, if it is empty")
     else:
         with undone(transaction):
-            transaction.begin()
+            transaction.begin(manifest["boot"])
             transaction.remove(remove)
             transaction.finish(None, folders[::-1])
         print(f"  removed {', '.join(manifest['kernels'])}")

@@ -72,6 +72,12 @@ class Machine:
         return self.real and path.exists() and path.read_bytes()[4:5] == b"\1"
 
 
+def find_boot(esp: str) -> str:
+    """Return where the boot loader of this machine finds kernels. It must be mounted."""
+    machine = Machine(Path("/"), esp, real=True, esp=esp)
+    return machine.bootctl("--print-esp-path" if esp else "--print-boot-path")
+
+
 def find(destdir: str, esp: str) -> Machine:
     """Find out where to install. Refuses a machine that would not boot what is installed."""
     if esp and not esp.startswith("/"):
@@ -90,8 +96,7 @@ def find(destdir: str, esp: str) -> Machine:
         raise RefusedError("there is no bootctl: only systemd-boot is supported as boot loader")
     if esp and not Path(esp).is_dir():
         raise RefusedError(f"ESP={esp} is no folder")
-    machine = Machine(Path("/"), esp, real=True, esp=esp)
-    boot = machine.bootctl("--print-esp-path") if esp else machine.bootctl("--print-boot-path")
+    machine = Machine(Path("/"), find_boot(esp), real=True, esp=esp)
     try:
         machine.bootctl("is-installed")
     except RefusedError:
@@ -99,7 +104,7 @@ def find(destdir: str, esp: str) -> Machine:
             f"systemd-boot is not the boot loader in {machine.bootctl('--print-esp-path')}: "
             "see bootctl(1), install"
         ) from None
-    return Machine(Path("/"), boot, real=True, esp=esp)
+    return machine
 
 
 def cmdline(real: bool) -> list[str]:

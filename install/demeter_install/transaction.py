@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -126,6 +126,7 @@ class Transaction:
         self.disk = disk or Disk()
         self.paths: list[tuple[str, bool]] = []  # touched, and whether it was there before
         self.folders: list[str] = []  # made, in that order
+        self.boot = ""  # where kernels go
         self.done = False  # and so cannot be undone
 
     def at(self, path: str) -> Path:
@@ -139,8 +140,29 @@ class Transaction:
         except ValueError:
             raise RefusedError(f"{path} cannot be read: it is no JSON") from None
 
-    def recover(self) -> bool:
-        """Undo or finish what another was about when it was stopped. Return whether it was."""
+    def mounted(self, boot: str, now: str, files: Iterable[str]) -> None:
+        """Refuse if those of the files that are below boot cannot be seen there.
+
+        now: what the boot loader has at present, "" if it was not asked.
+        """
+        if now and boot != now:
+            raise RefusedError(
+                f"kernels are installed in {boot}, but bootctl names {now}: mount {boot}, "
+                f"or say ESP={boot} if it was said before"
+            )
+        places = [self.at(path) for path in files if path.startswith(f"{boot}/")]
+        there = (place.with_name(place.name + end) for place in places for end in ("", OLD))
+        if places and not any(map(os.path.lexists, there)):
+            raise RefusedError(
+                f"none of the files that were installed in {self.at(boot)} is there: mount it; "
+                "if they were deleted, make install brings them back first"
+            )
+
+    def recover(self, boot: Callable[[], str]) -> bool:
+        """Undo or finish what another was about when it was stopped. Return whether it was.
+
+        boot: asks the boot loader where its kernels are; "" if there is no boot loader.
+        """
         journal = self.at(JOURNAL)
         if not journal.exists():
             self.disk.rmtree(self.unborn()[1])
@@ -148,12 +170,15 @@ class Transaction:
         try:
             state = json.loads(journal.read_bytes())
             self.paths = [(path, bool(had)) for path, had in state["paths"]]
-            self.folders, done, manifest = state["folders"], state["done"], state["manifest"]
+            self.folders, self.boot = state["folders"], state["boot"]
+            done, manifest = state["done"], state["manifest"]
         except (ValueError, KeyError, TypeError):
             raise RefusedError(
                 f"{journal} cannot be read: it is no journal; where it is from, files may have "
                 f"been left that end in {NEW} and {OLD}"
             ) from None
+        # what is done may have been tidied up
+        self.mounted(self.boot, boot(), [path for path, had in self.paths if had and not done])
         if done:
             self.clean(manifest)
         else:
@@ -168,8 +193,9 @@ class Transaction:
         top = missing[-1] if missing else state
         return top, top.with_name(top.name + NEW)
 
-    def begin(self) -> None:
+    def begin(self, boot: str) -> None:
         """Write an empty journal; its folder comes into being together with it."""
+        self.boot = boot
         state = self.at(STATE)
         if state.exists():
             self.write_journal()
@@ -197,7 +223,8 @@ class Transaction:
     def write_journal(self, path: Path | None = None, **more: Any) -> None:
         path = path or self.at(JOURNAL)
         state = {
-            "paths": self.paths, "folders": self.folders, "done": False, "manifest": None, **more,
+            "boot": self.boot, "paths": self.paths, "folders": self.folders,
+            "done": False, "manifest": None, **more,
         }  # fmt: skip
         self.replace(path, json.dumps(state).encode())
 

@@ -267,6 +267,39 @@ def test_a_kill_at_any_step_is_mended_by_the_next_run(
     assert steps > 20
 
 
+@pytest.mark.parametrize("again", ["install", "uninstall"])
+@pytest.mark.parametrize(("prepare", "command"), SITUATIONS[1:])
+def test_a_kill_is_not_mended_while_files_cannot_be_seen(
+    build: Path, dest: Path, prepare: Callable[[Path, Path], None], command: str, again: str
+):
+    """Else its traces there would stay for ever, when the journal is gone."""
+    before = tree(dest)
+    prepare(build, dest)
+
+    class Killed(Disk):
+        def rename(self, old: Path, new: Path):
+            if new.name in ("vmlinuz", "modules.dep.demeter-old"):
+                os._exit(9)
+            super().rename(old, new)
+
+    child = os.fork()
+    if not child:
+        do(command, build, dest, disk=Killed())
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert (dest / "var/lib/demeter/install/journal.json").exists()
+    (dest / "efi").rename(dest / "elsewhere")
+    (dest / "efi").mkdir()
+    killed = tree(dest)
+    with pytest.raises(RefusedError, match="none of the files that were installed in .*/efi"):
+        do(again, build, dest)
+    assert tree(dest) == killed
+    (dest / "efi").rmdir()
+    (dest / "elsewhere").rename(dest / "efi")
+    do(again, build, dest)
+    do("uninstall", build, dest)
+    assert tree(dest) == before
+
+
 @pytest.mark.parametrize(
     ("number", "prepare", "command"),
     [(signal.SIGHUP, newer, "install"), (signal.SIGINT, installed, "uninstall"),
@@ -381,6 +414,22 @@ def test_what_others_have_changed_is_left_and_named(build: Path, dest: Path, cap
     assert f"left    {changed}: it was changed" in capsys.readouterr().out
     assert {p for p in (dest / "usr/lib/modules").rglob("*") if p.is_file()} == {changed, own}
     assert not (dest / "var/lib/demeter").exists() and not (dest / "efi/demeter").exists()
+
+
+@pytest.mark.parametrize("how", ["", "dry"])
+def test_uninstall_while_files_cannot_be_seen(build: Path, dest: Path, how: str):
+    """Entries without modules would be left, and no record of them."""
+    do("install", build, dest)
+    (dest / "efi").rename(dest / "elsewhere")
+    (dest / "efi").mkdir()
+    installed = tree(dest)
+    with pytest.raises(RefusedError, match="none of the files that were installed in .*/efi"):
+        do("uninstall", build, dest, f"--how={how}")
+    assert tree(dest) == installed
+    # what it says to do if they were deleted
+    do("install", build, dest)
+    do("uninstall", build, dest)
+    assert not (dest / "efi/loader").exists() and not (dest / "var/lib").exists()
 
 
 def refuse(build: Path, dest: Path, message: str, *more: str) -> None:

@@ -95,9 +95,11 @@ def good(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
-def refused(machine: Machine, message: str, *more: str, **how: str) -> None:
+def refused(
+    machine: Machine, message: str, *more: str, command: str = "install", **how: str
+) -> None:
     before = machine.state()
-    done = machine.do("install", *more, **how)
+    done = machine.do(command, *more, **how)
     assert (done.returncode, done.stdout) == (1, ""), done
     assert message in done.stderr and len(done.stderr.splitlines()) == 1
     assert machine.state() == before
@@ -267,6 +269,41 @@ def test_kernel_that_runs_is_not_removed(machine: Machine):
     done = machine.do("uninstall")
     assert done.returncode == 1 and f"{running} is running" in done.stderr
     assert machine.state() == before
+
+
+def test_uninstall_wants_the_esp_that_it_was_installed_in(machine: Machine, tmp_path: Path):
+    good(machine.do("install"))
+    del machine.binds["/efi"]
+    refused(machine, "bootctl: ", command="uninstall")
+    # mounted where it was not, and another one where it was
+    machine.bind(machine.esp, "/boot")
+    refused(machine, "kernels are installed in /efi, but bootctl names /boot: mount /efi",
+            command="uninstall")  # fmt: skip
+    refused(machine, "kernels are installed in /efi: make uninstall first")
+    del machine.binds["/boot"]
+    shutil.copytree(machine.esp / "EFI", tmp_path / "other/EFI")
+    machine.bind(tmp_path / "other", "/efi")
+    refused(machine, "none of the files that were installed in /efi is there", command="uninstall")
+    machine.bind(machine.esp, "/efi")
+    good(machine.do("uninstall"))
+    assert not machine.entries().keys() - {"debian.conf"}
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+@pytest.mark.parametrize("done", [False, True])
+def test_what_was_stopped_is_mended_in_its_own_esp(machine: Machine, command: str, done: bool):
+    path = "var/lib/demeter/install/journal.json"
+    state = {"boot": "/boot", "paths": [], "folders": [], "done": done, "manifest": None}
+    journal = machine.write(path, json.dumps(state))
+    message = "kernels are installed in /boot, but bootctl names /efi: mount /boot"
+    refused(machine, message, command=command)
+    journal.write_text(json.dumps({**state, "boot": "/efi"}))
+    good(machine.do(command))
+
+
+def test_uninstall_of_nothing_needs_no_esp(machine: Machine):
+    del machine.binds["/efi"]
+    assert good(machine.do("uninstall")) == "nothing is installed\n"
 
 
 def test_no_uefi(machine: Machine):
