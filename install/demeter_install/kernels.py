@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from entry import NAME
 
@@ -26,18 +26,27 @@ class Kernel:
     def config(self) -> Path:
         return self.stage / "boot" / f"config-{self.release}"
 
+    @property
+    def folder(self) -> Path:
+        """Where its modules are."""
+        return self.stage / "lib/modules" / self.release
+
     def has(self, symbol: str) -> bool:
         """Whether it is compiled in."""
         return f"CONFIG_{symbol}=y" in self.config.read_text().splitlines()
 
+    def built_in(self) -> set[str]:
+        """Return the names of modules that are compiled in."""
+        lines = (self.folder / "modules.builtin").read_text().split()
+        return {PurePath(line).stem.replace("-", "_") for line in lines}
+
     def modules(self, folder: str) -> dict[str, Content]:
         """Return its modules, and its configuration beside them, by their paths below folder."""
-        source = self.stage / "lib/modules" / self.release
         files = {f"{folder}/{self.release}/config": Content(file=self.config)}
-        for path in sorted(source.rglob("*")):
+        for path in sorted(self.folder.rglob("*")):
             content = Content(link=str(path.readlink())) if path.is_symlink() else Content(path)
             if content.link or path.is_file():
-                files[f"{folder}/{self.release}/{path.relative_to(source)}"] = content
+                files[f"{folder}/{self.release}/{path.relative_to(self.folder)}"] = content
         return files
 
 
@@ -49,7 +58,7 @@ def staged(stage: Path, variant: str) -> Kernel:
         raise RefusedError(f"{variant} is not built: {stage}: {error.strerror}") from None
     if not NAME.fullmatch(kernel.release) or not kernel.release.endswith(f"-{variant}"):
         raise RefusedError(f"{stage}/release is no release of {variant}: {kernel.release!r}")
-    for path in (kernel.vmlinuz, kernel.config, stage / "lib/modules" / kernel.release):
+    for path in (kernel.vmlinuz, kernel.config, kernel.folder / "modules.builtin"):
         if not path.exists():
             raise RefusedError(f"{variant} is not staged as a whole: there is no {path}")
     return kernel

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import RefusedError
+from .disk import lacks
 from .kernels import Kernel
 
 # Of the running kernel's command line, what concerns the root file system and the console;
@@ -122,8 +123,8 @@ class Root:
 def find_root(machine: Machine, given: str, kernel: Kernel | None, initramfs: bool) -> Root:
     """Return what an entry says of the root file system.
 
-    Without an initramfs the kernel itself must find a partition and know its file system;
-    with one, what the running kernel was told is right.
+    Without an initramfs the kernel itself must find a partition, and have the drivers of its
+    disk and of its file system; with one, what the running kernel was told is right.
     """
     now = cmdline(machine.real)
     kept = [word for word in now if KEPT.fullmatch(word)]
@@ -145,13 +146,17 @@ def find_root(machine: Machine, given: str, kernel: Kernel | None, initramfs: bo
         more = [word for word in now if KEPT_FOR_INITRAMFS.fullmatch(word)]
         if roots:
             return Root(roots[-1], [*kept, *(w for w in more if not w.startswith("root="))])
-    found = run("findmnt", "--pairs", "--output", "PARTUUID,FSTYPE,SOURCE", "/")
-    pairs = dict(word.partition("=")[::2] for word in shlex.split(found))
-    partition, kind, source = pairs["PARTUUID"], pairs["FSTYPE"], pairs["SOURCE"]
-    built_in = kernel is None or kernel.has(f"{kind.upper()}_FS")
-    if not partition or not built_in:
+    found = run("findmnt", "--pairs", "--output", "PARTUUID,FSTYPE,SOURCE,MAJ:MIN", "/")
+    pairs = shlex.split(found.splitlines()[-1])
+    partition, kind, source, device = (pair.partition("=")[2] for pair in pairs)
+    needs = []
+    if kernel:
+        needs += [] if kernel.has(f"{kind.upper()}_FS") else [kind]
+        needs += lacks(kernel, device)
+    if not partition or needs:
+        why = f", for {', '.join(needs)}" if needs else ""
         raise RefusedError(
-            f"the root file system ({kind} on {source}) needs an initramfs, and kernel-install "
-            "makes none here: ROOT= names one that needs none"
+            f"the root file system ({kind} on {source}) needs an initramfs{why}, and "
+            "kernel-install makes none here: ROOT= names one that needs none"
         )
     return Root(f"PARTUUID={partition}", ["rootwait", *kept])

@@ -71,8 +71,8 @@ def test_files_go_where_the_specification_wants_them(build: Path, dest: Path):
     modules = f"usr/lib/modules/{RELEASE}"
     assert files == {
         entry, f"efi/demeter/{RELEASE}/vmlinuz", "var/lib/demeter/install/manifest.json",
-        *(f"{modules}/{name}" for name in ("config", "modules.dep", "kernel/mm/first.ko",
-                                           "kernel/mm/both.ko")),
+        *(f"{modules}/{name}" for name in ("config", "modules.dep", "modules.builtin",
+                                           "kernel/mm/first.ko", "kernel/mm/both.ko")),
     }  # fmt: skip
     assert Entry.parse((dest / entry).read_text()) == Entry(
         "demeterhost", "6.12.90", RELEASE, ROOT, OPTIONS

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from demeter_testing import TOP
 from demeter_testing.debian import Debian
-from demeter_testing.staged import RELEASE, stage, tree
+from demeter_testing.staged import RELEASE, devices, stage, tree
 from entry import variant_options
 
 pytestmark = pytest.mark.needs("debian/.made")
@@ -23,6 +23,7 @@ ENTRY = f"linux-{RELEASE}.conf"
 TPP = "6.12.90-tpphost"
 OPTIONS = " ".join(variant_options("demeterhost"))
 PARTITION = "0c0ffee0-0000-4000-8000-000000000002"
+SATA = "pci0000:00/0000:00:1f.2 ahci+/ata1/host0/target0:2:0/0:2:0:0 sd/block/sda/sda2"
 PROGRAM = (
     "PYTHONPATH=/demeter/install:/demeter/boot PYTHONDONTWRITEBYTECODE=1 python3 -m demeter_install"
 )
@@ -50,7 +51,8 @@ class Machine(Debian):
         self.bind(TOP / "install", "/demeter/install")
         self.bind(TOP / "image/boot", "/demeter/boot")
         (self.upper / "sys/firmware/efi").mkdir(parents=True)
-        self.root(PARTUUID=PARTITION, FSTYPE="ext4", SOURCE="/dev/sda2")
+        devices(self.upper / "sys", "8:2", SATA)
+        self.root(PARTUUID=PARTITION, FSTYPE="ext4", SOURCE="/dev/sda2", **{"MAJ:MIN": "8:2"})
 
     def root(self, **found: str) -> None:
         """Say what findmnt finds of the root file system."""
@@ -331,13 +333,32 @@ def test_another_esp(machine: Machine):
     refused(machine, "bootctl: ", "--esp=/usr")
 
 
-@pytest.mark.parametrize("root", [{"PARTUUID": "", "FSTYPE": "ext4"},
-                                  {"PARTUUID": PARTITION, "FSTYPE": "btrfs"}])  # fmt: skip
-def test_a_root_file_system_that_needs_an_initramfs(machine: Machine, root: dict[str, str]):
-    machine.root(**root, SOURCE="/dev/mapper/x")
-    refused(machine, f"({root['FSTYPE']} on /dev/mapper/x) needs an initramfs")
+@pytest.mark.parametrize(
+    ("partition", "kind", "device", "why"),
+    [
+        ("", "ext4", "8:2", ""),
+        (PARTITION, "btrfs", "8:2", ", for btrfs"),
+        (PARTITION, "ext4", "8:18", ", for megaraid_sas"),
+        (PARTITION, "ext4", "9:1", ", for RAID, LVM, encryption or the like"),
+        (PARTITION, "xfs", "8:18", ", for xfs, megaraid_sas"),
+    ],
+)
+def test_a_root_file_system_that_needs_an_initramfs(
+    machine: Machine, partition: str, kind: str, device: str, why: str
+):
+    sys = machine.upper / "sys"
+    raid = SATA.replace("1f.2 ahci", "03.0 megaraid_sas").replace("sda", "sdb")
+    devices(sys, "8:18", raid)
+    devices(sys, "9:1", "virtual/block/md0/md0p1")
+    machine.root(PARTUUID=partition, FSTYPE=kind, SOURCE="/dev/x", **{"MAJ:MIN": device})
+    refused(machine, f"({kind} on /dev/x) needs an initramfs{why}, and kernel-install makes none")
     good(machine.do("install", "--root=/dev/sda9"))
     assert machine.options().startswith("root=/dev/sda9 ")
+    # and one is made
+    good(machine.do("uninstall"))
+    machine.write("etc/kernel/install.d/60-test.install", PLUGIN, 0o755)
+    good(machine.do("install"))
+    assert machine.options().startswith("root=UUID=12 ")
 
 
 def test_no_space_on_a_real_file_system(machine: Machine, tmp_path: Path):
