@@ -80,6 +80,7 @@ def test_units_are_in_order(debian: Debian):
     done = debian.run(
         "systemd-analyze verify --man=no demeter.service tierd.service tiered-balloon@x.service"
     )
+    assert done.returncode == 0, done.stderr
     assert "demeter" not in done.stderr and "tier" not in done.stderr, done.stderr
 
 
