@@ -121,6 +121,38 @@ def test_same_files_same_packages(tmp_path: Path):
     assert hashlib.sha256(first).digest() == hashlib.sha256(second).digest()
 
 
+FAKE_MAKE = """#!/bin/bash -e
+# bindeb-pkg, as far as it writes beside the build folder
+cd "{0}"
+mkdir busy
+sleep 1
+release=$1
+touch "linux-image-${{release}}_6.12.90-1_amd64.deb" linux-upstream_6.12.90.changes
+sleep 1
+test -e linux-upstream_6.12.90.changes
+rmdir busy
+"""
+
+
+def test_kernels_are_packaged_one_after_the_other(tmp_path: Path):
+    """make -j packages begins with all of them at once."""
+    make = tmp_path / "make"
+    make.write_text(FAKE_MAKE.format(tmp_path / "linux"))
+    make.chmod(0o755)
+    running = []
+    for release in ("6.12.90-demeterhost", "6.12.90-tpphost"):
+        output = tmp_path / "linux" / release
+        (output / "include/config").mkdir(parents=True)
+        (output / "include/config/kernel.release").write_text(f"{release}\n")
+        command = [TOP / "packaging/kernel", tmp_path / "out", output, make, release]
+        running.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+    for one in running:
+        said = one.communicate()[1]
+        assert one.returncode == 0, said
+    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert not list((tmp_path / "linux").glob("linux-*"))
+
+
 @kernel
 def test_a_kernel_comes_and_goes(debian: Debian):
     """Its hooks are told, as those of Debian's kernels are: so an entry is made and removed."""
