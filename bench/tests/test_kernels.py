@@ -97,21 +97,6 @@ def test_debians_configuration_takes_the_place_of_ours(tmp_path: Path):
     assert "--over" not in arguments["guest"]
 
 
-def test_options_of_hosts_are_taken_as_they_are_written(tmp_path: Path):
-    """memmap=16G$64G reserves memory; make must not take $6 for a variable's."""
-    config = tmp_path / "build/.config"
-    dry_run(tmp_path, "linux", "HOST_TPPHOST")
-    with config.open("a") as f:
-        f.write('CONFIG_HOST_CMDLINE="memmap=16G$64G numa=off"\n')
-    settings = tmp_path / "build/images/.host-settings"
-    done = subprocess.run(
-        ["make", "-o", config, f"BUILD={tmp_path}/build", settings],
-        cwd=TOP, env=environment(), capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert " memmap=16G$64G numa=off tpphost" in " ".join(settings.read_text().split())
-
-
 @pytest.mark.needs(*(f"linux/{name}/.staged" for name in HOSTS))
 @pytest.mark.parametrize("variant", HOSTS)
 def test_what_is_staged_is_complete(variant: str):

@@ -12,15 +12,16 @@ qemu_img := $(qemu_out)/qemu-img
 # which the first is the default. Those of hosts go on the image when they are selected.
 host_number := 1
 host_mb := $(or $(CONFIG_IMAGE_HOST_MB),4096)
-# as it is written, for the shell: make would take a $ for a variable's
-export host_cmdline := $(value CONFIG_HOST_CMDLINE)
-host_options := console=tty0 console=ttyS0 $${host_cmdline//\"/}
+# the root may be on a disk that is found late
+host_options := console=tty0 console=ttyS0 rootwait=60
+# has HOST_CMDLINE
+host_config := $(KCONFIG_CONFIG)
 host_kernels := $(call linux_selected,host)
 disk_host_programs = $(qemu_bin) $(demeterctl) $(perf) $(addprefix $(ch_dir)/,\
 	tiered-balloon tierctl tierd demeter-host)
 guest_number := 2
 guest_mb := $(or $(CONFIG_IMAGE_GUEST_MB),4096)
-guest_options := console=tty0 console=ttyS0
+guest_options := console=tty0 console=ttyS0 rootwait=60
 guest_kernels := demeterguest
 disk_guest_programs = $(demeterctl) $(if $(CONFIG_IMAGE_PERF),$(perf))
 # a guest with PostgreSQL, for tests
@@ -64,7 +65,7 @@ define disk_image
 $(disk_dir)/$(1).raw: $(disk_dir)/$(1)-root.tar $(disk_dir)/$(2)-files/.made $(disk_dir)/.$(1)-settings \
 		image/disk/make-disk $(disk_boot) $($(1)_kernels:%=$(linux_dir)/%/.staged)
 	@$$(STAGE) --need-mb 4000 $(1)-disk -- image/disk/make-disk $$@ $($(1)_number) $($(1)_mb) \
-		$(disk_dir)/$(1)-root.tar $(disk_dir)/$(2)-files "$$($(1)_options)" \
+		$(disk_dir)/$(1)-root.tar $(disk_dir)/$(2)-files "$$($(1)_config)" "$$($(1)_options)" \
 		$($(1)_kernels:%=$(linux_dir)/%/stage)
 	@image/disk/show-size $$@
 endef

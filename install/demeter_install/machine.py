@@ -159,4 +159,4 @@ def find_root(machine: Machine, given: str, kernel: Kernel | None, initramfs: bo
             f"the root file system ({kind} on {source}) needs an initramfs{why}, and "
             "kernel-install makes none here: ROOT= names one that needs none"
         )
-    return Root(f"PARTUUID={partition}", ["rootwait", *kept])
+    return Root(f"PARTUUID={partition}", ["rootwait=60", *kept])

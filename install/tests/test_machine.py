@@ -149,7 +149,7 @@ def test_destdir_gets_what_an_esp_gets(machine: Machine, tmp_path: Path):
 def test_without_initramfs_the_partition_is_named(machine: Machine):
     good(machine.do("install"))
     assert "initrd" not in machine.entries()[ENTRY]
-    options = f"root=PARTUUID={PARTITION} {OPTIONS} rootwait ro console=ttyS1"
+    options = f"root=PARTUUID={PARTITION} {OPTIONS} rootwait=60 ro console=ttyS1"
     assert machine.options() == options
 
 

@@ -58,7 +58,9 @@ def parts(tmp_path: Path) -> list[object]:
         for name in ("vmlinuz", "config", "System.map"):
             (stage / f"boot/{name}-{release}").write_text(f"{name} of {release}")
         stages.append(stage)
-    return [9, 400, tmp_path / "root.tar", tmp_path / "files", "console=ttyS0", *stages]
+    config = tmp_path / "config"
+    config.write_text('CONFIG_HOST_CMDLINE="memmap=16G$64G dyndbg=\\"file x +p\\" a#b"\n')
+    return [9, 400, tmp_path / "root.tar", tmp_path / "files", config, "console=ttyS0", *stages]
 
 
 def owned_by_nobody(entry: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -105,7 +107,8 @@ def test_what_is_on_the_image(parts, tmp_path: Path):
     root = "de3e7e12-0000-4000-8000-000000090003"
     entry = run("mtype", "-i", f"{image}@@{ESP}", "::/loader/entries/linux-6.12.1-tpphost.conf")
     assert f"root=PARTUUID={root} numa_balancing=tiering" in entry.stdout
-    assert root.upper() in table and entry.stdout.endswith("console=ttyS0\n")
+    assert root.upper() in table
+    assert entry.stdout.endswith('console=ttyS0 memmap=16G$64G dyndbg="file x +p" a#b\n')
     loader = run("mtype", "-i", f"{image}@@{ESP}", "::/loader/loader.conf").stdout
     assert "default linux-6.12.1-demeterhost.conf" in loader
     for release in RELEASES:
