@@ -25,9 +25,7 @@ def printing(script: str) -> str:
     return f"exec >>{OUTPUT} 2>&1\n{script}"
 
 
-def boot_uefi(
-    image: Path, folder: Path, script: str, *args: str, size: str, timeout: float
-) -> str:
+def boot_uefi(image: Path, folder: Path, script: str, *args: str, size: str, timeout: float) -> str:
     """Boot the image on a disk of that size by UEFI firmware until it powers off.
 
     Returns what the script printed. The image does not change.
@@ -36,8 +34,9 @@ def boot_uefi(
     """
     variables, output = folder / "variables.fd", folder / "output"
     disk = folder / "disk.qcow2"
-    create = [QEMU_IMG, "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image, disk, size]
-    subprocess.run(create, check=True)
+    subprocess.run(
+        [QEMU_IMG, "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image, disk, size], check=True
+    )
     variables.write_bytes((FIRMWARE / "OVMF_VARS_4M.fd").read_bytes())
     command = [
         QEMU, "-machine", "q35,hmat=on", "-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm,+npt",
