@@ -37,6 +37,7 @@ locked := scripts/locked $(lock) $(MAKE)
 include scripts/setup.mk
 include scripts/test.mk
 include bench/bench.mk
+include install/install.mk
 ifneq ($(filter-out $(commands),$(goals)),)
 include $(KCONFIG_CONFIG)
 endif
@@ -48,7 +49,6 @@ include linux/tools.mk
 include image/image.mk
 include cloud-hypervisor/cloud-hypervisor.mk
 include image/disk/disk.mk
-include install/install.mk
 include packaging/packaging.mk
 
 unknown := $(filter-out $(commands) $(targets) $(BUILD)/%,$(goals))
@@ -56,7 +56,7 @@ ifneq ($(unknown),)
 $(error no such target: $(unknown); 'make help' lists them)
 endif
 # All but these build something, or read what was built.
-ifneq ($(filter-out help clean distclean,$(goals)),)
+ifneq ($(filter-out help clean distclean uninstall,$(goals)),)
 $(need_build)
 endif
 

@@ -14,7 +14,7 @@ unexport $(install_options)
 blank := \$(space)
 MAKEOVERRIDES := $(subst <blank>,$(blank),$(filter-out $(install_options:%=%=%),\
 	$(subst $(blank),<blank>,$(MAKEOVERRIDES))))
-install_kernels := $(call linux_selected,host)
+install_kernels = $(call linux_selected,host)
 installer := PYTHONPATH=$(TOP)/install:$(TOP)/image/boot /usr/bin/python3 -m demeter_install
 # $(1): command
 install_args = $(1) --build=$(BUILD) --destdir="$$install_DESTDIR" --esp="$$install_ESP" \
@@ -29,7 +29,8 @@ install_refused := $(shell $(foreach o,$(install_options),install_$(o)=$(call in
 $(if $(install_refused),$(error $(install_refused)))
 endif
 
-install: $(install_kernels:%=$(linux_dir)/%/.staged)
+# needs what linux/linux.mk stages
+install:
 	@$(installer) $(call install_args,install) --config=$(KCONFIG_CONFIG) $(install_kernels)
 
 uninstall:

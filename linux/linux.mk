@@ -94,6 +94,8 @@ $(linux_installed:%=$(linux_dir)/%/.staged): $(linux_dir)/%/.staged: $(linux_dir
 		O=$(linux_dir)/$*
 	@touch $@
 
+install: $(patsubst %,$(linux_dir)/%/.staged,$(call linux_selected,host))
+
 # perf for the guest; one for all variants
 $(perf): linux/build-perf $(linux_dir)/.unpacked | $(VENV)/.installed
 	@$(STAGE) --need-mb 200 perf -- linux/build-perf $(linux_src) $(@D) $(PYTHON)

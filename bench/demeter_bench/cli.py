@@ -222,6 +222,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"IMAGE={args.image}: unknown; there are: {' '.join(IMAGES)}")
     if args.keep and args.image != "disk":
         raise UserError("KEEP is for IMAGE=disk")
+    if args.keep and (reason := unusable(args.keep)):
+        raise UserError(f"KEEP={args.keep}: {reason}")
     kconfig = read_kconfig(args.build / ".config")
     platform = select(kconfig)
     s = default_settings(kconfig, args.build, args.design, platform)
@@ -240,6 +242,15 @@ def run(args: argparse.Namespace) -> int:
     command = platform(args.build).shell_command(s, design, boot)
     print(f"{args.design} on the {platform.name} platform; Ctrl-a x ends it", flush=True)
     os.execv(command[0], command)
+
+
+def unusable(keep: Path) -> str:
+    """Why a disk cannot be kept there; nothing if it can."""
+    if not keep.parent.is_dir():
+        return f"no such folder: {keep.parent}"
+    if keep.is_dir():
+        return "a folder; name a file"
+    return ""
 
 
 def from_disk(design: Design, build: Path, keep: Path | None) -> tuple[Design, list[str]]:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from .design import Design
 from .designs import DESIGNS
-from .errors import UserError
 
 GUEST = "demeterguest"
 ROOT = "PARTUUID=de3e7e12-0000-4000-8000-%08x0003"  # image/disk/make-disk, of the image's number
@@ -69,8 +68,6 @@ def device_args(disk: Path, keep: bool) -> list[str]:
 
 def kept(image: Path, disk: Path) -> Path:
     """The disk, a copy of the image if it is not there yet."""
-    if not disk.parent.is_dir():
-        raise UserError(f"KEEP={disk}: no such folder: {disk.parent}")
     if not disk.exists():
         new = disk.with_name(disk.name + ".new")
         try:

@@ -20,9 +20,16 @@ FIRMWARE = BUILD / "images/ovmf"
 OUTPUT = "/dev/ttyS1"
 
 
+# agetty takes the name when systemd has asked the terminal for its size, which does not answer.
+LOGIN = """
+until pgrep -x agetty >/dev/null; do sleep 0.2; done
+sleep 2
+"""
+
+
 def printing(script: str) -> str:
-    """The script, whose output comes out of the machine."""
-    return f"exec >>{OUTPUT} 2>&1\n{script}"
+    """The script, which begins after the login prompt, and whose output leaves the machine."""
+    return f"exec >>{OUTPUT} 2>&1\n{LOGIN}{script}"
 
 
 def boot_uefi(image: Path, folder: Path, script: str, *args: str, size: str, timeout: float) -> str:

@@ -35,7 +35,7 @@ targets += images
 clean_dirs += $(disk_dir)
 
 images: image $(disk_images)
-	@:
+	@$(if $(disk_images),:,echo "no disk image is selected: make menuconfig, Images")
 
 # Changes with the release of Debian.
 $(disk_dir)/.suite: FORCE

@@ -57,6 +57,8 @@ def execute(args: argparse.Namespace, disk: Disk | None = None) -> None:
     if args.how not in ("", "dry"):
         raise RefusedError(f"INSTALL= can be dry or nothing, not {args.how!r}")
     dry = args.how == "dry"
+    if args.destdir and os.path.realpath(args.destdir) == "/":
+        raise RefusedError(f"DESTDIR={args.destdir} is this machine's root: leave DESTDIR out")
     if args.command == "uninstall":
         if not args.destdir and os.geteuid():
             raise RefusedError("only root can uninstall: sudo make uninstall")

@@ -558,6 +558,10 @@ def program(*args: str | Path) -> subprocess.CompletedProcess[str]:
     [
         (["install"], "install: no host kernel is selected: make menuconfig, Host kernels"),
         (["check", "--esp=x", "any"], "install: ESP=x must be a path that begins with /"),
+        (
+            ["check", "--destdir=/usr/..", "any"],
+            "install: DESTDIR=/usr/.. is this machine's root: leave DESTDIR out",
+        ),
         (["uninstall", "--destdir=/no/such"], "uninstall: DESTDIR=/no/such is no folder"),
     ],
 )

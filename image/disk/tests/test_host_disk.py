@@ -28,7 +28,6 @@ boot=$(($(cat /root/boots 2>/dev/null || echo 0) + 1))
 echo $boot >/root/boots
 sync
 echo "== boot $boot"
-until systemctl --quiet is-active serial-getty@ttyS0; do sleep 1; done
 echo "release $(uname -r)"
 echo "root $(findmnt -n -o SOURCE /) $(passwd --status root | cut -d ' ' -f 2)"
 echo "size $(df --output=size -B 1M / | tail -n 1)"
