@@ -27,7 +27,8 @@ SCRIPT = """
 boot=$(($(cat /root/boots 2>/dev/null || echo 0) + 1))
 echo $boot >/root/boots
 sync
-echo "== boot $boot"
+# the firmware has left the cursor somewhere
+printf '\\n== boot %s\\n' $boot
 echo "release $(uname -r)"
 echo "root $(findmnt -n -o SOURCE /) $(passwd --status root | cut -d ' ' -f 2)"
 echo "size $(df --output=size -B 1M / | tail -n 1)"
