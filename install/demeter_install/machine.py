@@ -128,6 +128,8 @@ def find_root(machine: Machine, given: str, kernel: Kernel | None, initramfs: bo
     """
     now = cmdline(machine.real)
     kept = [word for word in now if KEPT.fullmatch(word)]
+    # the kernel finds disks while it goes on
+    late = [] if initramfs else ["rootwait=60"]
     if given:
         if not ROOT.fullmatch(given):
             raise RefusedError(
@@ -138,7 +140,7 @@ def find_root(machine: Machine, given: str, kernel: Kernel | None, initramfs: bo
             raise RefusedError(
                 f"ROOT={given} needs an initramfs, which is not made here: say ROOT=PARTUUID=..."
             )
-        return Root(given, kept)
+        return Root(given, [*late, *kept])
     if not machine.real:
         raise RefusedError("ROOT= must name the root file system, such as ROOT=PARTUUID=...")
     if initramfs:
@@ -159,4 +161,4 @@ def find_root(machine: Machine, given: str, kernel: Kernel | None, initramfs: bo
             f"the root file system ({kind} on {source}) needs an initramfs{why}, and "
             "kernel-install makes none here: ROOT= names one that needs none"
         )
-    return Root(f"PARTUUID={partition}", ["rootwait=60", *kept])
+    return Root(f"PARTUUID={partition}", [*late, *kept])

@@ -21,7 +21,7 @@ from demeter_testing.staged import RELEASE, stage, tree
 from entry import Entry, variant_options
 
 ROOT = "PARTUUID=0c0ffee0-0000-4000-8000-000000000001"
-OPTIONS = " ".join(variant_options("demeterhost"))
+OPTIONS = " ".join([*variant_options("demeterhost"), "rootwait=60"])
 
 
 @pytest.fixture(autouse=True)
@@ -588,6 +588,7 @@ ifneq ($(filter install,$(goals)),)
 include $(KCONFIG_CONFIG)
 endif
 include install/install.mk
+.PHONY: install
 $(KCONFIG_CONFIG): ; @touch $@
 images: ; @touch $(BUILD)/images
 others: ; @$(MAKE) -f $(BUILD)/other.mk
