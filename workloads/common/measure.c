@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -22,10 +23,16 @@ static struct {
 	double begin_s;
 	bool started;
 	bool stop;
-	uint64_t done; /* atomic */
-	bool timed; /* atomic: somebody calls progress_piece() */
-	uint64_t longest_ns; /* atomic */
 } progress_state;
+
+/* What is counted; atomic. */
+struct counts {
+	uint64_t done;
+	uint64_t longest_ns;
+	bool timed; /* somebody calls progress_piece() */
+};
+
+static struct counts own_counts, *counts = &own_counts;
 
 static void *progress_thread(void *unused)
 {
@@ -46,14 +53,13 @@ static void *progress_thread(void *unused)
 		if (pthread_cond_timedwait(&progress_state.stop_cond, &progress_state.lock,
 					   &next) != ETIMEDOUT)
 			continue;
-		done = __atomic_load_n(&progress_state.done, __ATOMIC_RELAXED);
+		done = __atomic_load_n(&counts->done, __ATOMIC_RELAXED);
 		t = now_s();
 		printf("{\"t_s\": %.6f, \"rate\": %.1f, \"rate_unit\": \"%s\"",
 		       t - progress_state.begin_s, (done - last) / (t - last_s), measured.unit);
-		if (__atomic_load_n(&progress_state.timed, __ATOMIC_RELAXED))
+		if (__atomic_load_n(&counts->timed, __ATOMIC_RELAXED))
 			printf(", \"longest_s\": %.9f",
-			       __atomic_exchange_n(&progress_state.longest_ns, 0,
-						   __ATOMIC_RELAXED) *
+			       __atomic_exchange_n(&counts->longest_ns, 0, __ATOMIC_RELAXED) *
 				       1e-9);
 		printf("}\n");
 		fflush(stdout);
@@ -62,6 +68,14 @@ static void *progress_thread(void *unused)
 	}
 	pthread_mutex_unlock(&progress_state.lock);
 	return NULL;
+}
+
+void progress_share(void)
+{
+	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	if (counts == MAP_FAILED)
+		die("cannot allocate memory: %s", strerror(errno));
 }
 
 static void progress_start(void)
@@ -82,20 +96,19 @@ static void progress_start(void)
 
 void progress(uint64_t done)
 {
-	__atomic_fetch_add(&progress_state.done, done, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&counts->done, done, __ATOMIC_RELAXED);
 }
 
 void progress_piece(uint64_t done, double s)
 {
 	const uint64_t ns = s > 0 ? s * 1e9 : 0;
-	uint64_t longest = __atomic_load_n(&progress_state.longest_ns, __ATOMIC_RELAXED);
+	uint64_t longest = __atomic_load_n(&counts->longest_ns, __ATOMIC_RELAXED);
 
 	progress(done);
-	while (ns > longest &&
-	       !__atomic_compare_exchange_n(&progress_state.longest_ns, &longest, ns, true,
-					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	while (ns > longest && !__atomic_compare_exchange_n(&counts->longest_ns, &longest, ns, true,
+							    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
-	__atomic_store_n(&progress_state.timed, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&counts->timed, true, __ATOMIC_RELAXED);
 }
 
 static void progress_end(void)
@@ -111,12 +124,14 @@ static void progress_end(void)
 
 struct measured measured;
 
-static double sys_s(void)
+double measure_system_s(void)
 {
-	struct rusage usage;
+	struct rusage self, children;
 
-	getrusage(RUSAGE_SELF, &usage);
-	return usage.ru_stime.tv_sec + usage.ru_stime.tv_usec * 1e-6;
+	getrusage(RUSAGE_SELF, &self);
+	getrusage(RUSAGE_CHILDREN, &children);
+	return self.ru_stime.tv_sec + children.ru_stime.tv_sec +
+	       (self.ru_stime.tv_usec + children.ru_stime.tv_usec) * 1e-6;
 }
 
 void measure_begin(const char *unit)
@@ -125,7 +140,7 @@ void measure_begin(const char *unit)
 	measured.unit = unit;
 	roi_place();
 	progress_start();
-	measured.sys_s = sys_s();
+	measured.sys_s = measure_system_s();
 	roi_begin();
 	measured.seconds = now_s();
 }
@@ -134,7 +149,7 @@ void measure_end(void)
 {
 	measured.seconds = now_s() - measured.seconds;
 	roi_end();
-	measured.sys_s = sys_s() - measured.sys_s;
+	measured.sys_s = measure_system_s() - measured.sys_s;
 	progress_end();
 }
 

@@ -25,6 +25,9 @@ void progress(uint64_t done);
  */
 void progress_piece(uint64_t done, double s);
 
+/* Count what processes do, too, that are forked from now on. Before the measured phase. */
+void progress_share(void);
+
 /* End the measured phase. */
 void measure_end(void);
 
@@ -37,6 +40,9 @@ struct measured {
 };
 
 extern struct measured measured;
+
+/* System time of the process, and of children that it has waited for. */
+double measure_system_s(void);
 
 /*
  * Add a member to the parameters of the report. Of report_real(), @format says how
