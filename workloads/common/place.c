@@ -198,8 +198,8 @@ static size_t move(const uint64_t *pages, size_t n, int node)
 	stuck = syscall(SYS_move_pages, 0, n, pages, nodes, status, MPOL_MF_MOVE);
 	if (stuck > 0 && n > 1)
 		return move(pages, n / 2, node) + move(pages + n / 2, n - n / 2, node);
-	if (stuck)
-		find_nodes(pages, n, status);
+	/* of a folio of several pages, the first that is named takes the others along */
+	find_nodes(pages, n, status);
 	for (size_t i = 0; i < n; i++)
 		there += status[i] == node;
 	return there;
