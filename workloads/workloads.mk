@@ -41,7 +41,9 @@ sanitize := -g -O1 -fno-sanitize-recover=all
 asan_dir := $(BUILD)/tests/asan
 tsan_dir := $(BUILD)/tests/tsan
 unit_dir := $(BUILD)/tests/unit
-posix_threads := $(foreach w,$(workloads_all),$(if $(shell grep -lsE "pthread_create|pool_start" workloads/$(w)/*.c),$(w)))
+# $(1): workload; $(2): what one of its files has
+has = $(shell grep -lsE "$(2)" workloads/$(1)/*.c)
+posix_threads := $(foreach w,$(workloads_all),$(if $(call has,$(w),openmp.h),,$(if $(call has,$(w),pthread_create|pool_start),$(w))))
 unit_tested := $(foreach w,common $(workloads_all),$(if $(wildcard workloads/$(w)/tests/$(w)_test.c),$(w)))
 workload_common_needs := $(workload_common) $(workload_shared)
 workload_common_unit := $(workload_common)

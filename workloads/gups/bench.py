@@ -48,7 +48,11 @@ WORKLOADS = {
         about="random updates of a table with a hot set",
         timeline=True,
         small="--mem 8M --updates 200000",
-        corrupted=("--mem 8M --updates 200000 --corrupt table",),
+        corrupted=(
+            "--mem 8M --updates 200000 --corrupt table",
+            "--mem 8M --updates 200000 --ballast 1M:cache --corrupt ballast",
+            "--mem 8M --updates 200000 --backing shmem --processes 2 --corrupt table",
+        ),
     ),
     "gups-phase": Workload(
         phase, about="the hot set moves half-way", timeline=True, form_of="gups"
