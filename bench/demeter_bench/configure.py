@@ -256,6 +256,12 @@ def check_design(s: Settings, name: str, platform: type[Platform]) -> None:
             f"DESIGNS: {name} places the pages of the workloads here only: leave it out "
             "with COMMAND"
         )
+    for one in s.workloads if design.profiled else ():
+        if not WORKLOADS[one].placeable:
+            raise UserError(
+                f"DESIGNS: {name} places pages by their address in one process, which not all "
+                f"pages of {one} have: leave out one of them"
+            )
     if design.needs_two_tiers and s.tiers < 2:
         raise UserError(
             f"DESIGNS: {name} needs two tiers, and FAST_RATIO={s.fast_ratio:g} leaves one: "

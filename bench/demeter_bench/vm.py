@@ -108,7 +108,10 @@ def job_files(s: Settings, run: Run) -> Job:
     if s.program:
         return {**job, **program_job(s.program, run.workload)}
     size = Size(s.footprint, s.vcpus, PLATFORMS[s.platform].scale)
-    command = WORKLOADS[run.workload].command(size, run.seed)
+    workload = WORKLOADS[run.workload]
+    command = workload.command(size, run.seed)
+    if workload.setup:
+        job["setup"] = f"{workload.setup(size)}{job['setup']!s}"
     return {**job, "run": f"exec /usr/bin/{command}\n"}
 
 

@@ -41,6 +41,12 @@ class Workload:
     # (second of the measured phase, share of the fast tier in the VM's memory from then on),
     # in ascending order
     resizes: tuple[tuple[float, float], ...] = ()
+    # shell lines for the guest before it and the design's own, given the size: settings of
+    # the kernel that are not the usual ones
+    setup: Callable[[Size], str] | None = None
+    # whether the design oracle can place what it accesses: pages that have one address in the
+    # process that begins the measured phase, and are mapped there
+    placeable: bool = True
     # whether it takes --threads
     threads: bool = True
     # arguments that the sanitizers manage in seconds; another form needs none

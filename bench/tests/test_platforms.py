@@ -66,6 +66,14 @@ def test_seeds_differ_between_vms_and_repetitions_only(settings: Settings):
     ]
 
 
+def test_a_workload_sets_up_its_guest_before_the_design(settings: Settings):
+    s = dataclasses.replace(settings, designs=("first-touch", "tpp"), workloads=("gups-hugetlb",))
+    assert [job_files(s, run)["setup"] for run in make_runs(s)] == [
+        "echo 48 >/proc/sys/vm/nr_hugepages\n",
+        "echo 48 >/proc/sys/vm/nr_hugepages\n" + DESIGNS["tpp"].setup,
+    ]
+
+
 def test_missing_build_is_a_clear_error(tmp_path: Path):
     with pytest.raises(UserError, match="is missing: run 'make' first"):
         Emulated(tmp_path).versions()

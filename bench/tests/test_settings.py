@@ -147,6 +147,10 @@ def test_given():
             ],
             "leave out oracle of DESIGNS",
         ),
+        (
+            ["--workloads", "gups gups-cache", "--designs", "tpp oracle"],
+            "which not all pages of gups-cache have: leave out one of them",
+        ),
         (["--name", "../x"], "NAME=../x: at most 64 letters"),
     ],
 )

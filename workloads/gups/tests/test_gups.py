@@ -11,7 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+from demeter_bench.designs import DESIGNS
+from demeter_bench.results import hit_ratio
 from demeter_bench.settings import MIB
+from demeter_bench.workload import Size
+from demeter_bench.workloads import WORKLOADS
+from demeter_testing import no_complaint, results
 
 SMALL = ("--mem", "8M", "--updates", "200000")
 # what any process may have; others need settings of the kernel, or rights
@@ -203,6 +208,44 @@ def test_no_room_for_a_file(program, tmp_path: Path):
     program.refused(
         "--folder: cannot have a file", *SMALL, "--backing", "file", "--folder", "/proc"
     )
+
+
+def test_kinds_of_memory_in_a_guest(boot):
+    """Those too that other systems do not give, with what the forms set up, while pages move."""
+    size = Size(48 * MIB, 1, "smoke")
+    setups = [WORKLOADS[f"gups-{kind}"].setup for kind in ("hugetlb", "holes", "mthp", "file")]
+    run = boot(
+        "".join(
+            f"gups --mem 32M --updates 2M --reverse --mode {mode} --backing {kind} "
+            f"--processes {processes} --ballast 8M:{kind} || exit\n"
+            for kind in KINDS
+            for mode in (("reads",) if kind == "cache" else ("hotset", "writes"))
+            for processes in (1, 4)
+        )
+        + "gups --mem 48M --updates 20M --reverse --backing shmem,file,anon,mlock,mthp,holes "
+        "--processes 6 --fork-every 0.5 --ballast 32M:cache --ballast 4M:holes\n",
+        design="tpp",
+        setup="".join(setup(size) for setup in setups if setup)
+        + "echo 24 >/proc/sys/vm/nr_hugepages\n"
+        + DESIGNS["tpp"].setup,
+        vm_memory=384 * MIB, fast_ratio=0.25, timeout_s=600,
+    )  # fmt: skip
+    found = results(run)
+    assert len(found) == 4 * len(KINDS) - 2 + 1 and all(one["verified"] for one in found)
+    assert found[-1]["parameters"]["forks"] > 6
+    assert found[-1]["parameters"]["ballast_cached"] == 32 * MIB
+    no_complaint(run)
+
+
+def test_the_oracle_places_what_processes_share(boot):
+    run = boot(
+        "gups --mem 200M --updates 4M --reverse --backing shmem --processes 4",
+        design="oracle", setup=DESIGNS["oracle"].setup, fast_ratio=0.2,
+    )  # fmt: skip
+    assert results(run)[0]["verified"]
+    assert " 0 failed" in (run.guest / "stderr").read_text()
+    # with what comes before the oracle places pages
+    assert hit_ratio(json.loads((run.folder / "tmem.json").read_text())) > 0.85
 
 
 def test_reports_its_progress(program):
