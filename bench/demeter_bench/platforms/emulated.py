@@ -195,7 +195,11 @@ class Emulated(Platform):
             *machine.plug_args(nodes, backend),
             *provision.hypervisor_args(self, s),
             # the same addresses in every run
-            *machine.kernel_args(self.build, design, "norandmaps", provision.boot_args),
+            *machine.kernel_args(
+                self.build, design, "norandmaps", provision.boot_args,
+                # a machine that waits for a processor of ours misses ticks
+                "no_timer_check" if self.parallel else "",
+            ),
         ]  # fmt: skip
 
     def _plugin(self, s: Settings, nodes: list[Node], vms: int, outputs: list[str]) -> list[str]:
