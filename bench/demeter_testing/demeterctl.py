@@ -60,7 +60,7 @@ HEALTH = {
     "stores_waiting": 0,
 }
 HEALTH |= {"epochs": 96, "samples": 1000, "lost": 10, "strays": 200}
-REASONS = "policy cpuset locked shared file node hugetlb special "
+REASONS = "policy cpuset file node hugetlb special "
 REASONS += "forked pinned busy refused unsampled protected"
 UNMANAGED = dict.fromkeys(REASONS.split(), 0)
 
@@ -110,11 +110,23 @@ def add_target(
     return folder
 
 
+def add_file(tree: Path, name: str, comm: str, fast: int, slow: int) -> None:
+    """Add a file whose pages are managed."""
+    folder = tree / "files" / name
+    folder.mkdir()
+    (folder / "comm").write_text(f"{comm}\n")
+    numbers = {"samples": 77, "fast_pages": fast, "slow_pages": slow, "promoted": 8}
+    numbers |= {"demoted": 9, "splits": 1, "merges": 2}
+    for file, value in numbers.items():
+        (folder / file).write_text(f"{value}\n")
+
+
 def make_tree(folder: Path) -> Path:
     """Make a copy of the interface, stopped and without targets; beside it is that of /proc."""
     root = folder / "demeter"
     (root / "stats").mkdir(parents=True)
     (root / "targets").mkdir()
+    (root / "files").mkdir()
     files = {"enabled": "0", "source": "[auto] pebs ibs", "fast_nodes": "0", "slow_nodes": "1-2"}
     files["holds"] = "0"
     (root / "source_health").write_text("")

@@ -33,7 +33,7 @@ def test_kunit(boot):
     assert set(suites) == {
         "demeter-range", "demeter-heat", "demeter-plan", "demeter-scope", "demeter-channel",
         "demeter-tree", "demeter-gather", "demeter-pair", "demeter-pace", "demeter-update",
-        "page-exchange", "page-exchange-scan",
+        "page-exchange", "page-exchange-scan", "page-exchange-spaces",
     }, log[-4000:]  # fmt: skip
     assert all(passed == total for passed, total in suites.values())
     assert "not ok" not in log
@@ -178,7 +178,8 @@ def test_huge_pages_move(boot, defrag: str):
     assert hit_ratio(plugin_report(run.folder)) > 0.6
     no_complaint(run)
     if defrag:
-        assert huge > 150 and not stats(out)["split"], out
+        # hot base pages are those of programs and libraries, which need little room
+        assert huge > 150 and stats(out)["split"] <= 2, out
     else:
         assert stats(out)["split"] > 4, out
 

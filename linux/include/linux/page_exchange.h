@@ -19,18 +19,47 @@
 #include <linux/pgtable.h>
 #include <linux/types.h>
 
+struct address_space;
+struct file;
 struct mm_struct;
+struct page_exchange_owner;
+
+/**
+ * struct page_exchange_space - What addresses mean
+ * @mm:		User addresses of this mm, where pages are in its page tables. NULL: physical
+ *		addresses of pages that are not anonymous, mapped or not.
+ * @mapping:	Offsets in this file instead, if not NULL. It is not looked at unless it is found
+ *		at @window, where any part of it may be: it may be gone.
+ * @window:	A user address of @mm where the file is mapped; without @mm, the physical address
+ *		of one of its pages.
+ */
+struct page_exchange_space {
+	struct mm_struct *mm;
+	const struct address_space *mapping;
+	unsigned long window;
+};
+
+/**
+ * struct page_exchange_side - One side of an exchange
+ * @space:	Where the pages are.
+ * @to:		Nodes where they go.
+ */
+struct page_exchange_side {
+	struct page_exchange_space space;
+	nodemask_t *to;
+};
 
 /**
  * enum page_exchange_obstacle - What keeps a page from being moved
  * @PAGE_EXCHANGE_NO_OBSTACLE: Nothing keeps it. That does not say that it was moved.
  * @PAGE_EXCHANGE_GONE:	There is no such page, or not where it was thought to be.
- * @PAGE_EXCHANGE_FORKED: The page is mapped by several processes, as after a fork.
+ * @PAGE_EXCHANGE_FORKED: The page has been used lately by others than those who give it up, such
+ *			as another process after a fork.
  * @PAGE_EXCHANGE_PINNED: The page is pinned, e.g. for a device.
- * @PAGE_EXCHANGE_BUSY:	The page is locked, in the swap cache, or used otherwise at present.
- * @PAGE_EXCHANGE_REFUSED: The page is of a kind that is never moved: of a file,
- *			locked in memory, special, or with a place given to it by
- *			a policy.
+ * @PAGE_EXCHANGE_BUSY:	The page is locked, being written, or used otherwise at present.
+ * @PAGE_EXCHANGE_REFUSED: The page is of a kind that is never moved, such as a device's, or must
+ *			not be where it was to go, by a policy, a cpuset, or what a cgroup was
+ *			promised.
  * @PAGE_EXCHANGE_NO_ROOM: The nodes where it was to go have no free memory for it.
  * @PAGE_EXCHANGE_UNTRIED: Nothing is known, because the process is changing its memory.
  * @NR_PAGE_EXCHANGE_OBSTACLES: How many there are.
@@ -50,13 +79,11 @@ enum page_exchange_obstacle {
 /**
  * enum page_exchange_reason - Why a scan leaves memory alone
  * @PAGE_EXCHANGE_MOVABLE: It does not: pages could be moved.
- * @PAGE_EXCHANGE_POLICY: A policy of the area or of the process says where it is to be.
- * @PAGE_EXCHANGE_CPUSET: The cpuset of the process does not allow all nodes.
- * @PAGE_EXCHANGE_LOCKED: It is anonymous and locked in memory.
- * @PAGE_EXCHANGE_SHMEM: It is shared memory: anonymous, of tmpfs, or of System V.
- * @PAGE_EXCHANGE_FILE:	It is of files, or in a private mapping of a file.
+ * @PAGE_EXCHANGE_POLICY: A policy of the area or of the process keeps it in one tier.
+ * @PAGE_EXCHANGE_CPUSET: The cpuset of the process does.
+ * @PAGE_EXCHANGE_FILE:	It is a device's, or of a file in persistent memory (DAX).
  * @PAGE_EXCHANGE_NODE:	It is on a node that was not looked for.
- * @PAGE_EXCHANGE_HUGETLB: It is of hugetlbfs, which does not count as resident.
+ * @PAGE_EXCHANGE_HUGETLB: It is of hugetlbfs, in huge pages of another size than others have.
  * @PAGE_EXCHANGE_SPECIAL: It is a device's or another part of no page, likewise.
  * @NR_PAGE_EXCHANGE_REASONS: How many there are.
  */
@@ -64,8 +91,6 @@ enum page_exchange_reason {
 	PAGE_EXCHANGE_MOVABLE,
 	PAGE_EXCHANGE_POLICY,
 	PAGE_EXCHANGE_CPUSET,
-	PAGE_EXCHANGE_LOCKED,
-	PAGE_EXCHANGE_SHMEM,
 	PAGE_EXCHANGE_FILE,
 	PAGE_EXCHANGE_NODE,
 	PAGE_EXCHANGE_HUGETLB,
@@ -75,10 +100,12 @@ enum page_exchange_reason {
 
 /**
  * struct page_exchange - Two pages that trade places
- * @a:		User address of a page in the first mm.
- * @b:		User address of a page in the second mm.
+ * @a:		Address of a page on the first side.
+ * @b:		Address of a page on the second side.
  * @huge:	Whether they are huge pages; otherwise base pages.
  * @exchanged:	Whether they did.
+ * @only_b:	Whether that at @b has left, but that at @a has not come.
+ * @by_migration: Whether they do so by migration. Belongs to the exchange.
  * @obstacle_a:	What kept the page at @a from being moved; enum page_exchange_obstacle. A page
  *		without an obstacle stays if its partner has one.
  * @obstacle_b:	Likewise for the page at @b.
@@ -88,26 +115,45 @@ struct page_exchange {
 	unsigned long b;
 	bool huge;
 	bool exchanged;
+	bool only_b;
+	bool by_migration;
 	u8 obstacle_a;
 	u8 obstacle_b;
 };
 
-unsigned int page_exchange_pairs(struct mm_struct *mm_a, struct mm_struct *mm_b,
-				 struct page_exchange *pairs, unsigned int n);
-unsigned int page_exchange_migrate(struct mm_struct *mm, const unsigned long *addrs, u8 *obstacles,
-				   unsigned int n, nodemask_t *nodes);
+unsigned int page_exchange_pairs(const struct page_exchange_side *a,
+				 const struct page_exchange_side *b, struct page_exchange *pairs,
+				 unsigned int n);
+unsigned int page_exchange_migrate(const struct page_exchange_space *space, unsigned long *addrs,
+				   u8 *obstacles, unsigned int n, nodemask_t *nodes);
 unsigned long page_exchange_room(int nid, unsigned int order);
 unsigned long page_exchange_free(int nid, unsigned int order);
 void page_exchange_reserve(int nid, unsigned long pages);
-bool page_exchange_split(struct mm_struct *mm, unsigned long addr);
+bool page_exchange_split(const struct page_exchange_space *space, unsigned long addr);
+
+/**
+ * struct page_exchange_place - A place in a file
+ * @addr:	User address where it is mapped, or physical address.
+ * @mapping:	The file, which may be gone by now; NULL: none is mapped there.
+ * @offset:	Offset in it.
+ */
+struct page_exchange_place {
+	unsigned long addr;
+	const struct address_space *mapping;
+	unsigned long offset;
+};
 
 /* Steps that a table of base pages takes; a huge page takes one, and so does an area. */
 #define PAGE_EXCHANGE_TABLE_STEPS 8
 
 /**
- * struct page_exchange_scan - A look at the pages of an mm
- * @found:	Called for each 2 MiB in which something is mapped that could be moved. The mmap
- *		lock is held, mostly.
+ * struct page_exchange_scan - A look at the pages of a space
+ * @found:	Called for each 2 MiB in which something is that could be moved. The mmap lock is
+ *		held, mostly.
+ * @file:	Called for each area of an mm that maps a file, or memory that is shared, with its
+ *		file and its first address. The mmap lock is held.
+ * @is_known:	Whether a file's pages are found elsewhere, so that a scan of physical memory is
+ *		to pass them over. The file may be gone.
  * @fast_nodes:	Nodes whose pages are looked for, and reported to be @fast.
  * @slow_nodes:	Other nodes whose pages are looked for.
  * @steps:	How many steps the scan may take. It always looks at the first 2 MiB in which
@@ -122,6 +168,7 @@ bool page_exchange_split(struct mm_struct *mm, unsigned long addr);
  * @huge:	Whether they are one huge page.
  * @any:	Whether there are any. This and the following fields belong to the scan.
  * @reason:	Why the area that is looked at is left alone.
+ * @owner:	What the owner of the mm wants.
  * @area:	The 2 MiB in which the area begins that was looked at last.
  * @first:	The first 2 MiB that were looked at.
  * @distinct:	Whether the spans of frames of different nodes do not overlap.
@@ -131,6 +178,8 @@ bool page_exchange_split(struct mm_struct *mm, unsigned long addr);
  */
 struct page_exchange_scan {
 	void (*found)(struct page_exchange_scan *scan);
+	void (*file)(struct page_exchange_scan *scan, struct file *file, unsigned long window);
+	bool (*is_known)(struct page_exchange_scan *scan, const struct address_space *mapping);
 	const nodemask_t *fast_nodes;
 	const nodemask_t *slow_nodes;
 	unsigned int steps;
@@ -142,6 +191,7 @@ struct page_exchange_scan {
 	bool huge;
 	bool any;
 	u8 reason;
+	const struct page_exchange_owner *owner;
 	unsigned long area;
 	unsigned long first;
 	bool distinct;
@@ -150,9 +200,12 @@ struct page_exchange_scan {
 	unsigned long span_pages;
 };
 
-int page_exchange_scan(struct mm_struct *mm, unsigned long start, unsigned long end,
-		       struct page_exchange_scan *scan);
-void page_exchange_count_rest(struct mm_struct *mm, unsigned long *left);
+int page_exchange_scan(const struct page_exchange_space *space, unsigned long start,
+		       unsigned long end, struct page_exchange_scan *scan);
+void page_exchange_count_rest(struct mm_struct *mm, struct page_exchange_scan *scan);
+unsigned long page_exchange_resident(const struct page_exchange_space *space);
+void page_exchange_resolve(struct mm_struct *mm, struct page_exchange_place *places,
+			   unsigned int n);
 
 bool page_exchange_owner_is_protected(struct mm_struct *mm);
 unsigned int page_exchange_owner_cgroup(struct mm_struct *mm);

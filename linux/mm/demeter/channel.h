@@ -43,8 +43,8 @@ u32 demeter_ring_read(struct demeter_ring *ring, struct demeter_sample *samples,
 /**
  * demeter_ring_write() - Add a sample, over the oldest one if there is no room
  * @ring:	The ring, which nobody else writes into.
- * @owner:	The mm that accessed it.
- * @addr:	User address.
+ * @owner:	The mm that accessed it; NULL: the kernel did.
+ * @addr:	User address; of the kernel, physical address.
  *
  * May be called in any context, also in an NMI, but must not be interrupted by
  * itself.

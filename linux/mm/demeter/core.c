@@ -186,7 +186,9 @@ static void demeter_free_buffers(struct demeter_ctx *ctx)
 {
 	kfree(ctx->index);
 	kfree(ctx->rankings);
+	kfree(ctx->places);
 	kfree(ctx->samples);
+	ctx->places = NULL;
 	ctx->index = NULL;
 	ctx->rankings = NULL;
 	ctx->samples = NULL;
@@ -195,9 +197,10 @@ static void demeter_free_buffers(struct demeter_ctx *ctx)
 static int demeter_alloc_buffers(struct demeter_ctx *ctx)
 {
 	ctx->samples = kmalloc_array(DEMETER_READ_SAMPLES, sizeof(*ctx->samples), GFP_KERNEL);
+	ctx->places = kmalloc_array(DEMETER_READ_SAMPLES, sizeof(*ctx->places), GFP_KERNEL);
 	ctx->rankings = kcalloc(NR_DEMETER_SIZES, sizeof(*ctx->rankings), GFP_KERNEL);
 	ctx->index = kmalloc(sizeof(*ctx->index), GFP_KERNEL);
-	if (ctx->samples && ctx->rankings && ctx->index) {
+	if (ctx->samples && ctx->places && ctx->rankings && ctx->index) {
 		demeter_index_init(ctx->index);
 		return 0;
 	}
@@ -219,9 +222,12 @@ static int demeter_try_start(struct demeter_ctx *ctx)
 	ret = demeter_relocate_init(ctx);
 	if (ret)
 		goto free_buffers;
-	ret = demeter_source_start(ctx);
+	ret = demeter_target_add_frames(ctx);
 	if (ret)
 		goto exit_relocate;
+	ret = demeter_source_start(ctx);
+	if (ret)
+		goto drop_frames;
 	demeter_pace_reset(ctx);
 	thread = kthread_run(demeter_thread, ctx, "demeterd");
 	if (!IS_ERR(thread)) {
@@ -231,6 +237,8 @@ static int demeter_try_start(struct demeter_ctx *ctx)
 	}
 	ret = PTR_ERR(thread);
 	demeter_source_stop(ctx);
+drop_frames:
+	demeter_target_drop(ctx->targets.frames);
 exit_relocate:
 	demeter_relocate_exit(ctx);
 free_buffers:
@@ -262,7 +270,7 @@ static int demeter_start(struct demeter_ctx *ctx)
 static void demeter_stop(struct demeter_ctx *ctx)
 {
 	struct task_struct *thread = ctx->thread;
-	struct demeter_target *t;
+	struct demeter_target *t, *next;
 
 	lockdep_assert_held(&ctx->lock);
 	if (!thread)
@@ -273,12 +281,16 @@ static void demeter_stop(struct demeter_ctx *ctx)
 	mutex_lock(&ctx->lock);
 	ctx->thread = NULL;
 	demeter_source_stop(ctx);
-	list_for_each_entry(t, &ctx->targets.list, list) {
+	list_for_each_entry_safe(t, next, &ctx->targets.list, list) {
+		if (t->kind != DEMETER_PROCESS) {
+			demeter_target_drop(t);
+			continue;
+		}
 		demeter_scan_forget(t);
 		demeter_unmanaged_forget(t);
 		demeter_update_wake(t);
 		t->scan_from = 0;
-		t->anon_known = 0;
+		t->known_pages = 0;
 		t->is_scanned = false;
 	}
 	demeter_relocate_exit(ctx);

@@ -71,6 +71,10 @@
 #define DEMETER_MAX_RANGES 65536
 /* Samples that are taken from a ring at once. */
 #define DEMETER_READ_SAMPLES 256
+/* Files that can become managed in an epoch because they are read. */
+#define DEMETER_MAX_READ 16
+/* For so many epochs a file is remembered that is not found mapped. */
+#define DEMETER_LOST_EPOCHS 16
 /* Parts of address spaces that can be asked to be looked at in an epoch. */
 #define DEMETER_MAX_ASKED 64
 
@@ -190,7 +194,8 @@ struct demeter_holds {
  * struct demeter_sysfs - The interface in sysfs
  * @kobj:	The folder /sys/kernel/mm/demeter.
  * @released:	Completed when nobody uses @kobj any more.
- * @targets:	The folder of the targets' folders.
+ * @targets:	The folder of the folders of processes.
+ * @files:	The folder of the folders of files.
  * @stats:	The folder of the counters.
  * @last_suffix:	Number in the last name of a folder that has a suffix.
  * @nr_targets:	Targets whose folders somebody may still use, and one until the exit.
@@ -200,6 +205,7 @@ struct demeter_sysfs {
 	struct kobject kobj;
 	struct completion released;
 	struct kobject *targets;
+	struct kobject *files;
 	struct kobject *stats;
 	u64 last_suffix;
 	atomic_t nr_targets;
@@ -264,6 +270,9 @@ struct demeter_pace {
  * @thread:	Goes through the epochs; NULL while stopped.
  * @told_balanced: Whether the log says since the start that NUMA balancing is on.
  * @samples:	Room for DEMETER_READ_SAMPLES; like the following, NULL while stopped.
+ * @places:	Room for as many places in files.
+ * @nr_read:	How many there are of the following.
+ * @read:	Files that the kernel has read in this epoch and that are not managed yet.
  * @rankings:	All pages that can be moved, by size.
  * @index:	The granules that have such pages, by heat.
  * @granules:	Caches that granules are allocated from.
@@ -299,6 +308,9 @@ struct demeter_ctx {
 	struct task_struct *thread;
 	bool told_balanced;
 	struct demeter_sample *samples;
+	struct page_exchange_place *places;
+	unsigned int nr_read;
+	struct demeter_file read[DEMETER_MAX_READ];
 	struct demeter_ranking *rankings;
 	struct demeter_index *index;
 	struct demeter_granules granules;
@@ -322,6 +334,24 @@ static inline bool demeter_is_running(const struct demeter_ctx *ctx)
 	return ctx->thread;
 }
 
+/**
+ * demeter_target_is_gone() - Whether there is no memory any more for which a target stands
+ * @t:		The target.
+ *
+ * Return: whether its process has exited, or its file has not been found mapped for a while.
+ */
+static inline bool demeter_target_is_gone(const struct demeter_target *t)
+{
+	switch (t->kind) {
+	case DEMETER_PROCESS:
+		return !atomic_read(&t->space.mm->mm_users);
+	case DEMETER_FILE:
+		return !t->is_reached && t->ctx->stats.epochs - t->lost > DEMETER_LOST_EPOCHS;
+	default:
+		return false;
+	}
+}
+
 /* granule.c */
 int demeter_granules_init(struct demeter_granules *granules);
 void demeter_granules_exit(struct demeter_granules *granules);
@@ -330,6 +360,9 @@ void demeter_granule_tell_pages(struct demeter_granule *g);
 void demeter_granule_forget_pages(struct demeter_granule *g);
 void demeter_granule_place(struct demeter_granule *g, const unsigned long *present,
 			   const unsigned long *fast);
+void demeter_granule_move(struct demeter_granule *from, unsigned int page,
+			  struct demeter_granule *to, unsigned int new_page,
+			  enum demeter_tier tier);
 void demeter_granule_free(struct demeter_granule *g);
 
 /* update.c */

@@ -162,7 +162,7 @@ static bool demeter_targets_are_in(struct demeter_ctx *ctx, const struct demeter
 
 static void demeter_target_drop_if_gone(struct demeter_target *t)
 {
-	if (demeter_target_has_expired(t) || !atomic_read(&t->mm->mm_users))
+	if (demeter_target_has_expired(t) || demeter_target_is_gone(t))
 		demeter_target_drop(t);
 }
 
@@ -207,9 +207,9 @@ static void demeter_target_change_scope(struct demeter_ctx *ctx, struct demeter_
 	struct task_struct *task;
 
 	rcu_read_lock();
-	task = rcu_dereference(t->mm->owner);
+	task = rcu_dereference(t->space.mm->owner);
 	if (task)
-		s = demeter_scope_of(&ctx->scopes, task, t->mm);
+		s = demeter_scope_of(&ctx->scopes, task, t->space.mm);
 	rcu_read_unlock();
 	if (s)
 		t->scope = s->id;
@@ -223,7 +223,7 @@ static void demeter_targets_change_scopes(struct demeter_ctx *ctx)
 	struct demeter_target *t;
 
 	list_for_each_entry(t, &ctx->targets.list, list) {
-		if (!demeter_target_has_expired(t) &&
+		if (t->kind == DEMETER_PROCESS && !demeter_target_has_expired(t) &&
 		    !demeter_scope_is_there(&ctx->scopes, t->scope))
 			demeter_target_change_scope(ctx, t);
 		cond_resched();

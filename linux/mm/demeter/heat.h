@@ -40,6 +40,8 @@ enum demeter_tier { DEMETER_SLOW, DEMETER_FAST, NR_DEMETER_TIERS };
  * it stands for as the parameters say. Counts halve as they cool.
  */
 #define HEAT_SAMPLE 32
+/* The weight of a page's own count when nothing else counts. */
+#define HEAT_WHOLE 65536
 /* Heats are counts with this many binary places. */
 #define HEAT_SHIFT 8
 

@@ -50,6 +50,15 @@ static bool demeter_pmu_is_miss(struct demeter_pmu_cpu *c, const struct perf_sam
 	return !(source.mem_lvl & PERF_MEM_LVL_HIT && source.mem_lvl & CACHES);
 }
 
+/*
+ * Whether the kernel has accessed memory where it finds all of it, such as pages of files for
+ * those who read them.
+ */
+static bool demeter_pmu_is_direct(unsigned long addr)
+{
+	return addr >= PAGE_OFFSET && addr < (unsigned long)high_memory;
+}
+
 static void demeter_pmu_sample(struct perf_event *event, struct perf_sample_data *data,
 			       struct pt_regs *regs)
 {
@@ -65,10 +74,13 @@ static void demeter_pmu_sample(struct perf_event *event, struct perf_sample_data
 	if (!demeter_pmu_is_miss(c, data))
 		return;
 	c->samples++;
+	if (!(data->sample_flags & PERF_SAMPLE_ADDR) || !data->addr)
+		return;
 	/* a task that is exiting or of the kernel has no memory to manage */
-	if (data->sample_flags & PERF_SAMPLE_ADDR && data->addr && data->addr < TASK_SIZE_MAX &&
-	    current->mm)
+	if (data->addr < TASK_SIZE_MAX && current->mm)
 		demeter_ring_write(&c->ring, current->mm, data->addr);
+	else if (demeter_pmu_is_direct(data->addr))
+		demeter_ring_write(&c->ring, NULL, __pa(data->addr));
 }
 
 /**

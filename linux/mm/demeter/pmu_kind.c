@@ -99,7 +99,6 @@ int demeter_pmu_set_attrs(const struct demeter_pmu_kind *kind, const struct deme
 		.config = kind->config[DEMETER_LOADS],
 		.sample_type = PERF_SAMPLE_ADDR | PERF_SAMPLE_DATA_SRC,
 		.precise_ip = 2,
-		.exclude_kernel = kind->filters,
 	};
 	*stores = *loads;
 	stores->config = kind->config[DEMETER_STORES];

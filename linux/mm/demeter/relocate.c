@@ -151,13 +151,47 @@ static void demeter_relocate_note(struct demeter_ctx *ctx, const struct demeter_
 	}
 }
 
+/* Enters that a page of physical memory was moved, to address @addr, with what is known of it. */
+static void demeter_relocate_note_frame(const struct demeter_candidate *c, enum demeter_tier tier,
+					unsigned long addr)
+{
+	struct demeter_granule *from = c->granule;
+	struct demeter_target *t = c->target;
+	const unsigned int page = (addr >> PAGE_SHIFT) % GRANULE_PAGES;
+	const u16 count = from->count ? from->count[demeter_candidate_page(c)] : 0;
+	struct demeter_granule *to = xa_load(&t->granules, addr / GRANULE_SIZE);
+
+	if (!to) {
+		to = demeter_granule_make(t, round_down(addr, GRANULE_SIZE));
+		/* without memory it is found again later */
+		if (!to)
+			return;
+		to->scan = t->scan;
+		mutex_lock(&t->lock);
+		demeter_ranges_cover(&t->ranges, to->start, to->start + GRANULE_SIZE);
+		mutex_unlock(&t->lock);
+	}
+	demeter_update_open(from);
+	demeter_update_open(to);
+	demeter_granule_move(from, demeter_candidate_page(c), to, page, tier);
+	if (count && !to->count)
+		demeter_granule_tell_pages(to);
+	if (to->count)
+		demeter_granule_set(to, page, count);
+}
+
 /* Enters that a page was moved. */
-static void demeter_relocate_note_tier(const struct demeter_candidate *c, enum demeter_tier tier)
+static void demeter_relocate_note_tier(const struct demeter_candidate *c, enum demeter_tier tier,
+				       unsigned long addr)
 {
 	struct demeter_granule *g = c->granule;
 	const unsigned int page = demeter_candidate_page(c);
 	const unsigned int n = demeter_pages_of(demeter_granule_size(g));
 
+	if (c->target->kind == DEMETER_FRAMES) {
+		demeter_relocate_note_frame(c, tier, addr);
+		return;
+	}
 	demeter_update_open(g);
 	g->nr_backoffs = 0;
 	if (tier == DEMETER_FAST) {
@@ -179,16 +213,18 @@ static void demeter_relocate_note_pair(struct demeter_ctx *ctx, const struct dem
 
 	demeter_relocate_note(ctx, hot, pair->obstacle_a);
 	demeter_relocate_note(ctx, cold, pair->obstacle_b);
+	pages = demeter_pages_of(demeter_granule_size(hot->granule));
+	if (pair->exchanged || pair->only_b) {
+		ctx->stats.demoted += pages;
+		cold->target->demoted += pages;
+		demeter_relocate_note_tier(cold, DEMETER_SLOW, pair->b);
+	}
 	if (!pair->exchanged)
 		return;
-	pages = demeter_pages_of(demeter_granule_size(hot->granule));
 	ctx->stats.exchanged += pages;
 	ctx->stats.promoted += pages;
-	ctx->stats.demoted += pages;
 	hot->target->promoted += pages;
-	cold->target->demoted += pages;
-	demeter_relocate_note_tier(hot, DEMETER_FAST);
-	demeter_relocate_note_tier(cold, DEMETER_SLOW);
+	demeter_relocate_note_tier(hot, DEMETER_FAST, pair->a);
 }
 
 /*
@@ -199,7 +235,7 @@ static bool demeter_relocate_get(struct demeter_ctx *ctx, struct demeter_target 
 {
 	if (t->hindered == ctx->stats.epochs)
 		return false;
-	if (mmget_not_zero(t->mm))
+	if (demeter_target_get(t))
 		return true;
 	demeter_update_wake(t);
 	return false;
@@ -209,22 +245,23 @@ static bool demeter_relocate_get(struct demeter_ctx *ctx, struct demeter_target 
 static void demeter_exchange(struct demeter_ctx *ctx, const struct demeter_candidate *hot,
 			     const struct demeter_candidate *cold, unsigned int n)
 {
-	struct mm_struct *hot_mm = hot->target->mm, *cold_mm = cold->target->mm;
+	const struct page_exchange_side a = { hot->target->space, &ctx->fast_nodes };
+	const struct page_exchange_side b = { cold->target->space, &ctx->slow_nodes };
 	struct page_exchange *pairs = ctx->relocation->pairs;
 
 	if (!demeter_relocate_get(ctx, hot->target))
 		return;
 	if (!demeter_relocate_get(ctx, cold->target)) {
-		mmput_async(hot_mm);
+		demeter_target_put(hot->target);
 		return;
 	}
 	for (unsigned int i = 0; i < n; i++)
 		pairs[i] = (struct page_exchange){ .a = hot[i].addr,
 						   .b = cold[i].addr,
 						   .huge = hot[i].granule->huge };
-	page_exchange_pairs(hot_mm, cold_mm, pairs, n);
-	mmput_async(cold_mm);
-	mmput_async(hot_mm);
+	page_exchange_pairs(&a, &b, pairs, n);
+	demeter_target_put(cold->target);
+	demeter_target_put(hot->target);
 	for (unsigned int i = 0; i < n; i++)
 		demeter_relocate_note_pair(ctx, &hot[i], &cold[i], &pairs[i]);
 }
@@ -294,12 +331,12 @@ unsigned int demeter_relocate_migrate(struct demeter_ctx *ctx, const struct deme
 		return 0;
 	for (unsigned int i = 0; i < n; i++)
 		r->addresses[i] = c[i].addr;
-	moved = page_exchange_migrate(t->mm, r->addresses, r->obstacles, n, to);
-	mmput_async(t->mm);
+	moved = page_exchange_migrate(&t->space, r->addresses, r->obstacles, n, to);
+	demeter_target_put(t);
 	for (unsigned int i = 0; i < n; i++) {
 		demeter_relocate_note(ctx, &c[i], r->obstacles[i]);
 		if (r->obstacles[i] == PAGE_EXCHANGE_NO_OBSTACLE)
-			demeter_relocate_note_tier(&c[i], tier);
+			demeter_relocate_note_tier(&c[i], tier, r->addresses[i]);
 	}
 	if (tier == DEMETER_FAST) {
 		ctx->stats.promoted += moved;
@@ -363,15 +400,15 @@ static void demeter_split_granule(struct demeter_ctx *ctx, struct demeter_granul
 	const struct demeter_candidate c = { .granule = g, .addr = g->start };
 
 	demeter_update_open(g);
-	if (!mmget_not_zero(g->target->mm))
+	if (!demeter_target_get(g->target))
 		return;
-	if (page_exchange_split(g->target->mm, g->start)) {
+	if (page_exchange_split(&g->target->space, g->start)) {
 		ctx->stats.split++;
 		g->huge = false;
 	} else {
 		demeter_relocate_back_off(ctx, &c, PAGE_EXCHANGE_BUSY);
 	}
-	mmput_async(g->target->mm);
+	demeter_target_put(g->target);
 }
 
 /* Makes base pages of huge pages. When they are ranked next they are base pages like others. */

@@ -11,7 +11,7 @@
 #include <linux/mm.h>
 #include <linux/page_exchange.h>
 #include <linux/printk.h>
-#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
@@ -19,6 +19,8 @@
 
 /* Steps of page_exchange_scan() in one hold of the mmap lock. */
 #define HOLD_STEPS 512
+/* Files that are remembered in one hold of it. */
+#define HOLD_FILES 64
 /*
  * Steps in an epoch for memory whose turn it is, for processes that are new or have grown, all
  * of them and each, and for what was asked for.
@@ -32,10 +34,14 @@
 /* Part of a process's memory by which it must have grown to be looked at before its turn. */
 #define GROWN_PART  16
 #define GROWN_PAGES 64
+/* Threads whose faults are counted. */
+#define FAULT_THREADS 64
 /* Where samples come from that is not known, so much around it is looked at. */
 #define AROUND_SIZE SZ_128M
 /* So many parts of a target can be asked for in an epoch. */
 #define TARGET_ASKED 16
+/* So often files are sought that were lost, before they are forgotten. */
+#define SEEK_EPOCHS (DEMETER_LOST_EPOCHS / 2)
 /* Areas of an address space that are further apart are covered by separate ranges. */
 #define AREA_GAP SZ_1G
 
@@ -45,12 +51,18 @@
  * @target:	The target.
  * @area_start:	First address of an area whose ranges are not made yet.
  * @area_end:	Address behind that area; 0 if there is none.
+ * @nr_files:	How many of @files there are.
+ * @has_missed:	Whether there was no room for one.
+ * @files:	Files that were found and are not managed yet.
  */
 struct demeter_scan {
 	struct page_exchange_scan scan;
 	struct demeter_target *target;
 	unsigned long area_start;
 	unsigned long area_end;
+	unsigned int nr_files;
+	bool has_missed;
+	struct demeter_file files[HOLD_FILES];
 };
 
 /* Takes the nodes of each tier from the kernel's memory tiers. */
@@ -163,6 +175,49 @@ static void demeter_scan_found(struct page_exchange_scan *scan)
 	demeter_granule_place(g, scan->present, scan->fast);
 }
 
+/* Called for each area of a process that maps a file, or memory that is shared. */
+static void demeter_scan_file(struct page_exchange_scan *scan, struct file *file,
+			      unsigned long window)
+{
+	struct demeter_scan *s = container_of(scan, struct demeter_scan, scan);
+
+	struct demeter_target *known = demeter_target_of_file(s->target->ctx, file->f_mapping);
+	struct demeter_file *f = &s->files[s->nr_files];
+
+	if (known && known->via) {
+		if (known->via == s->target)
+			known->space.window = window;
+		return;
+	}
+	if (s->nr_files && f[-1].mapping == file->f_mapping)
+		return;
+	if (s->nr_files == HOLD_FILES) {
+		s->has_missed = true;
+		return;
+	}
+	f->mapping = file->f_mapping;
+	f->window = window;
+	scnprintf(f->name, sizeof(f->name), "%pD", file);
+	s->nr_files++;
+}
+
+/* Manages the files that were found while the mmap lock was held. */
+static void demeter_scan_add_files(struct demeter_scan *s)
+{
+	for (unsigned int i = 0; i < s->nr_files; i++)
+		demeter_target_add_file(s->target->ctx, s->target, &s->files[i]);
+	s->nr_files = 0;
+}
+
+/* Called for files whose pages are found in physical memory. */
+static bool demeter_scan_is_known(struct page_exchange_scan *scan,
+				  const struct address_space *mapping)
+{
+	struct demeter_scan *s = container_of(scan, struct demeter_scan, scan);
+
+	return demeter_target_of_file(s->target->ctx, mapping);
+}
+
 /* Frees the granules of a part that the scan of it has not met. */
 static void demeter_scan_forget_unmet(struct demeter_target *t, unsigned long start,
 				      unsigned long end)
@@ -179,6 +234,17 @@ static void demeter_scan_forget_unmet(struct demeter_target *t, unsigned long st
 		}
 }
 
+/* Sees what the memory cgroup is that a process is charged to, and what it is promised. */
+static void demeter_scan_look_at_cgroup(struct demeter_target *t)
+{
+	const bool is_protected = page_exchange_owner_is_protected(t->space.mm);
+
+	if (is_protected != t->is_protected)
+		demeter_update_all_of(t);
+	t->is_protected = is_protected;
+	t->cgroup = page_exchange_owner_cgroup(t->space.mm);
+}
+
 /*
  * Scans addresses of a target, from *@start on, which becomes where to go on. Takes its steps
  * from *@steps. Returns whether the end was reached, or there is no point in going on.
@@ -187,30 +253,29 @@ static bool demeter_scan_part(struct demeter_scan *s, struct demeter_target *t,
 			      unsigned long *start, unsigned long end, unsigned int *steps)
 {
 	const unsigned long from = *start;
-	bool is_protected;
 	int ret;
 
 	*steps -= min(*steps, TARGET_STEPS);
-	if (!mmget_not_zero(t->mm))
+	if (!demeter_target_get(t))
 		return true;
-	is_protected = page_exchange_owner_is_protected(t->mm);
-	if (is_protected != t->is_protected)
-		demeter_update_all_of(t);
-	t->is_protected = is_protected;
-	t->cgroup = page_exchange_owner_cgroup(t->mm);
+	if (t->kind == DEMETER_PROCESS)
+		demeter_scan_look_at_cgroup(t);
 	s->target = t;
 	t->scan++;
 	do {
 		const unsigned int most = min(*steps, HOLD_STEPS);
 
 		s->scan.steps = most;
-		ret = page_exchange_scan(t->mm, *start, end, &s->scan);
+		ret = page_exchange_scan(&t->space, *start, end, &s->scan);
 		*steps -= most - s->scan.steps;
+		demeter_scan_add_files(s);
 		if (ret >= 0)
 			*start = ret ? s->scan.next : end;
 	} while (ret > 0 && *steps);
-	mmput_async(t->mm);
+	demeter_target_put(t);
 	demeter_scan_cover(s);
+	if (ret == -ESTALE)
+		demeter_target_lose(t);
 	/* a policy has come that keeps all pages where they are */
 	if (ret == -EPERM) {
 		demeter_scan_forget(t);
@@ -222,37 +287,82 @@ static bool demeter_scan_part(struct demeter_scan *s, struct demeter_target *t,
 	return ret <= 0;
 }
 
+/* Faults that the threads of a process have had, about: of the first few threads. */
+static u64 demeter_scan_faults(const struct demeter_target *t)
+{
+	struct task_struct *task, *thread;
+	unsigned int n = 0;
+	u64 faults = 0;
+
+	if (t->kind != DEMETER_PROCESS)
+		return 0;
+	rcu_read_lock();
+	task = pid_task(t->thread, PIDTYPE_PID);
+	if (task) {
+		faults = READ_ONCE(task->signal->min_flt);
+		for_each_thread(task, thread) {
+			faults += READ_ONCE(thread->min_flt);
+			if (++n == FAULT_THREADS)
+				break;
+		}
+	}
+	rcu_read_unlock();
+	return faults;
+}
+
 /* Scans a target from where its last turn ended. Returns whether its turn is over. */
 static bool demeter_scan_turn(struct demeter_scan *s, struct demeter_target *t, unsigned int *steps)
 {
+	const unsigned long end = demeter_target_end(t);
 	bool is_over;
 
+	if (!t->is_reached)
+		return true;
 	if (!t->scan_from) {
-		t->anon_turn = get_mm_counter(t->mm, MM_ANONPAGES);
+		t->turn_pages = page_exchange_resident(&t->space);
+		t->turn_faults = demeter_scan_faults(t);
 		demeter_unmanaged_begin(t);
 	}
 	s->scan.left = t->unmanaged.turn.areas;
-	is_over = demeter_scan_part(s, t, &t->scan_from, TASK_SIZE, steps);
-	s->scan.left = NULL;
-	if (!is_over)
-		return false;
+	is_over = demeter_scan_part(s, t, &t->scan_from, end, steps);
 	/* otherwise it is changing its memory right now, and goes on later */
-	if (t->scan_from >= TASK_SIZE) {
-		t->anon_known = t->anon_turn;
+	if (is_over && t->scan_from >= end) {
+		t->known_pages = t->turn_pages;
+		t->known_faults = t->turn_faults;
 		t->scan_from = 0;
-		t->is_scanned = true;
-		demeter_unmanaged_end(t);
+		/* otherwise it is looked at again at once, for the files that were too many */
+		t->is_scanned = !s->has_missed;
+		s->has_missed = false;
+		demeter_unmanaged_end(t, &s->scan);
 	}
-	return true;
+	s->scan.left = NULL;
+	return is_over;
 }
 
-/* Whether a target has much more or much less memory than when it was its turn. */
+/*
+ * Whether a target has much more or much less memory than when it was its turn, or as much, but
+ * other memory: what was freed and allocated again may be in another tier, at the same address.
+ */
 static bool demeter_scan_has_changed(const struct demeter_target *t)
 {
-	const unsigned long now = get_mm_counter(t->mm, MM_ANONPAGES), known = t->anon_known;
+	const unsigned long now = page_exchange_resident(&t->space), known = t->known_pages;
 	const unsigned long most = max(now, known), least = min(now, known);
 
-	return most > least + least / GROWN_PART + GROWN_PAGES;
+	return most > least + least / GROWN_PART + GROWN_PAGES ||
+	       demeter_scan_faults(t) > t->known_faults + least / GROWN_PART + GROWN_PAGES;
+}
+
+/* Has processes looked at in which files may be mapped that were lost, now and then. */
+static void demeter_scan_seek(struct demeter_ctx *ctx)
+{
+	struct demeter_target *t;
+
+	if (!ctx->targets.has_lost || ctx->stats.epochs % SEEK_EPOCHS)
+		return;
+	ctx->targets.has_lost = false;
+	list_for_each_entry(t, &ctx->targets.awake, awake)
+		if (t->kind == DEMETER_PROCESS)
+			t->is_scanned = false;
 }
 
 /* Scans targets that are new or have changed. Those that take all their steps go to the end. */
@@ -267,6 +377,8 @@ static void demeter_scan_new(struct demeter_ctx *ctx, struct demeter_scan *s)
 
 		if (!steps)
 			break;
+		if (t->kind == DEMETER_FRAMES || !t->is_reached)
+			continue;
 		if (t->is_scanned && !demeter_scan_has_changed(t))
 			continue;
 		steps -= most;
@@ -276,6 +388,11 @@ static void demeter_scan_new(struct demeter_ctx *ctx, struct demeter_scan *s)
 			list_move_tail(&t->awake, &later);
 	}
 	list_splice_tail(&later, &ctx->targets.awake);
+	/* what is in files that were found just now is found there, and not here */
+	steps = GROWN_STEPS;
+	t = ctx->targets.frames;
+	if (!t->is_scanned || demeter_scan_has_changed(t))
+		demeter_scan_turn(s, t, &steps);
 }
 
 static void demeter_scan_asked_for(struct demeter_ctx *ctx, struct demeter_scan *s)
@@ -305,11 +422,16 @@ void demeter_scan_targets(struct demeter_ctx *ctx)
 	if (!s)
 		return;
 	s->area_end = 0;
+	s->nr_files = 0;
+	s->has_missed = false;
 	s->scan.left = NULL;
 	s->scan.found = demeter_scan_found;
+	s->scan.file = demeter_scan_file;
+	s->scan.is_known = demeter_scan_is_known;
 	s->scan.fast_nodes = &ctx->fast_nodes;
 	s->scan.slow_nodes = &ctx->slow_nodes;
 	demeter_scan_asked_for(ctx, s);
+	demeter_scan_seek(ctx);
 	demeter_scan_new(ctx, s);
 	for (unsigned int i = 0; steps && i < ctx->targets.nr; i++) {
 		struct demeter_target *t = demeter_update_turn(ctx, &ctx->scan_turn);
@@ -350,7 +472,7 @@ void demeter_scan_ask_around(struct demeter_target *t, unsigned long addr)
 {
 	const unsigned long start = round_down(addr, AROUND_SIZE);
 
-	demeter_scan_ask(t, start, min(start + AROUND_SIZE, TASK_SIZE));
+	demeter_scan_ask(t, start, min(start + AROUND_SIZE, demeter_target_end(t)));
 }
 
 /**

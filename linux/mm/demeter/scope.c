@@ -246,6 +246,17 @@ void demeter_scopes_release(struct demeter_scopes *scopes)
 	}
 }
 
+/* Base pages that a process has, those of hugetlbfs too, which do not count as resident. */
+static unsigned long demeter_scope_resident(struct mm_struct *mm)
+{
+	unsigned long pages = get_mm_rss(mm);
+
+#ifdef CONFIG_HUGETLB_PAGE
+	pages += atomic_long_read(&mm->hugetlb_usage);
+#endif
+	return pages;
+}
+
 /* Whether a process that is in the trees @in is in a scope. Called under RCU. */
 static bool demeter_scope_contains(const struct demeter_scope *s, struct task_struct *task,
 				   struct mm_struct *mm, const unsigned long *in)
@@ -258,7 +269,7 @@ static bool demeter_scope_contains(const struct demeter_scope *s, struct task_st
 	case DEMETER_SCOPE_CGROUP:
 		return s->cgroup && task_under_cgroup_hierarchy(task, s->cgroup);
 	case DEMETER_SCOPE_ALL:
-		return get_mm_rss(mm) >= s->min_pages;
+		return demeter_scope_resident(mm) >= s->min_pages;
 	}
 	return false;
 }

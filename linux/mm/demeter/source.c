@@ -226,7 +226,8 @@ void demeter_source_update(struct demeter_ctx *ctx)
 	if (ops->update)
 		ops->update(ctx->source);
 	list_for_each_entry(t, &ctx->targets.awake, awake) {
-		const bool is_sampled = !ops->samples || ops->samples(ctx->source, t);
+		const bool is_sampled = t->kind != DEMETER_PROCESS || !ops->samples ||
+					ops->samples(ctx->source, t);
 
 		if (is_sampled != t->is_sampled)
 			demeter_update_all_of(t);

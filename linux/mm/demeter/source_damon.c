@@ -65,7 +65,7 @@ static void demeter_damon_stop(struct demeter_source *source)
 /* A target whose pages must all stay where they are need not be watched. */
 static bool demeter_damon_is_worth_it(const struct demeter_target *t)
 {
-	return t->pages[DEMETER_FAST] || t->pages[DEMETER_SLOW];
+	return t->kind == DEMETER_PROCESS && (t->pages[DEMETER_FAST] || t->pages[DEMETER_SLOW]);
 }
 
 /* Ends a watch that is out of date. Returns whether the target is still watched. */
@@ -86,8 +86,8 @@ static bool demeter_damon_revise(struct demeter_source *source, struct demeter_t
 /* Returns false when there is no point in trying to watch others. */
 static bool demeter_damon_watch(struct demeter_source *source, struct demeter_target *t)
 {
-	struct demeter_watch *w =
-		demeter_watch_start(source->state, t->thread, t->mm, source->ctx->params.epoch_ms);
+	struct demeter_watch *w = demeter_watch_start(source->state, t->thread, t->space.mm,
+						      source->ctx->params.epoch_ms);
 
 	if (IS_ERR(w)) {
 		pr_warn_ratelimited("process %d is not watched (%ld)\n", t->pid, PTR_ERR(w));

@@ -249,7 +249,7 @@ static void demeter_pmu_stop(struct demeter_source *source)
 /* What runs in a virtual machine is not sampled; such a process has notifiers of KVM. */
 static bool demeter_pmu_samples(struct demeter_source *source, const struct demeter_target *t)
 {
-	return !mm_has_notifiers(t->mm);
+	return !mm_has_notifiers(t->space.mm);
 }
 
 /* Never waits for a CPU that comes or goes. */

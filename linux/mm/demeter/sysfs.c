@@ -356,6 +356,7 @@ static const struct kobj_type demeter_root_type = {
 static void demeter_sysfs_put(struct demeter_sysfs *sysfs)
 {
 	kobject_put(sysfs->stats);
+	kobject_put(sysfs->files);
 	kobject_put(sysfs->targets);
 	kobject_put(&sysfs->kobj);
 	wait_for_completion(&sysfs->released);
@@ -379,9 +380,10 @@ int demeter_sysfs_init(struct demeter_ctx *ctx)
 	if (ret)
 		goto put;
 	sysfs->targets = kobject_create_and_add("targets", &sysfs->kobj);
+	sysfs->files = kobject_create_and_add("files", &sysfs->kobj);
 	sysfs->stats = kobject_create_and_add("stats", &sysfs->kobj);
 	ret = -ENOMEM;
-	if (sysfs->targets && sysfs->stats)
+	if (sysfs->targets && sysfs->files && sysfs->stats)
 		ret = sysfs_create_group(sysfs->stats, &demeter_stats_group);
 	if (!ret)
 		ret = sysfs_create_group(&sysfs->kobj, &demeter_root_group);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The folder of each target in /sys/kernel/mm/demeter/targets. Its files do not take the lock
- * of the context: a folder is removed under that lock, and waits for those who read.
+ * The folder of each target: of a process in /sys/kernel/mm/demeter/targets, of a file in
+ * /sys/kernel/mm/demeter/files. Its files do not take the lock of the context: a folder is removed
+ * under that lock, and waits for those who read.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -64,6 +65,15 @@ static struct attribute *demeter_target_attrs[] = {
 	NULL,
 };
 
+/* What is left alone is told by process. */
+static umode_t demeter_target_is_visible(struct kobject *kobj, struct attribute *attr, int n)
+{
+	if (attr == &demeter_unmanaged_attr.attr &&
+	    demeter_kobj_target(kobj)->kind != DEMETER_PROCESS)
+		return 0;
+	return attr->mode;
+}
+
 /* Characters of a line, of which there is one for each range. */
 #define RANGE_LINE 64
 
@@ -115,6 +125,7 @@ static struct bin_attribute *demeter_target_bin_attrs[] = { &demeter_ranges_attr
 
 static const struct attribute_group demeter_target_group = {
 	.attrs = demeter_target_attrs,
+	.is_visible = demeter_target_is_visible,
 	.bin_attrs = demeter_target_bin_attrs,
 };
 
@@ -151,22 +162,27 @@ static bool demeter_target_is_shown(struct demeter_sysfs *sysfs, pid_t pid)
 	return folder;
 }
 
+static int demeter_target_show(struct demeter_target *t)
+{
+	struct demeter_sysfs *sysfs = &t->ctx->sysfs;
+
+	if (t->kind == DEMETER_FRAMES)
+		return kobject_add(&t->kobj, sysfs->files, "unmapped");
+	if (t->kind == DEMETER_FILE)
+		return kobject_add(&t->kobj, sysfs->files, "%llu", ++sysfs->last_suffix);
+	if (demeter_target_is_shown(sysfs, t->pid))
+		return kobject_add(&t->kobj, sysfs->targets, "%d.%llu", t->pid,
+				   ++sysfs->last_suffix);
+	return kobject_add(&t->kobj, sysfs->targets, "%d", t->pid);
+}
+
 /* Without memory, a target is managed, but not shown. */
 static void demeter_target_added(struct demeter_target *t)
 {
-	struct demeter_sysfs *sysfs = &t->ctx->sysfs;
-	const bool taken = demeter_target_is_shown(sysfs, t->pid);
-	int ret;
-
-	atomic_inc(&sysfs->nr_targets);
+	atomic_inc(&t->ctx->sysfs.nr_targets);
 	kobject_init(&t->kobj, &demeter_target_type);
-	if (taken)
-		ret = kobject_add(&t->kobj, sysfs->targets, "%d.%llu", t->pid,
-				  ++sysfs->last_suffix);
-	else
-		ret = kobject_add(&t->kobj, sysfs->targets, "%d", t->pid);
-	if (ret)
-		pr_warn_ratelimited("process %d is not shown in sysfs\n", t->pid);
+	if (demeter_target_show(t))
+		pr_warn_ratelimited("%s (%d) is not shown in sysfs\n", t->comm, t->pid);
 }
 
 static void demeter_target_removed(struct demeter_target *t)

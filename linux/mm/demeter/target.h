@@ -7,6 +7,7 @@
 #include <linux/kobject.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/page_exchange.h>
 #include <linux/sched.h>
 #include <linux/xarray.h>
 
@@ -20,16 +21,33 @@ struct demeter_owner;
 #define DEMETER_MAX_TARGETS 16384
 
 /**
- * struct demeter_target - An mm that is managed
+ * enum demeter_kind - What memory a target stands for
+ * @DEMETER_PROCESS: What a process has for itself: anonymous memory, in its page tables.
+ * @DEMETER_FILE:	The pages of a file that targets have mapped, or of memory that they share;
+ *			all of them, whoever uses them.
+ * @DEMETER_FRAMES: Pages of all other files, by where they are in physical memory.
+ */
+enum demeter_kind { DEMETER_PROCESS, DEMETER_FILE, DEMETER_FRAMES };
+
+/**
+ * struct demeter_target - Memory that is managed, of which the pages are ranked
  * @list:	In struct demeter_targets.
  * @awake:	In the list of those of struct demeter_targets that are awake; empty otherwise.
- * @by_mm:	In the hash of struct demeter_targets.
+ * @by_key:	In the hash of struct demeter_targets.
  * @ctx:	The context.
  * @kobj:	Its folder in sysfs.
- * @mm:		The mm, which the target keeps from being freed, not from losing its users.
+ * @kind:	What it stands for. What follows on processes is 0 for the other kinds.
+ * @space:	What addresses mean. The target of a process keeps its mm from being freed, not from
+ *		losing its users. That of a file keeps nothing: the mm is that of @via.
+ * @is_reached: Whether it is known how to get at the memory; otherwise, of a file, nothing can be
+ *		done with it at present.
+ * @via:	For a file, the process that has it mapped by which it is reached; NULL: it is
+ *		reached by one of its pages.
+ * @lost:	Epoch in which @is_reached became false.
+ * @nr_files:	For a process, how many files are reached through it.
  * @pid:	Pid of the process in which it was found.
  * @thread:	A thread of that process.
- * @comm:	Name of that process.
+ * @comm:	Name of that process, or of the file.
  * @lock:	Protects @ranges and what is known in @unmanaged, which are read in sysfs without
  *		the lock of the context.
  * @ranges:	How much which addresses are accessed.
@@ -47,8 +65,10 @@ struct demeter_owner;
  * @is_turn_stale: Whether they were when its turn to be estimated began.
  * @hindered:	Last epoch in which it was changing its memory when pages were to be moved.
  * @has_stuck:	Whether there are pages that could not be moved and are to be tried again.
- * @anon_turn:	Pages of anonymous memory that it had when this turn began.
- * @anon_known:	Pages that it had when the last turn began that was brought to its end.
+ * @turn_pages:	Pages that it had when this turn began.
+ * @turn_faults: Faults of its process up to then, about.
+ * @known_pages: Pages that it had when the last turn began that was brought to its end.
+ * @known_faults: Faults of its process up to then.
  * @update_from: Index of the granule where its turn to be estimated goes on; 0 likewise.
  * @scope:	Number of the scope that it is in; 0: it is to be dropped.
  * @samples:	Samples.
@@ -60,10 +80,15 @@ struct demeter_owner;
 struct demeter_target {
 	struct list_head list;
 	struct list_head awake;
-	struct hlist_node by_mm;
+	struct hlist_node by_key;
 	struct demeter_ctx *ctx;
 	struct kobject kobj;
-	struct mm_struct *mm;
+	enum demeter_kind kind;
+	struct page_exchange_space space;
+	bool is_reached;
+	struct demeter_target *via;
+	u64 lost;
+	unsigned int nr_files;
 	pid_t pid;
 	struct pid *thread;
 	char comm[TASK_COMM_LEN];
@@ -82,8 +107,10 @@ struct demeter_target {
 	u64 hindered;
 	u32 scan;
 	unsigned long scan_from;
-	unsigned long anon_turn;
-	unsigned long anon_known;
+	unsigned long turn_pages;
+	unsigned long known_pages;
+	u64 turn_faults;
+	u64 known_faults;
 	unsigned long update_from;
 	u64 scope;
 	u64 samples;
@@ -104,7 +131,9 @@ struct demeter_target {
  * @nr:		How many there are.
  * @last_pid:	Where the kernel was going to look for a free pid in the last epoch.
  * @pid_turn:	First pid of the processes whose turn it is to be looked at.
- * @by_mm:	Finds them by their mm.
+ * @by_key:	Finds them by their mm, or by their file.
+ * @has_lost:	Whether files were lost, so that others are looked at who may have them mapped.
+ * @frames:	The target of physical memory; NULL while stopped.
  */
 struct demeter_targets {
 	struct list_head list;
@@ -114,7 +143,9 @@ struct demeter_targets {
 	unsigned int nr;
 	int last_pid;
 	int pid_turn;
-	DECLARE_HASHTABLE(by_mm, 11);
+	DECLARE_HASHTABLE(by_key, 11);
+	bool has_lost;
+	struct demeter_target *frames;
 };
 
 /**
@@ -144,9 +175,31 @@ struct demeter_found {
 	char comm[TASK_COMM_LEN];
 };
 
+/**
+ * struct demeter_file - A file that was found
+ * @mapping:	The file, which may be gone.
+ * @window:	User address where it is mapped, or physical address of one of its pages.
+ * @samples:	Samples of that in this epoch.
+ * @name:	Its name.
+ */
+struct demeter_file {
+	const struct address_space *mapping;
+	unsigned long window;
+	unsigned int samples;
+	char name[TASK_COMM_LEN];
+};
+
 /* target.c */
 void demeter_targets_init(struct demeter_ctx *ctx);
 struct demeter_target *demeter_target_of(struct demeter_ctx *ctx, const void *mm);
+struct demeter_target *demeter_target_of_file(struct demeter_ctx *ctx, const void *mapping);
+void demeter_target_add_file(struct demeter_ctx *ctx, struct demeter_target *via,
+			     const struct demeter_file *file);
+void demeter_target_lose(struct demeter_target *t);
+int demeter_target_add_frames(struct demeter_ctx *ctx);
+bool demeter_target_get(struct demeter_target *t);
+void demeter_target_put(struct demeter_target *t);
+unsigned long demeter_target_end(const struct demeter_target *t);
 void demeter_target_add(struct demeter_ctx *ctx, const struct demeter_found *found);
 void demeter_target_drop(struct demeter_target *t);
 void demeter_target_expire(struct demeter_target *t);

@@ -18,7 +18,6 @@ static const struct {
 	enum page_exchange_reason reason;
 } demeter_area_reasons[] = {
 	{ "policy", PAGE_EXCHANGE_POLICY },   { "cpuset", PAGE_EXCHANGE_CPUSET },
-	{ "locked", PAGE_EXCHANGE_LOCKED },   { "shared", PAGE_EXCHANGE_SHMEM },
 	{ "file", PAGE_EXCHANGE_FILE },	      { "node", PAGE_EXCHANGE_NODE },
 	{ "hugetlb", PAGE_EXCHANGE_HUGETLB }, { "special", PAGE_EXCHANGE_SPECIAL },
 };
@@ -60,10 +59,12 @@ void demeter_unmanaged_stuck(const struct demeter_granule *g)
  * demeter_unmanaged_end() - Show what was counted
  * @t:		The target, all of which was scanned since demeter_unmanaged_begin(), or whose
  *		owner wants it to stay where it is.
+ * @scan:	The scan that has counted.
  */
-void demeter_unmanaged_end(struct demeter_target *t)
+void demeter_unmanaged_end(struct demeter_target *t, struct page_exchange_scan *scan)
 {
-	page_exchange_count_rest(t->mm, t->unmanaged.turn.areas);
+	if (t->kind == DEMETER_PROCESS)
+		page_exchange_count_rest(t->space.mm, scan);
 	mutex_lock(&t->lock);
 	t->unmanaged.known = t->unmanaged.turn;
 	mutex_unlock(&t->lock);

@@ -33,7 +33,7 @@ struct demeter_unmanaged {
 
 void demeter_unmanaged_begin(struct demeter_target *t);
 void demeter_unmanaged_stuck(const struct demeter_granule *g);
-void demeter_unmanaged_end(struct demeter_target *t);
+void demeter_unmanaged_end(struct demeter_target *t, struct page_exchange_scan *scan);
 void demeter_unmanaged_forget(struct demeter_target *t);
 ssize_t demeter_unmanaged_show(struct demeter_target *t, char *buf);
 

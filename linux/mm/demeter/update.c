@@ -25,6 +25,9 @@ static struct demeter_range *demeter_update_range(struct demeter_granule *g)
 static void demeter_update_count_ranges(struct demeter_group *group, const struct demeter_target *t,
 					bool add)
 {
+	/* what is next to each other in physical memory has nothing in common */
+	if (t->kind == DEMETER_FRAMES)
+		return;
 	for (unsigned int i = 0; i < t->ranges.nr; i++) {
 		const struct demeter_group *g = &t->ranges.ranges[i].group;
 
@@ -65,7 +68,8 @@ void demeter_update_all_of(struct demeter_target *t)
 /* Whether nothing about a target changes as long as it is not sampled. */
 static bool demeter_update_may_sleep(const struct demeter_target *t)
 {
-	if (t->ranges.is_active || !t->is_scanned || t->is_stale || !atomic_read(&t->mm->mm_users))
+	if (t->ranges.is_active || !t->is_scanned || t->is_stale || demeter_target_is_gone(t) ||
+	    !t->is_reached)
 		return false;
 	for (unsigned int i = 0; i < t->ranges.nr; i++)
 		if (t->ranges.ranges[i].group.sum)
@@ -117,7 +121,7 @@ void demeter_update_open(struct demeter_granule *g)
 	g->cooled = ctx->index->coolings;
 	if ((s32)((u32)ctx->stats.epochs - g->retry) >= 0)
 		bitmap_zero(g->stuck, GRANULE_PAGES);
-	if (g->sum < HEAT_TELLS_PAGES * HEAT_SAMPLE / 2)
+	if (g->sum < (g->target->kind == DEMETER_FRAMES ? 1 : HEAT_TELLS_PAGES * HEAT_SAMPLE / 2))
 		demeter_granule_forget_pages(g);
 }
 
@@ -275,9 +279,14 @@ static void demeter_update_estimate(struct demeter_ctx *ctx, struct demeter_gran
 	g->keeps_fast = g->target->is_protected;
 	demeter_update_estimate_range(ctx, r);
 	mean = demeter_group_member(&r->group, g->nr_present, g->sum, r->mean);
-	demeter_granule_estimate(g, mean, ctx->noise_weight);
-	if (!ctx->params.page_counters)
-		g->weight = 0;
+	if (g->target->kind == DEMETER_FRAMES) {
+		g->mean = 0;
+		g->weight = g->count ? HEAT_WHOLE : 0;
+	} else {
+		demeter_granule_estimate(g, mean, ctx->noise_weight);
+		if (!ctx->params.page_counters)
+			g->weight = 0;
+	}
 	demeter_index_add(ctx->index, g, demeter_ranking_add(&ctx->rankings[size], g));
 	g->is_ranked = true;
 }

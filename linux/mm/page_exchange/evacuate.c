@@ -154,9 +154,8 @@ static unsigned long page_exchange_evacuate_batch(struct page_exchange_evacuatio
 		folio_put(folio);
 	}
 	if (!list_empty(&list)) {
-		migrate_pages(&list, page_exchange_alloc, NULL, (unsigned long)e->to,
-			      e->all ? MIGRATE_SYNC_LIGHT : MIGRATE_ASYNC, MR_NUMA_MISPLACED,
-			      &moved);
+		moved = page_exchange_move_list(&list, e->to,
+						e->all ? MIGRATE_SYNC_LIGHT : MIGRATE_ASYNC);
 		putback_movable_pages(&list);
 	}
 	e->moved += moved;

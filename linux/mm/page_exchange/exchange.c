@@ -16,6 +16,9 @@
  * charges and counters stay with the frames. Huge pages, and pages of different
  * memory cgroups, are exchanged in another way: see unmapped.c.
  *
+ * All else, such as pages of several processes, of files, or locked in memory, is exchanged by
+ * migration: see replace.c.
+ *
  * Everything here may race with anything the owner of the memory does. A page that
  * cannot be moved is left as it was, with its obstacle.
  */
@@ -64,11 +67,14 @@ static enum page_exchange_obstacle page_exchange_look_at(struct vm_area_struct *
 	if (!pte_present(pte))
 		return PAGE_EXCHANGE_GONE;
 	*folio = vm_normal_folio(vma, addr, pte);
-	if (!*folio || folio_test_large(*folio) || !folio_test_anon(*folio) ||
-	    folio_test_ksm(*folio) || folio_test_mlocked(*folio) ||
-	    folio_test_unevictable(*folio) || folio_test_hwpoison(*folio))
+	if (!*folio || folio_test_hwpoison(*folio))
 		return PAGE_EXCHANGE_REFUSED;
-	return page_exchange_folio_obstacle(*folio);
+	/* pages of files are found in files */
+	if (!folio_test_anon(*folio))
+		return PAGE_EXCHANGE_GONE;
+	if (folio_test_large(*folio))
+		return PAGE_EXCHANGE_BY_MIGRATION;
+	return page_exchange_folio_obstacle(*folio, 1);
 }
 
 /*
@@ -130,39 +136,53 @@ static pte_t *page_exchange_entry(pte_t *table, unsigned long addr)
 	return table + pte_index(addr);
 }
 
+/*
+ * Decides what becomes of a pair, of whose pages it is known what keeps them. Returns whether it
+ * can be exchanged here.
+ */
+static bool page_exchange_may_clear(const struct page_exchange_both *both,
+				    struct page_exchange *pair,
+				    const struct page_exchange_cleared *c)
+{
+	if (page_exchange_goes_by_migration(pair) || pair->obstacle_a || pair->obstacle_b)
+		return false;
+	if (c->folio_a == c->folio_b) {
+		pair->obstacle_b = PAGE_EXCHANGE_REFUSED;
+		return false;
+	}
+	/* somebody else has moved one of them */
+	if (folio_nid(c->folio_a) == folio_nid(c->folio_b)) {
+		pair->obstacle_a = PAGE_EXCHANGE_GONE;
+		pair->obstacle_b = PAGE_EXCHANGE_GONE;
+		return false;
+	}
+	if (!node_isset(folio_nid(c->folio_b), both->a.nodes))
+		pair->obstacle_a = PAGE_EXCHANGE_REFUSED;
+	if (!node_isset(folio_nid(c->folio_a), both->b.nodes))
+		pair->obstacle_b = PAGE_EXCHANGE_REFUSED;
+	return !pair->obstacle_a && !pair->obstacle_b;
+}
+
 /* Clears the entries of those pairs that can be exchanged. */
-static void page_exchange_clear_entries(const struct page_exchange_tables *t,
+static void page_exchange_clear_entries(struct page_exchange_both *both,
+					const struct page_exchange_tables *t,
 					struct page_exchange *pairs, unsigned int n,
 					struct page_exchange_batch *batch)
 {
-	struct vm_area_struct *vma_a = NULL, *vma_b = NULL;
-
 	for (unsigned int i = 0; i < n; i++) {
 		struct page_exchange *pair = &pairs[i];
 		struct page_exchange_cleared *c = &batch->cleared[batch->n];
 		pte_t *ptep_a = page_exchange_entry(t->a, pair->a);
 		pte_t *ptep_b = page_exchange_entry(t->b, pair->b);
 
-		vma_a = page_exchange_find_vma(t->mm_a, pair->a, vma_a);
-		vma_b = page_exchange_find_vma(t->mm_b, pair->b, vma_b);
 		pair->obstacle_a =
-			vma_a ? page_exchange_look_at(vma_a, pair->a, ptep_a, &c->folio_a)
-			      : page_exchange_check_vma(t->mm_a, pair->a);
+			page_exchange_find_area(&both->a, pair->a)
+				?: page_exchange_look_at(both->a.vma, pair->a, ptep_a, &c->folio_a);
 		pair->obstacle_b =
-			vma_b ? page_exchange_look_at(vma_b, pair->b, ptep_b, &c->folio_b)
-			      : page_exchange_check_vma(t->mm_b, pair->b);
-		if (pair->obstacle_a || pair->obstacle_b)
+			page_exchange_find_area(&both->b, pair->b)
+				?: page_exchange_look_at(both->b.vma, pair->b, ptep_b, &c->folio_b);
+		if (!page_exchange_may_clear(both, pair, c))
 			continue;
-		if (c->folio_a == c->folio_b) {
-			pair->obstacle_b = PAGE_EXCHANGE_REFUSED;
-			continue;
-		}
-		/* somebody else has moved one of them */
-		if (folio_nid(c->folio_a) == folio_nid(c->folio_b)) {
-			pair->obstacle_a = PAGE_EXCHANGE_GONE;
-			pair->obstacle_b = PAGE_EXCHANGE_GONE;
-			continue;
-		}
 		if (folio_memcg(c->folio_a) != folio_memcg(c->folio_b)) {
 			__set_bit(i, batch->other_cgroup);
 			continue;
@@ -242,18 +262,20 @@ static bool page_exchange_same_table(unsigned long x, unsigned long y)
 
 /*
  * Exchanges pairs whose addresses are in the same two page tables, but for those whose pages
- * are charged to different memory cgroups. Both mmap locks are held.
+ * are charged to different memory cgroups, or must be migrated.
  */
-static unsigned int page_exchange_run(struct mm_struct *mm_a, struct mm_struct *mm_b,
-				      struct page_exchange *pairs, unsigned int n,
-				      struct page_exchange_batch *batch)
+static unsigned int page_exchange_run(struct page_exchange_both *both, struct page_exchange *pairs,
+				      unsigned int n, struct page_exchange_batch *batch)
 {
-	struct page_exchange_tables t = { .mm_a = mm_a, .mm_b = mm_b };
+	struct page_exchange_tables t = {
+		.mm_a = both->a.space->mm,
+		.mm_b = both->b.space->mm,
+	};
 	unsigned int done = 0;
 
 	if (!page_exchange_tables_lock(&t, pairs->a, pairs->b))
 		return 0;
-	page_exchange_clear_entries(&t, pairs, n, batch);
+	page_exchange_clear_entries(both, &t, pairs, n, batch);
 	if (batch->n) {
 		page_exchange_flush_both(&t, batch);
 		done = page_exchange_set_entries(&t, batch);
@@ -262,31 +284,27 @@ static unsigned int page_exchange_run(struct mm_struct *mm_a, struct mm_struct *
 	return done;
 }
 
-/*
- * Exchanges as many of the next pairs as go together and returns how many that are. Both
- * mmap locks are held.
- */
-static unsigned int page_exchange_next(struct mm_struct *mm_a, struct mm_struct *mm_b,
-				       struct page_exchange *pairs, unsigned int n,
-				       unsigned int *done)
+/* Exchanges as many of the next pairs as go together and returns how many that are. */
+static unsigned int page_exchange_next(struct page_exchange_both *both, struct page_exchange *pairs,
+				       unsigned int n, unsigned int *done)
 {
 	struct page_exchange_batch batch;
 	unsigned int run = 1;
 	bool huge_a, huge_b;
 
-	pairs->obstacle_a = page_exchange_check_vma(mm_a, pairs->a);
-	pairs->obstacle_b = page_exchange_check_vma(mm_b, pairs->b);
+	pairs->obstacle_a = page_exchange_find_area(&both->a, pairs->a);
+	pairs->obstacle_b = page_exchange_find_area(&both->b, pairs->b);
 	if (pairs->obstacle_a || pairs->obstacle_b)
 		return 1;
 	pairs->obstacle_a = PAGE_EXCHANGE_GONE;
 	pairs->obstacle_b = PAGE_EXCHANGE_GONE;
-	huge_a = page_exchange_is_huge(mm_a, pairs->a);
-	huge_b = page_exchange_is_huge(mm_b, pairs->b);
+	huge_a = page_exchange_is_huge(both->a.space->mm, pairs->a);
+	huge_b = page_exchange_is_huge(both->b.space->mm, pairs->b);
 	/* a huge page that was split, or has just become one, is not what was meant */
 	if (huge_a != pairs->huge || huge_b != pairs->huge)
 		return 1;
 	if (huge_a) {
-		*done += page_exchange_unmapped(mm_a, mm_b, pairs);
+		*done += page_exchange_unmapped(both, pairs);
 		return 1;
 	}
 	while (run < BATCH && run < n && !pairs[run].huge &&
@@ -299,46 +317,50 @@ static unsigned int page_exchange_next(struct mm_struct *mm_a, struct mm_struct 
 	}
 	batch.n = 0;
 	bitmap_zero(batch.other_cgroup, BATCH);
-	*done += page_exchange_run(mm_a, mm_b, pairs, run, &batch);
+	*done += page_exchange_run(both, pairs, run, &batch);
 	for (unsigned int i = 0; i < run; i++)
 		if (test_bit(i, batch.other_cgroup))
-			*done += page_exchange_unmapped(mm_a, mm_b, &pairs[i]);
+			*done += page_exchange_unmapped(both, &pairs[i]);
 	return run;
 }
 
-static bool page_exchange_lock_both(struct mm_struct *a, struct mm_struct *b)
+/* Exchanges pairs that are in page tables, but for those that go by migration. */
+static unsigned int page_exchange_in_tables(const struct page_exchange_side *a,
+					    const struct page_exchange_side *b,
+					    struct page_exchange *pairs, unsigned int n)
 {
-	if (!mmap_read_trylock(a))
-		return false;
-	if (a == b || mmap_read_trylock(b))
-		return true;
-	mmap_read_unlock(a);
-	return false;
+	struct page_exchange_both both;
+	unsigned int run, done = 0;
+
+	for (unsigned int i = 0; i < n; i += run) {
+		if (page_exchange_finder_start(&both.a, &a->space))
+			break;
+		if (page_exchange_finder_start(&both.b, &b->space)) {
+			page_exchange_finder_end(&both.a);
+			break;
+		}
+		run = page_exchange_next(&both, &pairs[i], n - i, &done);
+		page_exchange_finder_end(&both.b);
+		page_exchange_finder_end(&both.a);
+		cond_resched();
+	}
+	return done;
 }
 
-/* Whether the owners let their memory be moved; if not, no pair can be exchanged. */
-static bool page_exchange_owners_allow(struct mm_struct *mm_a, struct mm_struct *mm_b,
-				       struct page_exchange *pairs, unsigned int n)
+static bool page_exchange_is_in_tables(const struct page_exchange_side *side)
 {
-	const bool a = page_exchange_owner_allows(mm_a);
-	const bool b = mm_b == mm_a ? a : page_exchange_owner_allows(mm_b);
-
-	if (a && b)
-		return true;
-	for (unsigned int i = 0; i < n; i++) {
-		pairs[i].obstacle_a = a ? PAGE_EXCHANGE_NO_OBSTACLE : PAGE_EXCHANGE_REFUSED;
-		pairs[i].obstacle_b = b ? PAGE_EXCHANGE_NO_OBSTACLE : PAGE_EXCHANGE_REFUSED;
-	}
-	return false;
+	return side->space.mm && !side->space.mapping;
 }
 
 /**
- * page_exchange_pairs() - Let pages of user memory trade places
- * @mm_a:	The mm of the addresses a of @pairs.
- * @mm_b:	The mm of the addresses b; may be @mm_a.
+ * page_exchange_pairs() - Let pages trade places
+ * @a:		Where the addresses a of @pairs are, and where their pages go.
+ * @b:		Where the addresses b are, and where their pages go. Pages stay that others use
+ *		which are not known to whoever gives them up: they are taken for the colder ones.
  * @pairs:	The pairs, best sorted by address: neighbours in the same two page
  *		tables are handled together. Gets which were exchanged, and the
- *		obstacles. No address may be there twice.
+ *		obstacles. No address may be there twice. Physical addresses become those
+ *		where the pages have gone.
  * @n:		How many pairs there are.
  *
  * The caller holds a reference on the users of both (mmget()) and no locks. It
@@ -347,29 +369,24 @@ static bool page_exchange_owners_allow(struct mm_struct *mm_a, struct mm_struct 
  *
  * Return: how many pairs were exchanged.
  */
-unsigned int page_exchange_pairs(struct mm_struct *mm_a, struct mm_struct *mm_b,
-				 struct page_exchange *pairs, unsigned int n)
+unsigned int page_exchange_pairs(const struct page_exchange_side *a,
+				 const struct page_exchange_side *b, struct page_exchange *pairs,
+				 unsigned int n)
 {
-	unsigned int run, done = 0;
+	const bool in_tables = page_exchange_is_in_tables(a) && page_exchange_is_in_tables(b);
+	unsigned int done = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
 		pairs[i].exchanged = false;
+		pairs[i].only_b = false;
+		pairs[i].by_migration = !in_tables;
 		pairs[i].obstacle_a = PAGE_EXCHANGE_UNTRIED;
 		pairs[i].obstacle_b = PAGE_EXCHANGE_UNTRIED;
 	}
-	if (!page_exchange_owners_allow(mm_a, mm_b, pairs, n))
-		return 0;
 	/* pages that were touched just now wait on this CPU to get onto a list */
 	lru_add_drain();
-	for (unsigned int i = 0; i < n; i += run) {
-		if (!page_exchange_lock_both(mm_a, mm_b))
-			break;
-		run = page_exchange_next(mm_a, mm_b, &pairs[i], n - i, &done);
-		if (mm_b != mm_a)
-			mmap_read_unlock(mm_b);
-		mmap_read_unlock(mm_a);
-		cond_resched();
-	}
-	return done;
+	if (in_tables)
+		done = page_exchange_in_tables(a, b, pairs, n);
+	return done + page_exchange_replace(a, b, pairs, n);
 }
 EXPORT_SYMBOL_GPL(page_exchange_pairs);

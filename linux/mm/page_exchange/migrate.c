@@ -4,6 +4,7 @@
  * have to reclaim some for others because of it.
  */
 #include <linux/export.h>
+#include <linux/hugetlb.h>
 #include <linux/migrate.h>
 #include <linux/sched/mm.h>
 #include <linux/swap.h>
@@ -88,130 +89,210 @@ unsigned long page_exchange_room(int nid, unsigned int order)
 EXPORT_SYMBOL_GPL(page_exchange_room);
 
 /**
- * page_exchange_alloc() - Allocate where pages go
- * @from:	The folio that is to be moved.
- * @private:	Pointer to the nodemask_t of the nodes where it may go.
- *
- * For migrate_pages().
- *
- * Return: a folio, or NULL if there is no free memory that nobody has to reclaim any for.
+ * struct page_exchange_target - Where folios of a set go
+ * @set:	The set; gets what they become. NULL if nobody wants to know.
+ * @nodes:	The nodes.
+ * @borrow:	Whether as much leaves the nodes: then what is left free to others may be used.
  */
-struct folio *page_exchange_alloc(struct folio *from, unsigned long private)
+struct page_exchange_target {
+	struct page_exchange_set *set;
+	nodemask_t *nodes;
+	bool borrow;
+};
+
+static struct folio *page_exchange_alloc_huge(struct folio *from, int nid)
+{
+	struct hstate *h = folio_hstate(from);
+	nodemask_t node = nodemask_of_node(nid);
+
+	return alloc_hugetlb_folio_nodemask(
+		h, nid, &node, (htlb_alloc_mask(h) & ~__GFP_RECLAIM) | MIGRATE_GFP_FLAGS, false);
+}
+
+/* Whether a folio may go to a node, as far as its free memory is concerned. */
+static bool page_exchange_has_room(const struct page_exchange_target *target, struct folio *from,
+				   int nid)
 {
 	const unsigned int order = folio_order(from);
-	nodemask_t *nodes = (nodemask_t *)private;
+
+	if (target->borrow || page_exchange_room(nid, order) >> order)
+		return true;
+#ifdef CONFIG_HUGETLB_PAGE
+	/* the pool of huge pages may have some */
+	if (folio_test_hugetlb(from))
+		return READ_ONCE(folio_hstate(from)->free_huge_pages_node[nid]);
+#endif
+	return false;
+}
+
+static struct folio *page_exchange_alloc_on(struct folio *from, int nid)
+{
+	if (folio_test_hugetlb(from))
+		return page_exchange_alloc_huge(from, nid);
+	return __folio_alloc_node(MIGRATE_GFP | MIGRATE_GFP_FLAGS, folio_order(from), nid);
+}
+
+/* Enters where pages of physical memory go, all those that are in a folio. */
+static void page_exchange_note_new(struct page_exchange_set *set, struct folio *from,
+				   struct folio *to)
+{
+	for (unsigned int i = 0; i < set->n; i++) {
+		const unsigned long offset = PHYS_PFN(set->addrs[i]) - folio_pfn(from);
+
+		if (set->folios[i] && offset < folio_nr_pages(from))
+			set->news[i] = PFN_PHYS(folio_pfn(to) + offset);
+	}
+}
+
+/* Allocates what a folio becomes, for migrate_pages(). Reclaims nothing. */
+static struct folio *page_exchange_alloc(struct folio *from, unsigned long private)
+{
+	struct page_exchange_target *target = (struct page_exchange_target *)private;
+	struct folio *folio = NULL;
 	int nid;
 
-	for_each_node_mask(nid, *nodes)
-		if (page_exchange_room(nid, order) >> order)
-			return __folio_alloc_node(MIGRATE_GFP | MIGRATE_GFP_FLAGS, order, nid);
-	return NULL;
-}
-
-static enum page_exchange_obstacle page_exchange_isolate_for_migration(struct mm_struct *mm,
-								       unsigned long addr,
-								       const nodemask_t *nodes,
-								       struct list_head *list)
-{
-	enum page_exchange_obstacle obstacle;
-	struct page_exchange_walk page;
-	struct folio *folio;
-
-	if (!page_exchange_walk_start(mm, addr, &page))
-		return page_exchange_check_vma(mm, addr) ?: PAGE_EXCHANGE_GONE;
-	folio = page.folio;
-	/* a large folio of which this is only a part would move as a whole */
-	if (!folio_test_anon(folio) ||
-	    (folio_test_large(folio) && page.walk.level != FW_LEVEL_PMD) ||
-	    folio_is_zone_device(folio) || folio_test_unevictable(folio))
-		obstacle = PAGE_EXCHANGE_REFUSED;
-	else if (node_isset(folio_nid(folio), *nodes))
-		/* somebody else has moved it */
-		obstacle = PAGE_EXCHANGE_GONE;
-	else if (folio_likely_mapped_shared(folio))
-		obstacle = PAGE_EXCHANGE_FORKED;
-	else if (!isolate_folio_to_list(folio, list))
-		obstacle = PAGE_EXCHANGE_BUSY;
-	else
-		obstacle = PAGE_EXCHANGE_NO_OBSTACLE;
-	page_exchange_walk_end(&page);
-	return obstacle;
-}
-
-/*
- * Migration has left some of the isolated pages where they were, and said why, but not
- * which: find those that are still there and give them @obstacle, unless they are pinned.
- */
-static void page_exchange_find_left_behind(struct mm_struct *mm, const unsigned long *addrs,
-					   u8 *obstacles, unsigned int n, const nodemask_t *nodes,
-					   enum page_exchange_obstacle obstacle)
-{
-	const bool locked = mmap_read_trylock(mm);
-
-	for (unsigned int i = 0; i < n; i++) {
-		struct page_exchange_walk page;
-
-		if (obstacles[i] != PAGE_EXCHANGE_NO_OBSTACLE)
-			continue;
-		if (!locked) {
-			obstacles[i] = PAGE_EXCHANGE_UNTRIED;
-			continue;
-		}
-		if (!page_exchange_walk_start(mm, addrs[i], &page)) {
-			obstacles[i] = PAGE_EXCHANGE_GONE;
-			continue;
-		}
-		if (!node_isset(folio_nid(page.folio), *nodes))
-			obstacles[i] = folio_maybe_dma_pinned(page.folio) ? PAGE_EXCHANGE_PINNED
-									  : obstacle;
-		page_exchange_walk_end(&page);
+	for_each_node_mask(nid, *target->nodes) {
+		if (page_exchange_has_room(target, from, nid))
+			folio = page_exchange_alloc_on(from, nid);
+		if (folio)
+			break;
 	}
-	if (locked)
-		mmap_read_unlock(mm);
+	if (folio && target->set && target->set->is_physical)
+		page_exchange_note_new(target->set, from, folio);
+	return folio;
 }
 
 /**
- * page_exchange_migrate() - Move pages of user memory to nodes with free memory
- * @mm:		The mm.
- * @addrs:	User addresses of the pages; for a huge page that of the huge page.
+ * page_exchange_move_list() - Move folios to other nodes
+ * @list:	The folios, which are isolated. Those that are not moved stay in it.
+ * @nodes:	Where they go.
+ * @mode:	How long to wait for them.
+ *
+ * Return: base pages moved.
+ */
+unsigned int page_exchange_move_list(struct list_head *list, nodemask_t *nodes,
+				     enum migrate_mode mode)
+{
+	struct page_exchange_target target = { .nodes = nodes };
+	unsigned int moved = 0;
+
+	migrate_pages(list, page_exchange_alloc, NULL, (unsigned long)&target, mode,
+		      MR_NUMA_MISPLACED, &moved);
+	return moved;
+}
+
+/**
+ * page_exchange_move_set() - Move folios of a set to other nodes, and put back the others
+ * @set:	The set. Gets obstacles of those that were not moved, and physical addresses of
+ *		those that were.
+ * @nodes:	Where they go.
+ * @borrow:	Whether as much leaves those nodes.
+ *
+ * Large folios for which there is no room are split; huge pages are not.
+ *
+ * Return: base pages moved.
+ */
+unsigned int page_exchange_move_set(struct page_exchange_set *set, nodemask_t *nodes, bool borrow)
+{
+	struct page_exchange_target target = { .set = set, .nodes = nodes, .borrow = borrow };
+	unsigned int moved = 0;
+	int ret = 0;
+
+	if (!list_empty(&set->list))
+		ret = migrate_pages(&set->list, page_exchange_alloc, NULL, (unsigned long)&target,
+				    MIGRATE_ASYNC, set->has_huge ? MR_NUMA_MISPLACED : MR_SYSCALL,
+				    &moved);
+	page_exchange_put_back(set, ret == -ENOMEM ? PAGE_EXCHANGE_NO_ROOM : PAGE_EXCHANGE_BUSY);
+	for (unsigned int i = 0; set->is_physical && i < set->n; i++)
+		if (set->folios[i] && !set->obstacles[i])
+			set->addrs[i] = set->news[i];
+	return moved;
+}
+
+/**
+ * page_exchange_revise() - Move pages back that must not be where they have gone
+ * @set:	The set, which was moved.
+ * @f:		Finds its pages.
+ *
+ * Meanwhile, a cpuset may have changed, or a policy: of files and what is mapped by other
+ * processes, since the mmap lock of those whose page tables are looked at keeps them as they are.
+ */
+void page_exchange_revise(const struct page_exchange_set *set, struct page_exchange_finder *f)
+{
+	struct page_exchange_set back;
+	nodemask_t nodes = NODE_MASK_NONE;
+
+	if (f->space->mm && !f->space->mapping)
+		return;
+	page_exchange_finder_ask(f);
+	page_exchange_set_init(&back);
+	for (unsigned int i = 0; i < set->n; i++) {
+		struct page_exchange_found found;
+
+		if (!set->folios[i] || set->obstacles[i] ||
+		    page_exchange_find(f, set->addrs[i], &found))
+			continue;
+		if (!node_isset(folio_nid(found.folio), found.nodes)) {
+			back.addrs[back.n++] = set->addrs[i];
+			nodes_or(nodes, nodes, found.nodes);
+		}
+		folio_put(found.folio);
+	}
+	if (!back.n)
+		return;
+	page_exchange_isolate(&back, f, &nodes, false);
+	page_exchange_move_set(&back, &nodes, true);
+}
+
+static unsigned int page_exchange_migrate_some(const struct page_exchange_space *space,
+					       unsigned long *addrs, u8 *obstacles, unsigned int n,
+					       nodemask_t *nodes)
+{
+	struct page_exchange_finder f;
+	struct page_exchange_set set;
+	unsigned int moved;
+
+	page_exchange_set_init(&set);
+	set.n = n;
+	set.is_physical = page_exchange_is_frames(space);
+	memcpy(set.addrs, addrs, n * sizeof(*addrs));
+	memcpy(obstacles, set.obstacles, n);
+	if (page_exchange_finder_start(&f, space))
+		return 0;
+	page_exchange_isolate(&set, &f, nodes, false);
+	moved = page_exchange_move_set(&set, nodes, false);
+	page_exchange_revise(&set, &f);
+	page_exchange_finder_end(&f);
+	memcpy(obstacles, set.obstacles, n);
+	memcpy(addrs, set.addrs, n * sizeof(*addrs));
+	return moved;
+}
+
+/**
+ * page_exchange_migrate() - Move pages to nodes with free memory
+ * @space:	Where the pages are.
+ * @addrs:	Addresses of the pages, best sorted; for a huge page that of the huge page. A
+ *		physical address becomes that where the page has gone.
  * @obstacles:	Gets for each address what kept its page from being moved: enum
- *		page_exchange_obstacle. Pages that were moved have none; but if some were left
- *		behind while the process was changing its memory, all are PAGE_EXCHANGE_UNTRIED.
+ *		page_exchange_obstacle. Pages that were moved have none.
  * @n:		How many addresses there are.
  * @nodes:	The nodes where the pages are to go.
  *
  * Takes free pages only: neither reclaims nor wakes anybody who does. The caller holds a
- * reference on the users of @mm and no locks. May sleep.
+ * reference on the users of the mm and no locks. May sleep.
  *
  * Return: how many base pages were moved.
  */
-unsigned int page_exchange_migrate(struct mm_struct *mm, const unsigned long *addrs, u8 *obstacles,
-				   unsigned int n, nodemask_t *nodes)
+unsigned int page_exchange_migrate(const struct page_exchange_space *space, unsigned long *addrs,
+				   u8 *obstacles, unsigned int n, nodemask_t *nodes)
 {
 	unsigned int moved = 0;
-	LIST_HEAD(list);
-	int ret;
 
-	memset(obstacles, PAGE_EXCHANGE_UNTRIED, n);
 	lru_add_drain();
-	if (!page_exchange_owner_allows(mm)) {
-		memset(obstacles, PAGE_EXCHANGE_REFUSED, n);
-		return 0;
-	}
-	if (!mmap_read_trylock(mm))
-		return 0;
-	for (unsigned int i = 0; i < n; i++)
-		obstacles[i] = page_exchange_isolate_for_migration(mm, addrs[i], nodes, &list);
-	mmap_read_unlock(mm);
-	if (list_empty(&list))
-		return 0;
-	ret = migrate_pages(&list, page_exchange_alloc, NULL, (unsigned long)nodes, MIGRATE_ASYNC,
-			    MR_NUMA_MISPLACED, &moved);
-	if (!list_empty(&list)) {
-		putback_movable_pages(&list);
-		page_exchange_find_left_behind(mm, addrs, obstacles, n, nodes,
-					       ret == -ENOMEM ? PAGE_EXCHANGE_NO_ROOM
-							      : PAGE_EXCHANGE_BUSY);
+	for (unsigned int i = 0; i < n; i += PAGE_EXCHANGE_SET) {
+		moved += page_exchange_migrate_some(space, addrs + i, obstacles + i,
+						    min(n - i, PAGE_EXCHANGE_SET), nodes);
+		cond_resched();
 	}
 	return moved;
 }

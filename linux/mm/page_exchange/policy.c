@@ -1,114 +1,197 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which user memory may be moved.
+ * Which user memory may be moved, and to which nodes.
  *
- * Memory that its owner has a policy for, by mbind() or set_mempolicy(), or by a
- * cpuset, stays where that says: what NUMA balancing leaves alone is left alone here,
- * too.
+ * Memory stays on nodes where its owner lets it be: those of the cpuset, and those that a policy
+ * names, by mbind() or set_mempolicy(). It may change tiers where these are of both.
  */
 #include <linux/cpuset.h>
+#include <linux/hugetlb.h>
 #include <linux/memcontrol.h>
 #include <linux/mempolicy.h>
+#include <linux/pagemap.h>
 #include <linux/sched/task.h>
+#include <linux/shmem_fs.h>
 
 #include "internal.h"
 
-static bool page_exchange_policy_allows(const struct mempolicy *policy)
+/* Areas that map a file and are asked for their nodes; beyond that it stays where it is. */
+#define FILE_AREAS 4096
+
+/* Leaves of @nodes those that a policy allows. A preference forbids none. */
+static void page_exchange_policy_limit(const struct mempolicy *policy, nodemask_t *nodes)
 {
-	return !policy ||
-	       (policy->flags & MPOL_F_MOF && nodes_subset(node_states[N_MEMORY], policy->nodes));
+	if (policy && (policy->mode == MPOL_BIND || policy->mode == MPOL_INTERLEAVE ||
+		       policy->mode == MPOL_WEIGHTED_INTERLEAVE))
+		nodes_and(*nodes, *nodes, policy->nodes);
 }
 
 /**
- * page_exchange_vma_reason() - Tell why pages of an area are left alone
- * @vma:	The area, with its mmap lock held.
- *
- * What kind of memory it is comes before what its owner has asked for: only the latter can be
- * taken back.
- *
- * Return: PAGE_EXCHANGE_MOVABLE if they may be moved, or the first reason.
+ * page_exchange_owner_nodes() - Tell where the owner of an mm lets memory be
+ * @mm:		The mm.
+ * @owner:	Gets the nodes.
  */
-enum page_exchange_reason page_exchange_vma_reason(struct vm_area_struct *vma)
+void page_exchange_owner_nodes(struct mm_struct *mm, struct page_exchange_owner *owner)
 {
-	if (vma->vm_flags & VM_HUGETLB)
-		return PAGE_EXCHANGE_HUGETLB;
-	if (vma->vm_flags & VM_PFNMAP)
-		return PAGE_EXCHANGE_SPECIAL;
-	if (!vma_is_anonymous(vma))
-		return vma_is_shmem(vma) ? PAGE_EXCHANGE_SHMEM : PAGE_EXCHANGE_FILE;
-	/* drivers put pages there that count as those of files */
-	if (vma->vm_flags & (VM_MIXEDMAP | VM_IO))
-		return PAGE_EXCHANGE_FILE;
-	if (vma->vm_flags & VM_LOCKED)
-		return PAGE_EXCHANGE_LOCKED;
-	return page_exchange_policy_allows(vma_policy(vma)) ? PAGE_EXCHANGE_MOVABLE
-							    : PAGE_EXCHANGE_POLICY;
-}
-
-/**
- * page_exchange_find_vma() - Find an area whose pages may be moved
- * @mm:		The mm, with its mmap lock held.
- * @addr:	User address.
- * @last:	The area that is looked at first, or NULL.
- *
- * Return: the vma of @addr, NULL if there is none or its pages must stay.
- */
-struct vm_area_struct *page_exchange_find_vma(struct mm_struct *mm, unsigned long addr,
-					      struct vm_area_struct *last)
-{
-	struct vm_area_struct *vma = last;
-
-	if (!vma || addr < vma->vm_start || addr >= vma->vm_end)
-		vma = vma_lookup(mm, addr);
-	return vma && page_exchange_vma_is_movable(vma) ? vma : NULL;
-}
-
-/**
- * page_exchange_check_vma() - See what keeps the pages of an area from being moved
- * @mm:		The mm, with its mmap lock held.
- * @addr:	User address.
- *
- * Return: PAGE_EXCHANGE_GONE if there is no area, PAGE_EXCHANGE_REFUSED if its pages must
- * stay, PAGE_EXCHANGE_NO_OBSTACLE if it keeps none of them. Nothing is said about the page.
- */
-enum page_exchange_obstacle page_exchange_check_vma(struct mm_struct *mm, unsigned long addr)
-{
-	struct vm_area_struct *vma = vma_lookup(mm, addr);
-
-	if (!vma)
-		return PAGE_EXCHANGE_GONE;
-	return page_exchange_vma_is_movable(vma) ? PAGE_EXCHANGE_NO_OBSTACLE
-						 : PAGE_EXCHANGE_REFUSED;
-}
-
-/**
- * page_exchange_owner_reason() - Tell why all memory of a process is left alone
- * @mm:		Its mm.
- *
- * Return: PAGE_EXCHANGE_POLICY or PAGE_EXCHANGE_CPUSET if the task that owns @mm has one that
- * keeps its memory on some nodes, otherwise PAGE_EXCHANGE_MOVABLE.
- */
-enum page_exchange_reason page_exchange_owner_reason(struct mm_struct *mm)
-{
-	enum page_exchange_reason reason = PAGE_EXCHANGE_MOVABLE;
+	owner->cpuset = node_states[N_MEMORY];
+	owner->policy = node_states[N_MEMORY];
 #ifdef CONFIG_MEMCG
-	struct task_struct *owner;
+	struct task_struct *task;
 
 	rcu_read_lock();
-	owner = rcu_dereference(mm->owner);
-	if (owner) {
-		const nodemask_t nodes = cpuset_mems_allowed(owner);
-
-		task_lock(owner);
-		if (!page_exchange_policy_allows(owner->mempolicy))
-			reason = PAGE_EXCHANGE_POLICY;
-		else if (!nodes_subset(node_states[N_MEMORY], nodes))
-			reason = PAGE_EXCHANGE_CPUSET;
-		task_unlock(owner);
+	task = rcu_dereference(mm->owner);
+	if (task) {
+		owner->cpuset = cpuset_mems_allowed(task);
+		task_lock(task);
+		page_exchange_policy_limit(task->mempolicy, &owner->policy);
+		task_unlock(task);
 	}
 	rcu_read_unlock();
 #endif
-	return reason;
+}
+
+/**
+ * page_exchange_vma_nodes() - Tell where private pages of an area may be
+ * @vma:	The area, which cannot change.
+ * @owner:	What the owner of its mm wants.
+ * @nodes:	Gets the nodes.
+ */
+void page_exchange_vma_nodes(struct vm_area_struct *vma, const struct page_exchange_owner *owner,
+			     nodemask_t *nodes)
+{
+	const struct mempolicy *policy = vma_policy(vma);
+
+	*nodes = owner->cpuset;
+	if (policy)
+		page_exchange_policy_limit(policy, nodes);
+	else
+		nodes_and(*nodes, *nodes, owner->policy);
+}
+
+/**
+ * page_exchange_shared_nodes() - Tell where the policy of shared memory lets a page be
+ * @mapping:	The file, which cannot go away.
+ * @index:	Number of the page in it.
+ * @nodes:	Nodes, of which those are left that are allowed.
+ */
+void page_exchange_shared_nodes(struct address_space *mapping, pgoff_t index, nodemask_t *nodes)
+{
+	struct mempolicy *policy;
+
+	if (!shmem_mapping(mapping))
+		return;
+	policy = mpol_shared_policy_lookup(&SHMEM_I(mapping->host)->policy, index);
+	page_exchange_policy_limit(policy, nodes);
+	mpol_cond_put(policy);
+}
+
+/**
+ * page_exchange_file_nodes() - Tell where pages of a file may be, as all say that have it mapped
+ * @mapping:	The file, which cannot go away.
+ * @nodes:	Gets the nodes.
+ */
+void page_exchange_file_nodes(struct address_space *mapping, nodemask_t *nodes)
+{
+	struct vm_area_struct *vma;
+	struct mm_struct *last = NULL;
+	unsigned int n = 0;
+
+	*nodes = node_states[N_MEMORY];
+	i_mmap_lock_read(mapping);
+	vma_interval_tree_foreach(vma, &mapping->i_mmap, 0, ULONG_MAX)
+	{
+		struct page_exchange_owner owner;
+		nodemask_t some;
+
+		if (++n > FILE_AREAS) {
+			nodes_clear(*nodes);
+			break;
+		}
+		if (vma->vm_mm == last)
+			continue;
+		last = vma->vm_mm;
+		page_exchange_owner_nodes(last, &owner);
+		nodes_and(some, owner.cpuset, owner.policy);
+		nodes_and(*nodes, *nodes, some);
+	}
+	i_mmap_unlock_read(mapping);
+}
+
+/**
+ * page_exchange_vma_reason() - Tell why no page of an area is ever moved
+ * @vma:	The area, with its mmap lock held.
+ *
+ * Return: PAGE_EXCHANGE_MOVABLE, or what kind of memory it is.
+ */
+enum page_exchange_reason page_exchange_vma_reason(struct vm_area_struct *vma)
+{
+	if (vma->vm_flags & VM_HUGETLB && huge_page_size(hstate_vma(vma)) != PMD_SIZE)
+		return PAGE_EXCHANGE_HUGETLB;
+	if (vma->vm_flags & VM_PFNMAP)
+		return PAGE_EXCHANGE_SPECIAL;
+	/* drivers put pages there that count as those of files */
+	if (vma->vm_flags & (VM_MIXEDMAP | VM_IO) || vma_is_dax(vma))
+		return PAGE_EXCHANGE_FILE;
+	return PAGE_EXCHANGE_MOVABLE;
+}
+
+/**
+ * page_exchange_vma_is_file() - Whether pages of an area are found in a file, not in page tables
+ * @vma:	The area, with its mmap lock held.
+ *
+ * Private copies of a file's pages are in page tables all the same.
+ *
+ * Return: whether they are.
+ */
+bool page_exchange_vma_is_file(struct vm_area_struct *vma)
+{
+	return vma->vm_file && !vma_is_anonymous(vma) &&
+	       (vma->vm_flags & VM_MAYSHARE || !is_vm_hugetlb_page(vma));
+}
+
+/**
+ * page_exchange_nodes_are_both() - Whether memory may change tiers
+ * @nodes:	Nodes where it may be.
+ * @scan:	Says which nodes are of which tier.
+ *
+ * Return: whether they are of both tiers.
+ */
+bool page_exchange_nodes_are_both(const nodemask_t *nodes, const struct page_exchange_scan *scan)
+{
+	return nodes_intersects(*nodes, *scan->fast_nodes) &&
+	       nodes_intersects(*nodes, *scan->slow_nodes);
+}
+
+#ifdef CONFIG_MEMCG
+/* Whether a memory cgroup, or one that it is in, uses no more than what is promised to it. */
+static bool page_exchange_is_protected(struct mem_cgroup *memcg)
+{
+	for (struct mem_cgroup *m = memcg; m && !mem_cgroup_is_root(m); m = parent_mem_cgroup(m)) {
+		const unsigned long promised =
+			max(READ_ONCE(m->memory.min), READ_ONCE(m->memory.low));
+
+		if (promised && page_counter_read(&m->memory) <= promised)
+			return true;
+	}
+	return false;
+}
+#endif
+
+/**
+ * page_exchange_folio_is_protected() - Whether a folio's cgroup is to keep its memory
+ * @folio:	The folio, with a reference.
+ *
+ * Return: as page_exchange_owner_is_protected() for the cgroup that the folio is charged to.
+ */
+bool page_exchange_folio_is_protected(struct folio *folio)
+{
+	bool is = false;
+#ifdef CONFIG_MEMCG
+	rcu_read_lock();
+	is = page_exchange_is_protected(folio_memcg_check(folio));
+	rcu_read_unlock();
+#endif
+	return is;
 }
 
 /**
@@ -124,12 +207,7 @@ bool page_exchange_owner_is_protected(struct mm_struct *mm)
 #ifdef CONFIG_MEMCG
 	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(mm);
 
-	for (struct mem_cgroup *m = memcg; m && !mem_cgroup_is_root(m); m = parent_mem_cgroup(m)) {
-		const unsigned long promised =
-			max(READ_ONCE(m->memory.min), READ_ONCE(m->memory.low));
-
-		is |= promised && page_counter_read(&m->memory) <= promised;
-	}
+	is = page_exchange_is_protected(memcg);
 	mem_cgroup_put(memcg);
 #endif
 	return is;
@@ -155,29 +233,3 @@ unsigned int page_exchange_owner_cgroup(struct mm_struct *mm)
 	return id;
 }
 EXPORT_SYMBOL_GPL(page_exchange_owner_cgroup);
-
-/**
- * page_exchange_walk_start() - Find a page in an area whose pages may be moved
- * @mm:		The mm, with its mmap lock held.
- * @addr:	User address.
- * @page:	Gets what is mapped there.
- *
- * Return: whether something is. Then its page table is locked until
- * page_exchange_walk_end().
- */
-bool page_exchange_walk_start(struct mm_struct *mm, unsigned long addr,
-			      struct page_exchange_walk *page)
-{
-	page->vma = page_exchange_find_vma(mm, addr, NULL);
-	page->folio = page->vma ? folio_walk_start(&page->walk, page->vma, addr, 0) : NULL;
-	return page->folio;
-}
-
-/**
- * page_exchange_walk_end() - Unlock a page table
- * @page:	What was found there.
- */
-void page_exchange_walk_end(struct page_exchange_walk *page)
-{
-	folio_walk_end(&page->walk, page->vma);
-}

@@ -7,7 +7,10 @@
  * time its node is reported, and whoever moves it looks again.
  */
 #include <linux/export.h>
+#include <linux/hugetlb.h>
 #include <linux/memory-tiers.h>
+#include <linux/memory_hotplug.h>
+#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/sysctl.h>
 
@@ -81,20 +84,37 @@ static void page_exchange_scan_leave(struct page_exchange_scan *scan,
 		scan->left[reason] += n;
 }
 
-static void page_exchange_scan_huge(struct page_exchange_scan *scan, pmd_t pmd, unsigned int first,
-				    unsigned int n)
+/**
+ * page_exchange_scan_pages() - Enter pages that a scan has come across
+ * @scan:	The scan.
+ * @pfn:	Frame of the first one; the others follow.
+ * @first:	Its number in the 2 MiB that the scan is at.
+ * @n:		How many there are.
+ */
+void page_exchange_scan_pages(struct page_exchange_scan *scan, unsigned long pfn,
+			      unsigned int first, unsigned int n)
 {
-	const enum page_exchange_kind kind = page_exchange_pfn_kind(scan, pmd_pfn(pmd));
+	const enum page_exchange_kind kind = page_exchange_pfn_kind(scan, pfn);
 
 	if (kind == KIND_NONE) {
 		page_exchange_scan_leave(scan, PAGE_EXCHANGE_NODE, n);
 		return;
 	}
 	scan->any = true;
-	scan->huge = true;
 	bitmap_set(scan->present, first, n);
 	if (kind == KIND_FAST)
 		bitmap_set(scan->fast, first, n);
+}
+
+static void page_exchange_scan_huge(struct page_exchange_scan *scan, unsigned long pfn,
+				    unsigned int first, unsigned int n)
+{
+	if (scan->reason) {
+		page_exchange_scan_leave(scan, scan->reason, n);
+		return;
+	}
+	page_exchange_scan_pages(scan, pfn, first, n);
+	scan->huge = true;
 }
 
 /* The table is not locked, so entries may change meanwhile: what they say is a hint. */
@@ -103,19 +123,9 @@ static void page_exchange_scan_table(struct page_exchange_scan *scan, pte_t *tab
 {
 	for (unsigned int i = first; i < first + n; i++) {
 		const pte_t pte = ptep_get_lockless(table++);
-		enum page_exchange_kind kind;
 
-		if (!pte_present(pte) || is_zero_pfn(pte_pfn(pte)))
-			continue;
-		kind = page_exchange_pfn_kind(scan, pte_pfn(pte));
-		if (kind == KIND_NONE) {
-			page_exchange_scan_leave(scan, PAGE_EXCHANGE_NODE, 1);
-			continue;
-		}
-		scan->any = true;
-		__set_bit(i, scan->present);
-		if (kind == KIND_FAST)
-			__set_bit(i, scan->fast);
+		if (pte_present(pte) && !is_zero_pfn(pte_pfn(pte)))
+			page_exchange_scan_pages(scan, pte_pfn(pte), i, 1);
 	}
 }
 
@@ -132,26 +142,29 @@ static unsigned int page_exchange_count_table(pte_t *table, unsigned int n)
 	return present;
 }
 
-/* Counts the private copies of pages of a file. Only their struct pages tell them apart. */
-static unsigned int page_exchange_count_copies(struct vm_area_struct *vma, pmd_t *pmd,
-					       unsigned long addr, unsigned int n)
+/* Enters the private copies of pages of a file. Only their struct pages tell them apart. */
+static void page_exchange_scan_copies(struct page_exchange_scan *scan, struct vm_area_struct *vma,
+				      pmd_t *pmd, unsigned long addr, unsigned int n)
 {
-	unsigned int copies = 0;
 	pte_t *table, *pte;
 	spinlock_t *ptl; /* of the table */
 
 	table = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl);
 	if (!table)
-		return 0;
+		return;
 	pte = table;
 	for (unsigned int i = 0; i < n; i++, pte++, addr += PAGE_SIZE) {
 		const pte_t entry = ptep_get(pte);
 		struct page *page = pte_present(entry) ? vm_normal_page(vma, addr, entry) : NULL;
 
-		copies += page && PageAnon(page);
+		if (!page || !PageAnon(page))
+			continue;
+		if (scan->reason)
+			page_exchange_scan_leave(scan, scan->reason, 1);
+		else
+			page_exchange_scan_pages(scan, page_to_pfn(page), pte_index(addr), 1);
 	}
 	pte_unmap_unlock(table, ptl);
-	return copies;
 }
 
 /*
@@ -173,9 +186,16 @@ static bool page_exchange_scan_step(struct page_exchange_scan *scan, unsigned lo
 	return true;
 }
 
-/* Goes on to another 2 MiB. Several areas may share them. Returns whether it may. */
-static bool page_exchange_scan_go_to(struct page_exchange_scan *scan, unsigned long addr,
-				     unsigned int steps)
+/**
+ * page_exchange_scan_go_to() - Go on to another 2 MiB
+ * @scan:	The scan.
+ * @addr:	An address in them. Several areas may share them.
+ * @steps:	How many steps that takes.
+ *
+ * Return: whether the scan may go on.
+ */
+bool page_exchange_scan_go_to(struct page_exchange_scan *scan, unsigned long addr,
+			      unsigned int steps)
 {
 	if (scan->at == (addr & PMD_MASK))
 		return true;
@@ -202,19 +222,15 @@ static int page_exchange_scan_pmd(pmd_t *pmd, unsigned long addr, unsigned long 
 		spin_unlock(ptl);
 	if (!page_exchange_scan_go_to(scan, addr, ptl ? 1 : PAGE_EXCHANGE_TABLE_STEPS))
 		return 1;
-	if (ptl) {
-		if (!pmd_present(huge) || is_huge_zero_pmd(huge))
-			return 0;
-		if (!scan->reason)
-			page_exchange_scan_huge(scan, huge, pte_index(addr), n);
-		else if (scan->reason != PAGE_EXCHANGE_FILE)
-			page_exchange_scan_leave(scan, scan->reason, n);
+	if (page_exchange_vma_is_file(walk->vma)) {
+		if (!ptl)
+			page_exchange_scan_copies(scan, walk->vma, pmd, addr, n);
+		cond_resched();
 		return 0;
 	}
-	if (scan->reason == PAGE_EXCHANGE_FILE) {
-		page_exchange_scan_leave(scan, scan->reason,
-					 page_exchange_count_copies(walk->vma, pmd, addr, n));
-		cond_resched();
+	if (ptl) {
+		if (pmd_present(huge) && !is_huge_zero_pmd(huge))
+			page_exchange_scan_huge(scan, pmd_pfn(huge), pte_index(addr), n);
 		return 0;
 	}
 	table = pte_offset_map(pmd, addr);
@@ -229,26 +245,32 @@ static int page_exchange_scan_pmd(pmd_t *pmd, unsigned long addr, unsigned long 
 	return 0;
 }
 
-/*
- * Whether an area that is left alone is walked for its pages to be counted. The kernel itself
- * counts those of files and of shared memory, but not private copies, which only areas with
- * reverse maps have.
- */
-static bool page_exchange_scan_counts(struct page_exchange_scan *scan, struct vm_area_struct *vma)
+#ifdef CONFIG_HUGETLB_PAGE
+static int page_exchange_scan_hugetlb(pte_t *ptep, unsigned long hmask, unsigned long addr,
+				      unsigned long next, struct mm_walk *walk)
 {
-	if (!scan->left)
-		return false;
-	switch (scan->reason) {
-	case PAGE_EXCHANGE_LOCKED:
-	case PAGE_EXCHANGE_POLICY:
-		return true;
-	case PAGE_EXCHANGE_FILE:
-	case PAGE_EXCHANGE_SHMEM:
-		scan->reason = PAGE_EXCHANGE_FILE;
-		return vma->anon_vma;
-	default:
-		return false;
-	}
+	struct page_exchange_scan *scan = walk->private;
+	const pte_t pte = huge_ptep_get(walk->mm, addr, ptep);
+
+	if (!page_exchange_scan_go_to(scan, addr, 1))
+		return 1;
+	if (pte_present(pte))
+		page_exchange_scan_huge(scan, pte_pfn(pte), 0, PTRS_PER_PTE);
+	return 0;
+}
+#else
+#define page_exchange_scan_hugetlb NULL
+#endif
+
+/* Why the pages of an area are left alone, which is walked for them to be counted all the same. */
+static enum page_exchange_reason page_exchange_scan_reason(const struct page_exchange_scan *scan,
+							   struct vm_area_struct *vma)
+{
+	nodemask_t nodes;
+
+	page_exchange_vma_nodes(vma, scan->owner, &nodes);
+	return page_exchange_nodes_are_both(&nodes, scan) ? PAGE_EXCHANGE_MOVABLE
+							  : PAGE_EXCHANGE_POLICY;
 }
 
 /* Areas cost a step for each 2 MiB that they begin in: a process may have tens of thousands. */
@@ -263,80 +285,192 @@ static int page_exchange_scan_test(unsigned long start, unsigned long end, struc
 		scan->area = at;
 	}
 	scan->reason = page_exchange_vma_reason(walk->vma);
-	if (scan->reason == PAGE_EXCHANGE_SPECIAL && scan->left && start == walk->vma->vm_start) {
-		/* it is not walked: what it maps has no pages. A scan that goes on passes it */
+	if (scan->reason) {
+		/* it is not walked: it may have no pages. A scan that goes on passes it */
+		if (!scan->left || start != walk->vma->vm_start)
+			return 1;
 		if (!page_exchange_scan_go_to(scan, start, 1))
 			return -EINTR;
 		page_exchange_scan_leave(scan, scan->reason, (end - start) >> PAGE_SHIFT);
+		return 1;
 	}
-	return scan->reason && !page_exchange_scan_counts(scan, walk->vma);
+	if (page_exchange_vma_is_file(walk->vma)) {
+		if (scan->file)
+			scan->file(scan, walk->vma->vm_file, start);
+		if (!walk->vma->anon_vma)
+			return 1;
+	}
+	scan->reason = page_exchange_scan_reason(scan, walk->vma);
+	return scan->reason && !scan->left;
 }
 
 static const struct mm_walk_ops page_exchange_scan_ops = {
 	.pmd_entry = page_exchange_scan_pmd,
+	.hugetlb_entry = page_exchange_scan_hugetlb,
 	.test_walk = page_exchange_scan_test,
 	.walk_lock = PGWALK_RDLOCK,
 };
 
-/**
- * page_exchange_scan() - See where pages of user memory are
- * @mm:		The mm.
- * @start:	The address to begin at, a multiple of PMD_SIZE.
- * @end:	The address to end at, likewise, or TASK_SIZE.
- * @scan:	Says what to look for, what to call, and how long to go on; see struct
- *		page_exchange_scan.
- *
- * The caller holds a reference on the users of @mm and no locks. Does not wait
- * for the mmap lock. May sleep.
- *
- * Return: 0 at the end, 1 if the scan is to go on at @scan->next because it has taken all its
- * steps, -EAGAIN if somebody else holds the mmap lock, -EPERM if a policy or a cpuset says
- * where the memory is to be.
- */
-int page_exchange_scan(struct mm_struct *mm, unsigned long start, unsigned long end,
-		       struct page_exchange_scan *scan)
+static int page_exchange_scan_mm(struct mm_struct *mm, unsigned long start, unsigned long end,
+				 struct page_exchange_scan *scan)
 {
+	struct page_exchange_owner owner;
 	int ret;
 
-	if (!page_exchange_owner_allows(mm))
+	page_exchange_owner_nodes(mm, &owner);
+	if (!page_exchange_nodes_are_both(&owner.cpuset, scan))
 		return -EPERM;
-	scan->at = ULONG_MAX;
-	scan->area = ULONG_MAX;
-	scan->first = ULONG_MAX;
-	scan->any = false;
-	scan->span_pages = 0;
-	scan->distinct = page_exchange_spans_are_distinct();
+	scan->owner = &owner;
 	if (!mmap_read_trylock(mm))
 		return -EAGAIN;
 	end = min(end, mm->task_size);
 	ret = start < end ? walk_page_range(mm, start, end, &page_exchange_scan_ops, scan) : 0;
 	mmap_read_unlock(mm);
-	page_exchange_scan_report(scan);
 	return !!ret;
+}
+
+static int page_exchange_scan_mapped(const struct page_exchange_space *space, unsigned long start,
+				     unsigned long end, struct page_exchange_scan *scan)
+{
+	struct page_exchange_finder f;
+	int ret;
+
+	ret = page_exchange_finder_start(&f, space);
+	if (ret)
+		return ret;
+	page_exchange_finder_ask(&f);
+	ret = page_exchange_nodes_are_both(&f.nodes, scan)
+		      ? page_exchange_scan_file(f.mapping, start, end, scan)
+		      : -EPERM;
+	page_exchange_finder_end(&f);
+	return ret;
+}
+
+/**
+ * page_exchange_scan() - See where pages of user memory are
+ * @space:	Where to look.
+ * @start:	The address to begin at, a multiple of PMD_SIZE.
+ * @end:	The address to end at, likewise, or beyond the last one.
+ * @scan:	Says what to look for, what to call, and how long to go on; see struct
+ *		page_exchange_scan.
+ *
+ * The caller holds a reference on the users of the mm and no locks. Does not wait
+ * for the mmap lock. May sleep.
+ *
+ * Return: 0 at the end, 1 if the scan is to go on at @scan->next because it has taken all its
+ * steps, -EAGAIN if somebody else holds a lock, -ESTALE if a file is not found where it was,
+ * -EPERM if a policy or a cpuset keeps the memory in one tier.
+ */
+int page_exchange_scan(const struct page_exchange_space *space, unsigned long start,
+		       unsigned long end, struct page_exchange_scan *scan)
+{
+	int ret;
+
+	scan->at = ULONG_MAX;
+	scan->area = ULONG_MAX;
+	scan->first = ULONG_MAX;
+	scan->any = false;
+	scan->reason = PAGE_EXCHANGE_MOVABLE;
+	scan->span_pages = 0;
+	scan->distinct = page_exchange_spans_are_distinct();
+	if (page_exchange_is_frames(space))
+		ret = page_exchange_scan_frames(start, end, scan);
+	else if (space->mapping)
+		ret = page_exchange_scan_mapped(space, start, end, scan);
+	else
+		ret = page_exchange_scan_mm(space->mm, start, end, scan);
+	page_exchange_scan_report(scan);
+	return ret;
 }
 EXPORT_SYMBOL_GPL(page_exchange_scan);
 
 /**
  * page_exchange_count_rest() - Count memory that scans do not go through
  * @mm:		The mm, all of which has been scanned.
- * @left:	Base pages that are left alone by enum page_exchange_reason, as scans have counted
- *		them. If the owner of @mm wants all of them left alone, they count for that.
+ * @scan:	The scan. If a cpuset keeps all of the mm where it is, all is left alone for that.
  */
-void page_exchange_count_rest(struct mm_struct *mm, unsigned long *left)
+void page_exchange_count_rest(struct mm_struct *mm, struct page_exchange_scan *scan)
 {
-	const enum page_exchange_reason reason = page_exchange_owner_reason(mm);
+	struct page_exchange_owner owner;
 
-	if (reason) {
-		memset(left, 0, NR_PAGE_EXCHANGE_REASONS * sizeof(*left));
-		left[reason] = get_mm_counter_sum(mm, MM_ANONPAGES);
-	}
-	left[PAGE_EXCHANGE_FILE] += get_mm_counter_sum(mm, MM_FILEPAGES);
-	left[PAGE_EXCHANGE_SHMEM] += get_mm_counter_sum(mm, MM_SHMEMPAGES);
-#ifdef CONFIG_HUGETLB_PAGE
-	left[PAGE_EXCHANGE_HUGETLB] += atomic_long_read(&mm->hugetlb_usage);
-#endif
+	page_exchange_owner_nodes(mm, &owner);
+	if (page_exchange_nodes_are_both(&owner.cpuset, scan))
+		return;
+	memset(scan->left, 0, NR_PAGE_EXCHANGE_REASONS * sizeof(*scan->left));
+	scan->left[PAGE_EXCHANGE_CPUSET] = get_mm_counter_sum(mm, MM_ANONPAGES);
 }
 EXPORT_SYMBOL_GPL(page_exchange_count_rest);
+
+/**
+ * page_exchange_resident() - Tell how much memory is in a space
+ * @space:	The space. The caller holds a reference on the users of its mm.
+ *
+ * Return: base pages, about; 0 if that is not known at present.
+ */
+unsigned long page_exchange_resident(const struct page_exchange_space *space)
+{
+	struct page_exchange_finder f;
+	unsigned long n;
+
+	if (page_exchange_is_frames(space))
+		return global_node_page_state(NR_FILE_PAGES);
+	if (!space->mapping)
+		return get_mm_counter(space->mm, MM_ANONPAGES);
+	if (page_exchange_finder_start(&f, space))
+		return 0;
+	n = READ_ONCE(f.mapping->nrpages);
+	page_exchange_finder_end(&f);
+	return n;
+}
+EXPORT_SYMBOL_GPL(page_exchange_resident);
+
+/* Nothing is locked: the page may be another's by now, and its file be gone. */
+static void page_exchange_resolve_frame(struct page_exchange_place *place)
+{
+	struct page *page = pfn_to_online_page(PHYS_PFN(place->addr));
+
+	place->mapping = page ? page_exchange_file_of(page) : NULL;
+	if (place->mapping)
+		place->offset = (READ_ONCE(page_folio(page)->index) +
+				 folio_page_idx(page_folio(page), page))
+				<< PAGE_SHIFT;
+}
+
+/**
+ * page_exchange_resolve() - Find which places of files are at addresses
+ * @mm:		The mm whose addresses they are, with a reference on its users; NULL: they are
+ *		physical addresses.
+ * @places:	The addresses. Get their files and offsets.
+ * @n:		How many there are.
+ *
+ * Does not wait for the mmap lock.
+ */
+void page_exchange_resolve(struct mm_struct *mm, struct page_exchange_place *places, unsigned int n)
+{
+	struct vm_area_struct *vma = NULL;
+
+	for (unsigned int i = 0; i < n; i++)
+		places[i].mapping = NULL;
+	if (!mm) {
+		for (unsigned int i = 0; i < n; i++)
+			page_exchange_resolve_frame(&places[i]);
+		return;
+	}
+	if (!mmap_read_trylock(mm))
+		return;
+	for (unsigned int i = 0; i < n; i++) {
+		struct page_exchange_place *place = &places[i];
+
+		if (!vma || place->addr < vma->vm_start || place->addr >= vma->vm_end)
+			vma = vma_lookup(mm, place->addr);
+		if (!vma || !page_exchange_vma_is_file(vma))
+			continue;
+		place->mapping = vma->vm_file->f_mapping;
+		place->offset = place->addr - vma->vm_start + (vma->vm_pgoff << PAGE_SHIFT);
+	}
+	mmap_read_unlock(mm);
+}
+EXPORT_SYMBOL_GPL(page_exchange_resolve);
 
 /**
  * page_exchange_flush_tlb() - Drop all cached translations of an mm

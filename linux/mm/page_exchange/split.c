@@ -7,48 +7,36 @@
 #include "../internal.h"
 #include "internal.h"
 
-/* Gets a reference on the huge page at @addr; NULL if there is none that can be split. */
-static struct folio *page_exchange_get_huge(struct mm_struct *mm, unsigned long addr)
-{
-	struct page_exchange_walk page;
-	struct folio *folio = NULL;
-
-	if (!page_exchange_walk_start(mm, addr, &page))
-		return NULL;
-	if (page.walk.level == FW_LEVEL_PMD && folio_test_anon(page.folio) &&
-	    !folio_test_mlocked(page.folio) && !folio_likely_mapped_shared(page.folio)) {
-		folio = page.folio;
-		folio_get(folio);
-	}
-	page_exchange_walk_end(&page);
-	return folio;
-}
-
 /**
  * page_exchange_split() - Make base pages of a huge page
- * @mm:		The mm.
- * @addr:	User address of the huge page.
+ * @space:	Where it is.
+ * @addr:	Address of the huge page.
  *
- * The caller holds a reference on the users of @mm and no locks. May sleep.
+ * The caller holds a reference on the users of the mm and no locks. May sleep. Huge pages of
+ * pools, and those of several processes, stay as they are.
  *
  * Return: whether there was a huge page and it has been split.
  */
-bool page_exchange_split(struct mm_struct *mm, unsigned long addr)
+bool page_exchange_split(const struct page_exchange_space *space, unsigned long addr)
 {
-	struct folio *folio;
+	struct page_exchange_found found;
+	struct page_exchange_finder f;
+	enum page_exchange_obstacle obstacle;
 	bool done = false;
 
-	if (!mmap_read_trylock(mm))
+	if (page_exchange_finder_start(&f, space))
 		return false;
-	folio = page_exchange_get_huge(mm, addr);
-	mmap_read_unlock(mm);
-	if (!folio)
+	obstacle = page_exchange_find(&f, addr, &found);
+	page_exchange_finder_end(&f);
+	if (obstacle)
 		return false;
-	if (folio_trylock(folio)) {
-		done = !split_folio(folio);
-		folio_unlock(folio);
+	if (found.is_whole && !folio_test_hugetlb(found.folio) &&
+	    !(folio_test_anon(found.folio) && folio_likely_mapped_shared(found.folio)) &&
+	    folio_trylock(found.folio)) {
+		done = !split_folio(found.folio);
+		folio_unlock(found.folio);
 	}
-	folio_put(folio);
+	folio_put(found.folio);
 	return done;
 }
 EXPORT_SYMBOL_GPL(page_exchange_split);

@@ -16,14 +16,14 @@
 #include "internal.h"
 
 /**
- * struct page_exchange_side - A folio of a pair, isolated with a reference
+ * struct page_exchange_half - A folio of a pair, isolated with a reference
  * @folio:	The folio.
  * @anon_vma:	Where it is mapped, with a reference.
  * @busy:	Whether it kept the pair from being exchanged.
  * @partial:	Whether parts of it are not mapped any more.
  * @queued:	Whether it was queued to be split when memory is short.
  */
-struct page_exchange_side {
+struct page_exchange_half {
 	struct folio *folio;
 	struct anon_vma *anon_vma;
 	bool busy;
@@ -31,45 +31,47 @@ struct page_exchange_side {
 	bool queued;
 };
 
-static enum page_exchange_obstacle page_exchange_isolate(struct mm_struct *mm, unsigned long addr,
-							 bool huge, struct page_exchange_side *s)
+/* Takes a folio off its list, if it can be exchanged here. */
+static enum page_exchange_obstacle page_exchange_take_off(struct page_exchange_finder *f,
+							  unsigned long addr, bool huge,
+							  struct page_exchange_half *s)
 {
 	enum page_exchange_obstacle obstacle;
-	struct page_exchange_walk page;
+	struct page_exchange_found found;
 	struct folio *folio;
-	bool large, mapped_whole;
 
-	if (!page_exchange_walk_start(mm, addr, &page))
-		return page_exchange_check_vma(mm, addr) ?: PAGE_EXCHANGE_GONE;
-	folio = page.folio;
-	large = folio_test_large(folio);
-	mapped_whole = page.walk.level == FW_LEVEL_PMD;
-	if (mapped_whole != huge)
+	obstacle = page_exchange_find(f, addr, &found);
+	if (obstacle)
+		return obstacle;
+	folio = found.folio;
+	if (found.is_whole != huge)
 		obstacle = PAGE_EXCHANGE_GONE;
-	else if ((large && !huge) || !folio_test_anon(folio) || folio_test_ksm(folio) ||
-		 folio_test_mlocked(folio) || folio_test_unevictable(folio) ||
-		 folio_test_hwpoison(folio) || (large && folio_test_has_hwpoisoned(folio)))
+	else if (folio_test_hwpoison(folio) ||
+		 (folio_test_large(folio) && folio_test_has_hwpoisoned(folio)))
 		obstacle = PAGE_EXCHANGE_REFUSED;
+	else if (folio_test_large(folio) && !huge)
+		obstacle = PAGE_EXCHANGE_BY_MIGRATION;
 	else
-		obstacle = page_exchange_folio_obstacle(folio);
+		/* this has a reference, too */
+		obstacle = page_exchange_folio_obstacle(folio, 2);
 	if (obstacle == PAGE_EXCHANGE_NO_OBSTACLE && !folio_isolate_lru(folio))
 		obstacle = PAGE_EXCHANGE_BUSY;
-	page_exchange_walk_end(&page);
 	if (obstacle == PAGE_EXCHANGE_NO_OBSTACLE) {
 		node_stat_mod_folio(folio, NR_ISOLATED_ANON, folio_nr_pages(folio));
 		s->folio = folio;
 	}
+	folio_put(folio);
 	return obstacle;
 }
 
-static void page_exchange_put_back(struct folio *folio)
+static void page_exchange_put_on(struct folio *folio)
 {
 	node_stat_mod_folio(folio, NR_ISOLATED_ANON, -folio_nr_pages(folio));
 	folio_putback_lru(folio);
 }
 
 /* Locks the folio and takes it off the page tables. Undoes everything if it returns false. */
-static bool page_exchange_unmap(struct page_exchange_side *s)
+static bool page_exchange_unmap(struct page_exchange_half *s)
 {
 	s->busy = true;
 	if (!folio_trylock(s->folio))
@@ -85,13 +87,13 @@ static bool page_exchange_unmap(struct page_exchange_side *s)
 }
 
 /* Maps @to wherever the folio of @s was mapped, which may be that folio itself. */
-static void page_exchange_map(struct page_exchange_side *s, struct folio *to)
+static void page_exchange_map(struct page_exchange_half *s, struct folio *to)
 {
 	remove_migration_ptes(s->folio, to, 0);
 }
 
 /* Undoes the lock and the reference of page_exchange_unmap(). */
-static void page_exchange_finish(struct page_exchange_side *s)
+static void page_exchange_finish(struct page_exchange_half *s)
 {
 	folio_unlock(s->folio);
 	put_anon_vma(s->anon_vma);
@@ -109,7 +111,7 @@ static void page_exchange_clear_exclusive(struct folio *folio)
 }
 
 /* Takes the only reference and takes the folio off the queue of deferred splits. */
-static bool page_exchange_freeze(struct page_exchange_side *s)
+static bool page_exchange_freeze(struct page_exchange_half *s)
 {
 	s->busy = folio_mapped(s->folio) || !folio_ref_freeze(s->folio, 1);
 	if (s->busy)
@@ -126,8 +128,8 @@ static bool page_exchange_freeze(struct page_exchange_side *s)
 }
 
 /* Queues the folio for a split if @contents, whose contents it has now, was queued. */
-static void page_exchange_unfreeze(struct page_exchange_side *s,
-				   const struct page_exchange_side *contents)
+static void page_exchange_unfreeze(struct page_exchange_half *s,
+				   const struct page_exchange_half *contents)
 {
 	folio_ref_unfreeze(s->folio, 1);
 	if (contents->queued)
@@ -135,7 +137,7 @@ static void page_exchange_unfreeze(struct page_exchange_side *s,
 }
 
 /* Exchanges two folios that are unmapped and locked. */
-static bool page_exchange_frozen(struct page_exchange_side *a, struct page_exchange_side *b)
+static bool page_exchange_frozen(struct page_exchange_half *a, struct page_exchange_half *b)
 {
 	bool done = false;
 
@@ -158,7 +160,7 @@ static bool page_exchange_frozen(struct page_exchange_side *a, struct page_excha
 	return done;
 }
 
-static bool page_exchange_isolated(struct page_exchange_side *a, struct page_exchange_side *b)
+static bool page_exchange_isolated(struct page_exchange_half *a, struct page_exchange_half *b)
 {
 	bool done = false;
 
@@ -184,33 +186,36 @@ static bool page_exchange_isolated(struct page_exchange_side *a, struct page_exc
 
 /**
  * page_exchange_unmapped() - Let two pages trade places, one pair at a time
- * @mm_a:	The mm of the address a of @pair.
- * @mm_b:	The mm of the address b; may be @mm_a.
+ * @both:	Finds them.
  * @pair:	The pair. For a huge page, the address is that of the huge page. Gets
- *		whether it was exchanged, and the obstacles.
+ *		whether it was exchanged, the obstacles, and whether it is to go by migration.
  *
- * The caller holds both mmap locks for reading, so that the memory is neither forked nor
+ * The finders hold both mmap locks for reading, so that the memory is neither forked nor
  * moved meanwhile. May sleep.
  *
  * Return: whether they were exchanged.
  */
-bool page_exchange_unmapped(struct mm_struct *mm_a, struct mm_struct *mm_b,
-			    struct page_exchange *pair)
+bool page_exchange_unmapped(struct page_exchange_both *both, struct page_exchange *pair)
 {
-	struct page_exchange_side a = {}, b = {};
+	struct page_exchange_half a = {}, b = {};
 
-	pair->obstacle_a = page_exchange_isolate(mm_a, pair->a, pair->huge, &a);
-	pair->obstacle_b = page_exchange_isolate(mm_b, pair->b, pair->huge, &b);
-	if (a.folio && b.folio) {
-		pair->exchanged = page_exchange_isolated(&a, &b);
+	pair->obstacle_a = page_exchange_take_off(&both->a, pair->a, pair->huge, &a);
+	pair->obstacle_b = page_exchange_take_off(&both->b, pair->b, pair->huge, &b);
+	if (!page_exchange_goes_by_migration(pair) && a.folio && b.folio) {
+		if (!node_isset(folio_nid(b.folio), both->a.nodes))
+			pair->obstacle_a = PAGE_EXCHANGE_REFUSED;
+		else if (!node_isset(folio_nid(a.folio), both->b.nodes))
+			pair->obstacle_b = PAGE_EXCHANGE_REFUSED;
+		else
+			pair->exchanged = page_exchange_isolated(&a, &b);
 		if (a.busy)
 			pair->obstacle_a = PAGE_EXCHANGE_BUSY;
 		if (b.busy)
 			pair->obstacle_b = PAGE_EXCHANGE_BUSY;
 	}
 	if (b.folio)
-		page_exchange_put_back(b.folio);
+		page_exchange_put_on(b.folio);
 	if (a.folio)
-		page_exchange_put_back(a.folio);
+		page_exchange_put_on(a.folio);
 	return pair->exchanged;
 }

@@ -46,10 +46,11 @@ static struct demeter_target *update_test_make(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, update_test_destroy_caches, ctx), 0);
 	t->ctx = ctx;
 	t->is_sampled = true;
-	t->mm = kunit_kzalloc(test, sizeof(*t->mm), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, t->mm);
+	t->is_reached = true;
+	t->space.mm = kunit_kzalloc(test, sizeof(*t->space.mm), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t->space.mm);
 	/* nothing but this is looked at */
-	atomic_set(&t->mm->mm_users, 1);
+	atomic_set(&t->space.mm->mm_users, 1);
 	t->is_scanned = true;
 	INIT_LIST_HEAD(&t->awake);
 	xa_init(&t->granules);
@@ -251,6 +252,7 @@ static void update_test_leaves_alone_what_is_not_sampled(struct kunit *test)
 	update_test_close(t->ctx);
 	KUNIT_EXPECT_FALSE(test, g->is_ranked);
 	t->is_sampled = true;
+	t->is_reached = true;
 	demeter_update_some(t->ctx);
 	update_test_close(t->ctx);
 	KUNIT_EXPECT_TRUE(test, g->is_ranked);

@@ -35,12 +35,13 @@ static unsigned long exchange_test_address(const struct memory *m, unsigned int 
 	return m->at + (unsigned long)page * PAGE_SIZE;
 }
 
-static unsigned int exchange_test_migrate(struct memory *m, const unsigned long *addrs,
-					  u8 *obstacles, unsigned int n, int nid)
+static unsigned int exchange_test_migrate(struct memory *m, unsigned long *addrs, u8 *obstacles,
+					  unsigned int n, int nid)
 {
+	const struct page_exchange_space space = { .mm = m->mm };
 	nodemask_t nodes = nodemask_of_node(nid);
 
-	return page_exchange_migrate(m->mm, addrs, obstacles, n, &nodes);
+	return page_exchange_migrate(&space, addrs, obstacles, n, &nodes);
 }
 
 /* Migrates the pages of [@first, @first + @n) to @nid, as far as they can be. */
@@ -152,7 +153,12 @@ static struct memory *exchange_test_make_memory(struct kunit *test)
 
 static unsigned int exchange_test_run(struct memory *m, unsigned int n)
 {
-	return page_exchange_pairs(m->mm, m->mm, m->pairs, n);
+	const int near = m->near, far = m->far;
+	nodemask_t to_far = nodemask_of_node(far), to_near = nodemask_of_node(near);
+	const struct page_exchange_side a = { { .mm = m->mm }, &to_far };
+	const struct page_exchange_side b = { { .mm = m->mm }, &to_near };
+
+	return page_exchange_pairs(&a, &b, m->pairs, n);
 }
 
 static void exchange_test_pages_trade_places(struct kunit *test)
@@ -353,6 +359,7 @@ static unsigned int exchange_test_scan(struct kunit *test, struct memory *m, uns
 	const int near = m->near, far = m->far;
 	const nodemask_t fast = nodemask_of_node(near), slow = nodemask_of_node(far);
 	unsigned long at = m->at & PMD_MASK, end = exchange_test_address(m, PAGES);
+	const struct page_exchange_space space = { .mm = m->mm };
 	unsigned int scans = 0;
 	int ret = 1;
 
@@ -361,7 +368,7 @@ static unsigned int exchange_test_scan(struct kunit *test, struct memory *m, uns
 	f->scan.slow_nodes = &slow;
 	for (; ret == 1 && scans < PAGES; scans++) {
 		f->scan.steps = steps;
-		ret = page_exchange_scan(m->mm, at, end, &f->scan);
+		ret = page_exchange_scan(&space, at, end, &f->scan);
 		KUNIT_ASSERT_LE(test, f->scan.steps, steps);
 		at = f->scan.next;
 	}
@@ -432,7 +439,7 @@ static struct kunit_suite page_exchange_suite = {
 	.test_cases = exchange_test_cases,
 };
 
-kunit_test_suites(&page_exchange_suite, &page_exchange_scan_suite);
+kunit_test_suites(&page_exchange_suite, &page_exchange_scan_suite, &page_exchange_spaces_suite);
 
 MODULE_DESCRIPTION("KUnit tests of the exchange of pages");
 MODULE_LICENSE("GPL");

@@ -38,7 +38,7 @@ static const char doc[] =
 	"\n"
 	"Examples:\n"
 	"  demeterctl explain 1234\n"
-	"  demeterctl explain --json 1234 | jq .unmanaged.locked\n";
+	"  demeterctl explain --json 1234 | jq .unmanaged.policy\n";
 
 static const struct argp_option options[] = {
 	{ "json", 'j', NULL, 0, "print one JSON object, with all sizes in bytes", 0 },
@@ -57,34 +57,26 @@ static const struct {
 	const char *meaning;
 } reasons[] = {
 	{ "policy", false,
-	  "has a policy that says where it is to be (mbind, set_mempolicy, numactl): run the process "
-	  "without one to have it managed" },
+	  "has a policy that keeps it in one tier (mbind, set_mempolicy, numactl): let the policy "
+	  "allow nodes of both tiers to have it managed" },
 	{ "cpuset", false,
-	  "stays because the cpuset of the process does not allow all nodes: allow it those of both "
-	  "tiers (cpuset.mems)" },
-	{ "locked", false,
-	  "is locked (mlock): a process that locks it only to keep it in memory need not do so "
-	  "where there is no swap, and then it is managed" },
-	{ "shared", false,
-	  "is shared memory (MAP_SHARED, tmpfs, System V): only private memory is managed" },
-	{ "file", false,
-	  "is of files, as programs, libraries and their data are: only anonymous memory is "
-	  "managed" },
+	  "stays because the cpuset of the process allows nodes of one tier only: allow it those "
+	  "of both (cpuset.mems)" },
+	{ "file", false, "is of devices, or of files in persistent memory (DAX)" },
 	{ "node", false,
 	  "is on nodes of neither tier: fast_nodes and slow_nodes say which nodes are" },
 	{ "hugetlb", false,
-	  "is of hugetlbfs, and does not count as resident: transparent huge pages "
-	  "(madvise MADV_HUGEPAGE) are managed" },
+	  "is of hugetlbfs, in pages of another size than transparent huge pages have, and does not "
+	  "count as resident" },
 	{ "special", false, "is of devices or the kernel, and does not count as resident" },
 	{ "forked", true,
-	  "is shared with other processes since a fork: it is managed when it has been written to, "
-	  "or the others have ended" },
+	  "was to be demoted, but is shared with other processes since a fork, one of which has "
+	  "used it lately" },
 	{ "pinned", true,
 	  "is pinned, e.g. as buffers of RDMA, io_uring or a device: it is managed when it has been "
 	  "released" },
 	{ "busy", true, "was in use when it was to be moved, which is tried again" },
-	{ "refused", true,
-	  "can never be moved, e.g. because KSM has merged it, or as a part of a large folio" },
+	{ "refused", true, "is not allowed where it was to go, or can never be moved" },
 	{ "unsampled", true,
 	  "is not sampled, so that nothing is known of it, and it stays where it is: a PMU does not "
 	  "sample what runs in a virtual machine, and accessed bits are those of 64 processes" },
@@ -256,7 +248,7 @@ static uint64_t left_out(const struct target *t)
 
 	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
 		if (!reasons[i].in_tiers && strcmp(reasons[i].name, "hugetlb") &&
-		    strcmp(reasons[i].name, "special"))
+		    strcmp(reasons[i].name, "special") && strcmp(reasons[i].name, "file"))
 			bytes += counters_value(&t->unmanaged, reasons[i].name);
 	return bytes;
 }
@@ -264,7 +256,8 @@ static uint64_t left_out(const struct target *t)
 /* Bytes that Demeter has not come across when it looked at all memory last. */
 static uint64_t unseen(const struct target *t)
 {
-	const uint64_t seen = bytes_of_pages(t->fast_pages + t->slow_pages) + left_out(t);
+	const uint64_t seen =
+		bytes_of_pages(t->fast_pages + t->slow_pages) + left_out(t) + t->files;
 
 	return t->resident > seen ? t->resident - seen : 0;
 }
@@ -292,7 +285,11 @@ static void say_memory(const struct target *t, const struct process *p)
 
 	printf("Of its %s of resident memory, %s (%.0f %%) are managed.\n",
 	       text_of_bytes(t->resident).s, text_of_bytes(managed).s, target_share(t, managed));
-	printf("%s that could be moved are in the fast tier, %s in the slow tier.\n",
+	if (t->files)
+		printf("%s of that are of files or shared, and managed for all who use them: see "
+		       "demeterctl status.\n",
+		       text_of_bytes(t->files).s);
+	printf("%s of its own that could be moved are in the fast tier, %s in the slow tier.\n",
 	       text_of_bytes(bytes_of_pages(t->fast_pages)).s,
 	       text_of_bytes(bytes_of_pages(t->slow_pages)).s);
 	if (unseen(t) > t->resident / UNSEEN_PART)

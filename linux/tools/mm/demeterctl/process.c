@@ -48,7 +48,9 @@ static void parse_status(struct process *p, const char *data)
 	p->session = number(data, "NSsid");
 	p->is_kernel_thread = number(data, "Kthread");
 	p->has_exited = state && (*state == 'Z' || *state == 'X');
-	p->resident = number(data, "VmRSS") << 10;
+	/* huge pages of pools are not counted among the others */
+	p->resident = (number(data, "VmRSS") + number(data, "HugetlbPages")) << 10;
+	p->files = (number(data, "RssFile") + number(data, "RssShmem")) << 10;
 	p->swapped = number(data, "VmSwap") << 10;
 }
 

@@ -13,6 +13,7 @@ struct process {
 	int parent, session;
 	bool is_kernel_thread, has_exited;
 	uint64_t resident, swapped; /* bytes */
+	uint64_t files; /* bytes of @resident that are of files, or of memory that is shared */
 	char cgroup[4096]; /* its path in the unified hierarchy; empty without one */
 };
 

@@ -63,7 +63,7 @@ struct status {
 	char *scopes; /* a line each */
 	struct counters counters; /* all but those of stages */
 	uint64_t stage_ns[NR_STAGES];
-	struct targets targets;
+	struct targets targets, files;
 };
 
 static void read_text(const char *file, char *text, size_t size)
@@ -126,6 +126,7 @@ static void read_status(struct status *s)
 	for (int i = 0; i < NR_STAGES; i++)
 		s->stage_ns[i] = demeter_stage_ns(i);
 	s->targets = targets_read();
+	s->files = targets_read_files();
 }
 
 static const char *nodes_or_none(const char *nodes)
@@ -170,6 +171,28 @@ static void show_targets(const struct targets *targets)
 	}
 }
 
+/* Files of which pages are known. What nobody has mapped comes under one name. */
+static void show_files(const struct targets *files)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < files->nr; i++) {
+		const struct target *t = &files->list[i];
+
+		if (!t->fast_pages && !t->slow_pages)
+			continue;
+		if (!any)
+			printf("\n%8s %12s %10s %10s %10s %10s  %s\n", "", "SAMPLES", "FAST MIB",
+			       "SLOW MIB", "PROMOTED", "DEMOTED", "FILE OR SHARED MEMORY");
+		any = true;
+		printf("%8s %12" PRIu64 " %10.1f %10.1f %10" PRIu64 " %10" PRIu64 "  ", "",
+		       t->samples, mib_of_pages(t->fast_pages), mib_of_pages(t->slow_pages),
+		       t->promoted, t->demoted);
+		print_plain(t->comm);
+		putchar('\n');
+	}
+}
+
 static void show(struct status *s)
 {
 	const char *label = "scopes:";
@@ -207,6 +230,7 @@ static void show(struct status *s)
 		       (unsigned long long)s->stage_ns[i], text_of_ns(s->stage_ns[i]).s);
 
 	show_targets(&s->targets);
+	show_files(&s->files);
 }
 
 static void json_text(const char *name, const char *value)
@@ -231,6 +255,18 @@ static void show_json_target(const struct target *t)
 	       t->merges);
 	counters_print_json(&t->unmanaged);
 	putchar('}');
+}
+
+static void show_json_file(const struct target *t)
+{
+	printf("{");
+	json_text("name", t->name);
+	json_text("comm", t->comm);
+	printf("\"samples\": %" PRIu64 ", \"fast_pages\": %" PRIu64 ", \"fast_mib\": %.3f, "
+	       "\"slow_pages\": %" PRIu64 ", \"slow_mib\": %.3f, \"promoted\": %" PRIu64
+	       ", \"demoted\": %" PRIu64 ", \"splits\": %" PRIu64 ", \"merges\": %" PRIu64 "}",
+	       t->samples, t->fast_pages, mib_of_pages(t->fast_pages), t->slow_pages,
+	       mib_of_pages(t->slow_pages), t->promoted, t->demoted, t->splits, t->merges);
 }
 
 static void show_json(struct status *s)
@@ -266,6 +302,11 @@ static void show_json(struct status *s)
 		printf("%s", i ? ", " : "");
 		show_json_target(&s->targets.list[i]);
 	}
+	printf("], \"files\": [");
+	for (size_t i = 0; i < s->files.nr; i++) {
+		printf("%s", i ? ", " : "");
+		show_json_file(&s->files.list[i]);
+	}
 	printf("]}\n");
 }
 
@@ -293,6 +334,7 @@ int status_command(int argc, char **argv)
 	free(status.scopes);
 	free(status.counters.list);
 	targets_free(&status.targets);
+	targets_free(&status.files);
 	health_free(&status.health);
 	return 0;
 }

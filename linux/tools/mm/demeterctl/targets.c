@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "demeterctl.h"
@@ -14,7 +15,7 @@
 #include "sysfs.h"
 
 /* Returns 0 or -errno, and then in @file the file that could not be read. */
-static int read_files(struct target *t, char *file, size_t size)
+static int read_files(struct target *t, const char *folder, char *file, size_t size)
 {
 	const struct {
 		const char *name;
@@ -25,17 +26,23 @@ static int read_files(struct target *t, char *file, size_t size)
 		{ "demoted", &t->demoted },	  { "splits", &t->splits },
 		{ "merges", &t->merges },
 	};
+	int error;
+
+	snprintf(file, size, "%s/%s/comm", folder, t->name);
+	error = sysfs_read(file, t->comm, sizeof(t->comm));
+	for (size_t i = 0; !error && i < ARRAY_SIZE(numbers); i++) {
+		snprintf(file, size, "%s/%s/%s", folder, t->name, numbers[i].name);
+		error = sysfs_read_number(file, numbers[i].value);
+	}
+	return error;
+}
+
+/* The same for what is told of processes only. */
+static int read_process_files(struct target *t, char *file, size_t size)
+{
 	struct ranges ranges;
 	int error;
 
-	snprintf(file, size, "targets/%d/comm", t->pid);
-	error = sysfs_read(file, t->comm, sizeof(t->comm));
-	for (size_t i = 0; !error && i < ARRAY_SIZE(numbers); i++) {
-		snprintf(file, size, "targets/%d/%s", t->pid, numbers[i].name);
-		error = sysfs_read_number(file, numbers[i].value);
-	}
-	if (error)
-		return error;
 	snprintf(file, size, "targets/%d/ranges", t->pid);
 	error = ranges_read(t->pid, &ranges);
 	if (error)
@@ -46,20 +53,33 @@ static int read_files(struct target *t, char *file, size_t size)
 	return counters_read(file, &t->unmanaged);
 }
 
+/* Whether a target was read whose files could, if there was an error; ends the program if not. */
+static bool is_there(int error, const char *file)
+{
+	if (error && error != -ENOENT && error != -ENODEV)
+		sysfs_fail(file, error);
+	return !error;
+}
+
 int target_read(int pid, struct target *t)
 {
 	struct process process;
-	char file[64];
+	char file[96];
 	int error;
 
 	*t = (struct target){ .pid = pid };
-	error = read_files(t, file, sizeof(file));
-	if (error == -ENOENT || error == -ENODEV)
+	snprintf(t->name, sizeof(t->name), "%d", pid);
+	error = read_files(t, "targets", file, sizeof(file));
+	if (!error)
+		error = read_process_files(t, file, sizeof(file));
+	if (!is_there(error, file))
 		return -ENOENT;
-	if (error)
-		sysfs_fail(file, error);
-	if (!process_read(pid, &process))
+	if (!process_read(pid, &process)) {
+		const uint64_t left = counters_value(&t->unmanaged, "file");
+
 		t->resident = process.resident;
+		t->files = process.files > left ? process.files - left : 0;
+	}
 	return 0;
 }
 
@@ -88,6 +108,40 @@ struct targets targets_read(void)
 	closedir(folder);
 	if (targets.nr)
 		qsort(targets.list, targets.nr, sizeof(*targets.list), by_pid);
+	return targets;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const struct target *left = a, *right = b;
+	const uint64_t x = left->fast_pages + left->slow_pages;
+	const uint64_t y = right->fast_pages + right->slow_pages;
+
+	return (x < y) - (x > y);
+}
+
+struct targets targets_read_files(void)
+{
+	struct targets targets = { 0 };
+	DIR *folder = sysfs_open_folder("files");
+	struct dirent *entry;
+
+	while ((entry = readdir(folder))) {
+		const size_t length = strlen(entry->d_name);
+		struct target t = { 0 };
+		char file[96];
+
+		if (entry->d_name[0] == '.' || length >= sizeof(t.name))
+			continue;
+		memcpy(t.name, entry->d_name, length + 1);
+		if (!is_there(read_files(&t, "files", file, sizeof(file)), file))
+			continue;
+		targets.list = resize(targets.list, targets.nr + 1, sizeof(t));
+		targets.list[targets.nr++] = t;
+	}
+	closedir(folder);
+	if (targets.nr)
+		qsort(targets.list, targets.nr, sizeof(*targets.list), by_size);
 	return targets;
 }
 
@@ -128,7 +182,7 @@ uint64_t target_managed(const struct target *t)
 
 		managed -= bytes < managed ? bytes : managed;
 	}
-	return managed;
+	return managed + t->files;
 }
 
 double target_share(const struct target *t, uint64_t bytes)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Reads the targets, which are processes whose memory is managed, from targets/PID/. */
+/*
+ * Reads the targets, whose memory is managed: processes from targets/PID/, and files, or memory
+ * that is shared, from files/NAME/.
+ */
 #ifndef DEMETERCTL_TARGETS_H
 #define DEMETERCTL_TARGETS_H
 
@@ -9,7 +12,8 @@
 #include "counters.h"
 
 struct target {
-	int pid;
+	int pid; /* 0: it is a file */
+	char name[32]; /* of its folder */
 	char comm[64];
 	uint64_t samples;
 	uint64_t fast_pages, slow_pages;
@@ -18,19 +22,21 @@ struct target {
 	size_t nr_ranges;
 	struct counters unmanaged; /* bytes by reason */
 	uint64_t resident; /* bytes; 0 if the process has just ended */
+	uint64_t files; /* bytes of these that are managed as files */
 };
 
-/* Targets in the order of their PIDs. */
+/* Processes in the order of their PIDs, files in that of their memory, the most first. */
 struct targets {
 	struct target *list;
 	size_t nr;
 };
 
-/* Reads all targets but those that end meanwhile. */
+/* Reads all processes, or all files, but those that end meanwhile. */
 struct targets targets_read(void);
+struct targets targets_read_files(void);
 void targets_free(struct targets *targets);
 
-/* Reads a target, whose counters the caller frees. Returns 0; -ENOENT if it is none. */
+/* Reads a process, whose counters the caller frees. Returns 0; -ENOENT if it is none. */
 int target_read(int pid, struct target *t);
 
 /* Finds the target with a PID; NULL if there is none. */

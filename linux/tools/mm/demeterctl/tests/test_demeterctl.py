@@ -32,6 +32,7 @@ from demeter_testing.demeterctl import (
     RANGES,
     STATS,
     UNMANAGED,
+    add_file,
     add_target,
     bad,
     command,
@@ -277,7 +278,36 @@ def test_status_json(tree: Path) -> None:
         "scopes": ["tree 12", "cgroup /a b"],
         "stats": STATS,
         "targets": [target, {**target, "pid": 120, "comm": "gups", "ranges": 3}],
+        "files": [],
     }
+
+
+def test_status_shows_files_and_shared_memory(tree: Path) -> None:
+    """Those with the most memory first, and in the text only those that have some."""
+    add_file(tree, "3", "libc.so.6", 128, 256)
+    add_file(tree, "unmapped", "other files", 0, 5120)
+    add_file(tree, "14", "memfd:pool", 0, 0)
+    (tree / "files/15").mkdir()
+    (tree / "files/15/comm").symlink_to("gone")
+    found = json.loads(ok(tree, "status", "--json"))["files"]
+    assert [f["name"] for f in found] == ["unmapped", "3", "14"]
+    assert found[1] == {
+        "name": "3",
+        "comm": "libc.so.6",
+        "samples": 77,
+        "fast_pages": 128,
+        "fast_mib": 0.5,
+        "slow_pages": 256,
+        "slow_mib": 1.0,
+        "promoted": 8,
+        "demoted": 9,
+        "splits": 1,
+        "merges": 2,
+    }
+    text = ok(tree, "status")
+    assert re.search(r"^ +77 +0\.5 +1\.0 +8 +9  libc\.so\.6$", text, re.M), text
+    assert re.search(r"^ +77 +0\.0 +20\.0 +8 +9  other files$", text, re.M), text
+    assert "memfd" not in text
 
 
 def test_status_of_nothing(tree: Path) -> None:
@@ -312,7 +342,7 @@ def test_status_text(tree: Path) -> None:
     (tree / "enabled").write_text("1\n")
     (tree / "scopes").write_text("tree 12\nall 64\n")
     write_lines(tree / "source_health", HEALTH)
-    add_target(tree, 12, unmanaged={"locked": 2 << 20, "pinned": 1 << 19})
+    add_target(tree, 12, unmanaged={"policy": 2 << 20, "pinned": 1 << 19})
     text = ok(tree, "status")
     for pattern in (
         r"demeter: +running",
@@ -327,7 +357,7 @@ def test_status_text(tree: Path) -> None:
         r"  CPU time to rank +3500 ns  3\.5 us",
         r"  CPU time to relocate +45 ns  45 ns",
         r" +12 +1234 +1\.0 +1\.5 +5\.0 +40\.0 % +11 +12 +3 +5 +4  gups",
-        r" +left alone: locked 2\.0 MiB, pinned 512\.0 KiB",
+        r" +left alone: policy 2\.0 MiB, pinned 512\.0 KiB",
         r"health: +auto samples loads on 4 of 4 CPUs and stores on 4; .* 1\.0 % were lost .*",
     ):
         assert re.search(f"^{pattern}$", text, re.MULTILINE), pattern
@@ -375,9 +405,9 @@ def test_targets_that_end_are_left_out(tree: Path) -> None:
         ("stats/rank_ns", ""),
         ("targets/12/samples", "12 13\n"),
         ("targets/12/comm", "x" * 100),
-        ("targets/12/unmanaged", "locked\n"),
-        ("targets/12/unmanaged", "locked -1\n"),
-        ("targets/12/unmanaged", "locked 1 2\n"),
+        ("targets/12/unmanaged", "policy\n"),
+        ("targets/12/unmanaged", "policy -1\n"),
+        ("targets/12/unmanaged", "policy 1 2\n"),
         ("source_health", "cpus many\n"),
     ],
 )

@@ -46,17 +46,17 @@ def balance(tree: Path, mode: int) -> None:
 
 def test_explanation(tree: Path) -> None:
     (tree / "scopes").write_text("pid 13\ntree 12\nall 4\nall 5\nall 6\n")
-    add_target(tree, 12, unmanaged={"locked": 2 * MIB, "pinned": MIB // 2, "special": 4096})
+    add_target(tree, 12, unmanaged={"policy": 2 * MIB, "pinned": MIB // 2, "special": 4096})
     assert ok(tree, "explain", "12").splitlines() == [
         'Process 12 (gups) is managed, since it is in the scope "tree 12" and in "all 4" '
         'and in "all 5".',
         "Of its 5.0 MiB of resident memory, 2.0 MiB (40 %) are managed.",
-        "1.0 MiB that could be moved are in the fast tier, 1.5 MiB in the slow tier.",
+        "1.0 MiB of its own that could be moved are in the fast tier, 1.5 MiB in the slow tier.",
         "512.0 KiB have come since Demeter has looked at all of its memory, which it does in "
         "turns.",
         "What is left alone:",
-        "  2.0 MiB is locked (mlock): a process that locks it only to keep it in memory need not "
-        "do so where there is no swap, and then it is managed.",
+        "  2.0 MiB has a policy that keeps it in one tier (mbind, set_mempolicy, numactl): let the "
+        "policy allow nodes of both tiers to have it managed.",
         "  4.0 KiB is of devices or the kernel, and does not count as resident.",
         "  512.0 KiB is pinned, e.g. as buffers of RDMA, io_uring or a device: it is managed when "
         "it has been released.",
@@ -72,7 +72,7 @@ def test_explanation(tree: Path) -> None:
 
 def test_explanation_in_json(tree: Path) -> None:
     (tree / "scopes").write_text("cgroup /a b\nall 64\n")
-    left = {"file": 2 * MIB, "busy": MIB}
+    left = {"policy": 2 * MIB, "busy": MIB}
     add_target(tree, 12, comm=b"d\x1bb", unmanaged=left)
     add_process(tree, 12, cgroup="/a b/c", VmSwap="7 kB")
     balance(tree, 2)

@@ -66,7 +66,9 @@ def test_abi_describes_every_file() -> None:
     target = re.findall(r"&demeter_(\w+)_attr(?:\.attr,| })", TARGET.replace(", NULL", ""))
     files = root + [f"stats/{n}" for n in stats] + [f"targets/<pid>/{n}" for n in target]
     assert len(root) > 15 and len(stats) > 10 and len(target) == 11
-    assert sorted(described) == sorted([*files, "targets/<pid>/"])
+    assert sorted(described) == sorted(
+        [*files, "targets/<pid>/", "files/<number>/", "files/unmapped/"]
+    )
     assert len(set(described)) == len(described)
     for name, (low, high, only) in module().items():
         text = ABI.split(f"demeter/{name}\n")[1].split("\nWhat:")[0]
@@ -86,7 +88,7 @@ def test_reasons_are_explained_and_described() -> None:
     shown = areas + re.findall(r'demeter_unmanaged_print\(buf, len, "(\w+)"', REASONS)
     assert re.findall(r'^\t\{ "(\w+)", (?:true|false),', EXPLAIN, re.M) == shown
     described = ABI.partition("unmanaged\n")[2].partition("Memory of one reason")[0]
-    assert re.findall(r"^\t\t(\w+)  +\w", described, re.M) == shown and len(shown) == 14
+    assert re.findall(r"^\t\t(\w+)  +\w", described, re.M) == shown and len(shown) == 12
 
 
 def test_man_page_has_every_command() -> None:

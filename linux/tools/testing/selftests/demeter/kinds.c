@@ -55,14 +55,24 @@ static char *locked(size_t size)
 	return memset(at, 1, size);
 }
 
-static char *bound(size_t size)
+static char *bind_to(size_t size, unsigned long nodes)
 {
-	const unsigned long nodes = 1ul << 1;
 	char *at = map(size, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 
 	if (syscall(SYS_mbind, at, size, MPOL_BIND, &nodes, 64, 0))
 		fail("mbind");
 	return memset(at, 1, size);
+}
+
+static char *bound(size_t size)
+{
+	return bind_to(size, 1ul << 1);
+}
+
+/* A policy that allows nodes of both tiers */
+static char *both(size_t size)
+{
+	return bind_to(size, 1ul << 0 | 1ul << 1);
 }
 
 static char *shared(size_t size)
@@ -128,9 +138,11 @@ static const struct kind {
 	const char *name;
 	char *(*make)(size_t size);
 } kinds[] = {
-	{ "anonymous", anonymous }, { "locked", locked }, { "bound", bound },
-	{ "shared", shared },	    { "huge", huge },	  { "file", file },
-	{ "copies", copies },	    { "forked", forked }, { NULL, NULL },
+	{ "anonymous", anonymous }, { "locked", locked },
+	{ "bound", bound },	    { "shared", shared },
+	{ "huge", huge },	    { "file", file },
+	{ "copies", copies },	    { "forked", forked },
+	{ "both", both },	    { NULL, NULL },
 };
 
 static char *make(const char *argument, size_t *size)
