@@ -180,7 +180,6 @@ static void demeter_scan_file(struct page_exchange_scan *scan, struct file *file
 			      unsigned long window)
 {
 	struct demeter_scan *s = container_of(scan, struct demeter_scan, scan);
-
 	struct demeter_target *known = demeter_target_of_file(s->target->ctx, file->f_mapping);
 	struct demeter_file *f = &s->files[s->nr_files];
 

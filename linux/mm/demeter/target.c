@@ -222,6 +222,8 @@ void demeter_target_drop(struct demeter_target *t)
 	list_del(&t->awake);
 	if (t->via)
 		t->via->nr_files--;
+	if (ctx->targets.frames == t)
+		ctx->targets.frames = NULL;
 	if (t->kind == DEMETER_PROCESS) {
 		put_pid(t->thread);
 		mmdrop(t->space.mm);
