@@ -12,6 +12,12 @@
 #include "../internal.h"
 #include "internal.h"
 
+/*
+ * Areas that map a file and are asked for their nodes; beyond that it stays where it is. In
+ * physical memory, where files are found page by page, fewer are.
+ */
+#define FILE_AREAS  4096
+#define FRAME_AREAS 256
 /* Processes that are asked where a page may be that they share; beyond that it stays. */
 #define SHARERS 1024
 
@@ -55,8 +61,11 @@ static int page_exchange_hold_file(struct page_exchange_finder *f)
 		if (folio->mapping == f->space->mapping) {
 			f->page = folio;
 			f->has_page = true;
-			/* to reclaim memory might take its lock */
-			f->flags = memalloc_nofs_save();
+			/*
+			 * To reclaim memory might take its lock, also by writing to swap space
+			 * that is in this file.
+			 */
+			f->flags = memalloc_noio_save();
 			f->mapping = folio->mapping;
 			return 0;
 		}
@@ -88,6 +97,8 @@ int page_exchange_finder_start(struct page_exchange_finder *f,
 	f->page = NULL;
 	f->has_page = false;
 	f->nodes = node_states[N_MEMORY];
+	f->asked = NULL;
+	f->is_aliased = false;
 	if (!space->mm)
 		return space->mapping ? page_exchange_hold_file(f) : 0;
 	if (!mmap_read_trylock(space->mm))
@@ -128,12 +139,16 @@ int page_exchange_finder_start_beside(struct page_exchange_finder *f,
 
 /**
  * page_exchange_finder_ask() - Ask where pages may be, before they are found to be moved
- * @f:		The finder. For page tables, that is asked for each area.
+ * @f:		The finder. For page tables, that is asked for each area, and for physical memory
+ *		for each file.
+ *
+ * Return: whether that is known. Otherwise none is moved at present.
  */
-void page_exchange_finder_ask(struct page_exchange_finder *f)
+bool page_exchange_finder_ask(struct page_exchange_finder *f)
 {
-	if (f->mapping)
-		page_exchange_file_nodes(f->mapping, &f->nodes);
+	f->asked = NULL;
+	return !f->mapping || page_exchange_file_nodes(f->mapping, f->space->mm, FILE_AREAS,
+						       &f->nodes, &f->is_aliased);
 }
 
 /**
@@ -145,25 +160,31 @@ void page_exchange_finder_end(const struct page_exchange_finder *f)
 	if (f->space->mm)
 		mmap_read_unlock(f->space->mm);
 	if (f->has_page) {
-		memalloc_nofs_restore(f->flags);
+		memalloc_noio_restore(f->flags);
 		folio_unlock(f->page);
 		folio_put(f->page);
 	}
 }
 
 /* Asks where a page of a file may be that was found in physical memory. */
-static enum page_exchange_obstacle page_exchange_ask_frame(struct page_exchange_found *found)
+static enum page_exchange_obstacle page_exchange_ask_frame(struct page_exchange_finder *f,
+							   struct page_exchange_found *found)
 {
-	struct folio *folio = found->folio;
 	enum page_exchange_obstacle obstacle = PAGE_EXCHANGE_GONE;
+	struct folio *folio = found->folio;
+	bool is_known = true;
 
 	/* keeps its file from going away */
 	if (!folio_trylock(folio))
 		return PAGE_EXCHANGE_BUSY;
 	if (folio->mapping && !folio_test_anon(folio)) {
-		page_exchange_file_nodes(folio->mapping, &found->nodes);
+		if (folio->mapping != f->asked)
+			is_known = page_exchange_file_nodes(folio->mapping, NULL, FRAME_AREAS,
+							    &f->nodes, &f->is_aliased);
+		f->asked = is_known ? folio->mapping : NULL;
+		found->nodes = f->nodes;
 		page_exchange_shared_nodes(folio->mapping, folio->index, &found->nodes);
-		obstacle = PAGE_EXCHANGE_NO_OBSTACLE;
+		obstacle = is_known ? PAGE_EXCHANGE_NO_OBSTACLE : PAGE_EXCHANGE_BUSY;
 	}
 	folio_unlock(folio);
 	return obstacle;
@@ -180,13 +201,14 @@ static enum page_exchange_obstacle page_exchange_give_up(struct page_exchange_fo
 	return obstacle;
 }
 
-static enum page_exchange_obstacle page_exchange_find_frame(unsigned long addr,
+static enum page_exchange_obstacle page_exchange_find_frame(struct page_exchange_finder *f,
+							    unsigned long addr,
 							    struct page_exchange_found *found)
 {
 	found->folio = page_exchange_get_frame(addr);
 	if (!found->folio)
 		return PAGE_EXCHANGE_GONE;
-	return page_exchange_give_up(found, page_exchange_ask_frame(found));
+	return page_exchange_give_up(found, page_exchange_ask_frame(f, found));
 }
 
 static enum page_exchange_obstacle page_exchange_find_in_file(struct page_exchange_finder *f,
@@ -314,7 +336,7 @@ enum page_exchange_obstacle page_exchange_find(struct page_exchange_finder *f, u
 {
 	*found = (struct page_exchange_found){ .nodes = f->nodes };
 	if (page_exchange_is_frames(f->space))
-		return page_exchange_find_frame(addr, found);
+		return page_exchange_find_frame(f, addr, found);
 	if (f->mapping)
 		return page_exchange_find_in_file(f, addr >> PAGE_SHIFT, found);
 	return page_exchange_find_mapped(f, addr, found);

@@ -47,7 +47,10 @@ struct page_exchange_owner {
  * @page:	Its page that is locked, if it is not mapped; that stays where it is.
  * @has_page:	Whether this finder has locked it.
  * @flags:	What is to be restored then.
- * @nodes:	Nodes where pages of that area, or of the file, may be.
+ * @nodes:	Nodes where pages of that area, or of the file, may be. In physical memory, of the
+ *		file of the page that was found last.
+ * @asked:	That file, which may be gone.
+ * @is_aliased:	Whether there are other page tables that have its pages.
  */
 struct page_exchange_finder {
 	const struct page_exchange_space *space;
@@ -58,6 +61,8 @@ struct page_exchange_finder {
 	bool has_page;
 	unsigned int flags;
 	nodemask_t nodes;
+	const struct address_space *asked;
+	bool is_aliased;
 };
 
 /**
@@ -93,6 +98,7 @@ struct page_exchange_found {
  * @pages:	Of each how many base pages that had.
  * @news:	Of each its new physical address, if it is to have one.
  * @obstacles:	Of each what keeps it; enum page_exchange_obstacle.
+ * @nodes:	Nodes where all folios may be that are isolated.
  * @list:	The folios that are isolated.
  * @rest:	Those of them that are not to be moved after all.
  */
@@ -105,6 +111,7 @@ struct page_exchange_set {
 	unsigned int pages[PAGE_EXCHANGE_SET];
 	unsigned long news[PAGE_EXCHANGE_SET];
 	u8 obstacles[PAGE_EXCHANGE_SET];
+	nodemask_t nodes;
 	struct list_head list;
 	struct list_head rest;
 };
@@ -135,7 +142,8 @@ void page_exchange_owner_nodes(struct mm_struct *mm, struct page_exchange_owner 
 void page_exchange_vma_nodes(struct vm_area_struct *vma, const struct page_exchange_owner *owner,
 			     nodemask_t *nodes);
 void page_exchange_shared_nodes(struct address_space *mapping, pgoff_t index, nodemask_t *nodes);
-void page_exchange_file_nodes(struct address_space *mapping, nodemask_t *nodes);
+bool page_exchange_file_nodes(struct address_space *mapping, const struct mm_struct *locked,
+			      unsigned int most, nodemask_t *nodes, bool *is_aliased);
 enum page_exchange_reason page_exchange_vma_reason(struct vm_area_struct *vma);
 bool page_exchange_vma_is_file(struct vm_area_struct *vma);
 bool page_exchange_nodes_are_both(const nodemask_t *nodes, const struct page_exchange_scan *scan);
@@ -163,7 +171,7 @@ int page_exchange_finder_start(struct page_exchange_finder *f,
 int page_exchange_finder_start_beside(struct page_exchange_finder *f,
 				      const struct page_exchange_space *space,
 				      const struct page_exchange_finder *first);
-void page_exchange_finder_ask(struct page_exchange_finder *f);
+bool page_exchange_finder_ask(struct page_exchange_finder *f);
 void page_exchange_finder_end(const struct page_exchange_finder *f);
 enum page_exchange_obstacle page_exchange_find_area(struct page_exchange_finder *f,
 						    unsigned long addr);
@@ -180,7 +188,7 @@ void page_exchange_put_back(struct page_exchange_set *set, enum page_exchange_ob
 unsigned int page_exchange_move_list(struct list_head *list, nodemask_t *nodes,
 				     enum migrate_mode mode);
 unsigned int page_exchange_move_set(struct page_exchange_set *set, nodemask_t *nodes, bool borrow);
-void page_exchange_revise(const struct page_exchange_set *set, struct page_exchange_finder *f);
+unsigned int page_exchange_revise(struct page_exchange_set *set, struct page_exchange_finder *f);
 
 /* replace.c */
 unsigned int page_exchange_replace(const struct page_exchange_side *a,
@@ -205,7 +213,9 @@ static inline void page_exchange_set_init(struct page_exchange_set *set)
 	set->n = 0;
 	set->is_physical = false;
 	set->has_huge = false;
+	nodes_setall(set->nodes);
 	memset(set->folios, 0, sizeof(set->folios));
+	memset(set->news, 0, sizeof(set->news));
 	memset(set->obstacles, PAGE_EXCHANGE_UNTRIED, sizeof(set->obstacles));
 	INIT_LIST_HEAD(&set->list);
 	INIT_LIST_HEAD(&set->rest);

@@ -15,13 +15,13 @@
 
 /*
  * Whether somebody has used a folio lately of which the one who gives it up may not know: another
- * process, after a fork, or a process that is not sampled.
+ * process, after a fork, or one that is not sampled, such as a VM.
  */
 static bool page_exchange_is_used(const struct page_exchange_finder *f, struct folio *folio)
 {
 	unsigned long flags;
 
-	if (!page_exchange_is_frames(f->space) &&
+	if (!page_exchange_is_frames(f->space) && !(f->mapping && f->is_aliased) &&
 	    (!folio_test_anon(folio) || folio_test_hugetlb(folio) ||
 	     !folio_likely_mapped_shared(folio)))
 		return false;
@@ -94,6 +94,15 @@ static bool page_exchange_is_wanted(const struct page_exchange_found *found,
 	return wanted >= pages / 2;
 }
 
+/* Whether a node is in all three. */
+static bool page_exchange_have_common(const nodemask_t *a, const nodemask_t *b, const nodemask_t *c)
+{
+	nodemask_t both;
+
+	nodes_and(both, *a, *b);
+	return nodes_intersects(both, *c);
+}
+
 static bool page_exchange_has_taken(const struct page_exchange_set *set, unsigned int i,
 				    const struct folio *folio)
 {
@@ -117,6 +126,9 @@ static enum page_exchange_obstacle page_exchange_take(struct page_exchange_finde
 		return PAGE_EXCHANGE_NO_OBSTACLE;
 	}
 	obstacle = page_exchange_obstacle_of(f, &found, to, spare);
+	/* it may go to other nodes only than those that were taken before: another time */
+	if (!obstacle && !page_exchange_have_common(&set->nodes, &found.nodes, to))
+		obstacle = PAGE_EXCHANGE_BUSY;
 	if (!obstacle && !page_exchange_is_wanted(&found, &set->addrs[i], set->n - i) &&
 	    !page_exchange_split_found(f, set->addrs[i], &found))
 		obstacle = PAGE_EXCHANGE_BUSY;
@@ -125,8 +137,10 @@ static enum page_exchange_obstacle page_exchange_take(struct page_exchange_finde
 	if (!obstacle) {
 		set->folios[i] = found.folio;
 		set->pages[i] = folio_nr_pages(found.folio);
-		set->has_huge |= found.is_whole;
-		if (!isolate_folio_to_list(found.folio, &set->list)) {
+		if (isolate_folio_to_list(found.folio, &set->list)) {
+			set->has_huge |= found.is_whole;
+			nodes_and(set->nodes, set->nodes, found.nodes);
+		} else {
 			set->folios[i] = NULL;
 			obstacle = PAGE_EXCHANGE_BUSY;
 		}
@@ -148,10 +162,12 @@ static enum page_exchange_obstacle page_exchange_take(struct page_exchange_finde
 void page_exchange_isolate(struct page_exchange_set *set, struct page_exchange_finder *f,
 			   const nodemask_t *to, bool spare)
 {
-	page_exchange_finder_ask(f);
+	const bool is_known = page_exchange_finder_ask(f);
+
 	for (unsigned int i = 0; i < set->n; i++)
 		if (set->obstacles[i] == PAGE_EXCHANGE_UNTRIED)
-			set->obstacles[i] = page_exchange_take(f, set, i, to, spare);
+			set->obstacles[i] = is_known ? page_exchange_take(f, set, i, to, spare)
+						     : PAGE_EXCHANGE_BUSY;
 }
 
 /**

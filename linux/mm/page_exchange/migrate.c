@@ -90,7 +90,8 @@ EXPORT_SYMBOL_GPL(page_exchange_room);
 
 /**
  * struct page_exchange_target - Where folios of a set go
- * @set:	The set; gets what they become. NULL if nobody wants to know.
+ * @set:	The set, which says where all of them may be; gets what they become. NULL: there is
+ *		nothing but the folios, which may be on all of the nodes.
  * @nodes:	The nodes.
  * @borrow:	Whether as much leaves the nodes: then what is left free to others may be used.
  */
@@ -109,20 +110,22 @@ static struct folio *page_exchange_alloc_huge(struct folio *from, int nid)
 		h, nid, &node, (htlb_alloc_mask(h) & ~__GFP_RECLAIM) | MIGRATE_GFP_FLAGS, false);
 }
 
-/* Whether a folio may go to a node, as far as its free memory is concerned. */
+/*
+ * Whether a folio may go to a node, as far as its free memory is concerned. What is free in the
+ * node's pool of huge pages is for others, unless as many come back to it.
+ */
 static bool page_exchange_has_room(const struct page_exchange_target *target, struct folio *from,
 				   int nid)
 {
 	const unsigned int order = folio_order(from);
 
-	if (target->borrow || page_exchange_room(nid, order) >> order)
+	if (target->borrow)
 		return true;
 #ifdef CONFIG_HUGETLB_PAGE
-	/* the pool of huge pages may have some */
-	if (folio_test_hugetlb(from))
-		return READ_ONCE(folio_hstate(from)->free_huge_pages_node[nid]);
+	if (folio_test_hugetlb(from) && READ_ONCE(folio_hstate(from)->free_huge_pages_node[nid]))
+		return false;
 #endif
-	return false;
+	return page_exchange_room(nid, order) >> order;
 }
 
 static struct folio *page_exchange_alloc_on(struct folio *from, int nid)
@@ -152,6 +155,8 @@ static struct folio *page_exchange_alloc(struct folio *from, unsigned long priva
 	int nid;
 
 	for_each_node_mask(nid, *target->nodes) {
+		if (target->set && !node_isset(nid, target->set->nodes))
+			continue;
 		if (page_exchange_has_room(target, from, nid))
 			folio = page_exchange_alloc_on(from, nid);
 		if (folio)
@@ -203,45 +208,65 @@ unsigned int page_exchange_move_set(struct page_exchange_set *set, nodemask_t *n
 				    MIGRATE_ASYNC, set->has_huge ? MR_NUMA_MISPLACED : MR_SYSCALL,
 				    &moved);
 	page_exchange_put_back(set, ret == -ENOMEM ? PAGE_EXCHANGE_NO_ROOM : PAGE_EXCHANGE_BUSY);
-	for (unsigned int i = 0; set->is_physical && i < set->n; i++)
-		if (set->folios[i] && !set->obstacles[i])
+	for (unsigned int i = 0; set->is_physical && i < set->n; i++) {
+		if (!set->folios[i] || set->obstacles[i])
+			continue;
+		if (set->news[i])
 			set->addrs[i] = set->news[i];
+		else
+			/* nobody used it any more, and it was freed instead */
+			set->obstacles[i] = PAGE_EXCHANGE_GONE;
+	}
 	return moved;
+}
+
+/* Moves a page to nodes where it may be. Returns how many base pages that were. */
+static unsigned int page_exchange_move_back(unsigned long addr, nodemask_t *nodes,
+					    struct page_exchange_finder *f)
+{
+	struct page_exchange_set back;
+
+	page_exchange_set_init(&back);
+	back.n = 1;
+	back.is_physical = page_exchange_is_frames(f->space);
+	back.addrs[0] = addr;
+	page_exchange_isolate(&back, f, nodes, false);
+	return page_exchange_move_set(&back, nodes, true);
 }
 
 /**
  * page_exchange_revise() - Move pages back that must not be where they have gone
- * @set:	The set, which was moved.
+ * @set:	The set, which was moved. Those that move back have an obstacle.
  * @f:		Finds its pages.
  *
  * Meanwhile, a cpuset may have changed, or a policy: of files and what is mapped by other
  * processes, since the mmap lock of those whose page tables are looked at keeps them as they are.
+ *
+ * Return: how many base pages have moved back.
  */
-void page_exchange_revise(const struct page_exchange_set *set, struct page_exchange_finder *f)
+unsigned int page_exchange_revise(struct page_exchange_set *set, struct page_exchange_finder *f)
 {
-	struct page_exchange_set back;
-	nodemask_t nodes = NODE_MASK_NONE;
+	unsigned int moved = 0;
 
 	if (f->space->mm && !f->space->mapping)
-		return;
+		return 0;
 	page_exchange_finder_ask(f);
-	page_exchange_set_init(&back);
 	for (unsigned int i = 0; i < set->n; i++) {
 		struct page_exchange_found found;
+		bool may_stay;
 
 		if (!set->folios[i] || set->obstacles[i] ||
 		    page_exchange_find(f, set->addrs[i], &found))
 			continue;
-		if (!node_isset(folio_nid(found.folio), found.nodes)) {
-			back.addrs[back.n++] = set->addrs[i];
-			nodes_or(nodes, nodes, found.nodes);
-		}
+		may_stay = node_isset(folio_nid(found.folio), found.nodes);
 		folio_put(found.folio);
+		if (may_stay)
+			continue;
+		moved += page_exchange_move_back(set->addrs[i], &found.nodes, f);
+		/* in physical memory, it is somewhere else now */
+		set->obstacles[i] = set->is_physical ? PAGE_EXCHANGE_GONE : PAGE_EXCHANGE_REFUSED;
 	}
-	if (!back.n)
-		return;
-	page_exchange_isolate(&back, f, &nodes, false);
-	page_exchange_move_set(&back, &nodes, true);
+	return moved;
 }
 
 static unsigned int page_exchange_migrate_some(const struct page_exchange_space *space,
@@ -261,7 +286,7 @@ static unsigned int page_exchange_migrate_some(const struct page_exchange_space 
 		return 0;
 	page_exchange_isolate(&set, &f, nodes, false);
 	moved = page_exchange_move_set(&set, nodes, false);
-	page_exchange_revise(&set, &f);
+	moved -= min(moved, page_exchange_revise(&set, &f));
 	page_exchange_finder_end(&f);
 	memcpy(obstacles, set.obstacles, n);
 	memcpy(addrs, set.addrs, n * sizeof(*addrs));

@@ -5,6 +5,7 @@
  * Memory stays on nodes where its owner lets it be: those of the cpuset, and those that a policy
  * names, by mbind() or set_mempolicy(). It may change tiers where these are of both.
  */
+#include <linux/blkdev.h>
 #include <linux/cpuset.h>
 #include <linux/hugetlb.h>
 #include <linux/memcontrol.h>
@@ -14,9 +15,6 @@
 #include <linux/shmem_fs.h>
 
 #include "internal.h"
-
-/* Areas that map a file and are asked for their nodes; beyond that it stays where it is. */
-#define FILE_AREAS 4096
 
 /* Leaves of @nodes those that a policy allows. A preference forbids none. */
 static void page_exchange_policy_limit(const struct mempolicy *policy, nodemask_t *nodes)
@@ -85,36 +83,73 @@ void page_exchange_shared_nodes(struct address_space *mapping, pgoff_t index, no
 	mpol_cond_put(policy);
 }
 
+/*
+ * Tells where an area lets pages of its file be. Policies of shared memory are asked by page;
+ * others belong to the area, which is locked for that unless its mm is @locked. Returns false if
+ * it cannot be locked.
+ */
+static bool page_exchange_area_nodes(struct vm_area_struct *vma, const struct mm_struct *locked,
+				     nodemask_t *nodes)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	struct page_exchange_owner owner;
+
+	page_exchange_owner_nodes(mm, &owner);
+	if (!data_race(vma_policy(vma))) {
+		nodes_and(*nodes, owner.cpuset, owner.policy);
+		return true;
+	}
+	if (mm != locked && !mmap_read_trylock(mm))
+		return false;
+	page_exchange_vma_nodes(vma, &owner, nodes);
+	if (mm != locked)
+		mmap_read_unlock(mm);
+	return true;
+}
+
 /**
  * page_exchange_file_nodes() - Tell where pages of a file may be, as all say that have it mapped
  * @mapping:	The file, which cannot go away.
+ * @locked:	A process whose mmap lock is held; NULL: none.
+ * @most:	How many areas are asked; if there are more, no page may move.
  * @nodes:	Gets the nodes.
+ * @is_aliased:	Gets whether there are other page tables that have its pages, such as a VM's:
+ *		whoever uses them by these is not sampled.
+ *
+ * Return: whether that is known. Otherwise a process is changing its memory, and no page may move.
  */
-void page_exchange_file_nodes(struct address_space *mapping, nodemask_t *nodes)
+bool page_exchange_file_nodes(struct address_space *mapping, const struct mm_struct *locked,
+			      unsigned int most, nodemask_t *nodes, bool *is_aliased)
 {
 	struct vm_area_struct *vma;
 	struct mm_struct *last = NULL;
 	unsigned int n = 0;
+	bool is_known = true;
 
+	*is_aliased = false;
 	*nodes = node_states[N_MEMORY];
+	/* a file system holds on to buffers of its device, and each try interrupts all CPUs */
+	if (sb_is_blkdev_sb(mapping->host->i_sb)) {
+		nodes_clear(*nodes);
+		return true;
+	}
 	i_mmap_lock_read(mapping);
 	vma_interval_tree_foreach(vma, &mapping->i_mmap, 0, ULONG_MAX)
 	{
-		struct page_exchange_owner owner;
-		nodemask_t some;
+		nodemask_t some = NODE_MASK_NONE;
 
-		if (++n > FILE_AREAS) {
-			nodes_clear(*nodes);
-			break;
-		}
-		if (vma->vm_mm == last)
+		if (vma->vm_mm == last && !data_race(vma_policy(vma)))
 			continue;
 		last = vma->vm_mm;
-		page_exchange_owner_nodes(last, &owner);
-		nodes_and(some, owner.cpuset, owner.policy);
+		*is_aliased |= mm_has_notifiers(last);
+		if (++n <= most)
+			is_known = page_exchange_area_nodes(vma, locked, &some);
 		nodes_and(*nodes, *nodes, some);
+		if (n > most || !is_known)
+			break;
 	}
 	i_mmap_unlock_read(mapping);
+	return is_known;
 }
 
 /**

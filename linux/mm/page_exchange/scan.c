@@ -254,7 +254,8 @@ static int page_exchange_scan_hugetlb(pte_t *ptep, unsigned long hmask, unsigned
 
 	if (!page_exchange_scan_go_to(scan, addr, 1))
 		return 1;
-	if (pte_present(pte))
+	/* what is not a private copy is found in the file */
+	if (pte_present(pte) && PageAnon(pfn_to_page(pte_pfn(pte))))
 		page_exchange_scan_huge(scan, pte_pfn(pte), 0, PTRS_PER_PTE);
 	return 0;
 }
@@ -338,10 +339,12 @@ static int page_exchange_scan_mapped(const struct page_exchange_space *space, un
 	ret = page_exchange_finder_start(&f, space);
 	if (ret)
 		return ret;
-	page_exchange_finder_ask(&f);
-	ret = page_exchange_nodes_are_both(&f.nodes, scan)
-		      ? page_exchange_scan_file(f.mapping, start, end, scan)
-		      : -EPERM;
+	if (!page_exchange_finder_ask(&f))
+		ret = -EAGAIN;
+	else if (!page_exchange_nodes_are_both(&f.nodes, scan))
+		ret = -EPERM;
+	else
+		ret = page_exchange_scan_file(f.mapping, start, end, scan);
 	page_exchange_finder_end(&f);
 	return ret;
 }

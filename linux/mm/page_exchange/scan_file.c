@@ -38,10 +38,10 @@ int page_exchange_scan_file(struct address_space *mapping, unsigned long start, 
 		const pgoff_t index = round_down(xas.xa_index, 1ul << order);
 		unsigned long pfn;
 
-		/* what is swapped out, or in persistent memory, has no folio */
-		if (xas_retry(&xas, folio) || xa_is_value(folio))
+		if (xas_retry(&xas, folio))
 			continue;
-		pfn = folio_pfn(folio);
+		/* what is swapped out, or in persistent memory, has no folio, but takes time */
+		pfn = xa_is_value(folio) ? 0 : folio_pfn(folio);
 		if (scan->at != (index << PAGE_SHIFT & PMD_MASK)) {
 			/* whoever is told of what was found may sleep */
 			xas_pause(&xas);
@@ -52,7 +52,8 @@ int page_exchange_scan_file(struct address_space *mapping, unsigned long start, 
 			cond_resched();
 			rcu_read_lock();
 		}
-		page_exchange_scan_folio(scan, pfn, index, order);
+		if (pfn)
+			page_exchange_scan_folio(scan, pfn, index, order);
 	}
 	rcu_read_unlock();
 	return 0;

@@ -31,8 +31,9 @@ const struct address_space *page_exchange_file_of(struct page *page)
 static void page_exchange_scan_block(struct page_exchange_scan *scan, unsigned long pfn)
 {
 	for (unsigned int i = 0; i < PTRS_PER_PTE; i++) {
-		struct page *page = pfn_to_page(pfn + i);
-		const struct address_space *mapping = page_exchange_file_of(page);
+		/* it may be taken offline meanwhile */
+		struct page *page = pfn_to_online_page(pfn + i);
+		const struct address_space *mapping = page ? page_exchange_file_of(page) : NULL;
 
 		if (mapping && !scan->is_known(scan, mapping))
 			page_exchange_scan_pages(scan, pfn + i, i, 1);
@@ -53,12 +54,12 @@ int page_exchange_scan_frames(unsigned long start, unsigned long end,
 	const unsigned long last = min(PHYS_PFN(end), max_pfn);
 
 	for (unsigned long pfn = PHYS_PFN(start); pfn < last; pfn += PTRS_PER_PTE) {
+		cond_resched();
 		if (!pfn_to_online_page(pfn))
 			continue;
 		if (!page_exchange_scan_go_to(scan, PFN_PHYS(pfn), FRAMES_STEPS))
 			return 1;
 		page_exchange_scan_block(scan, pfn);
-		cond_resched();
 	}
 	return 0;
 }
