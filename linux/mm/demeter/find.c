@@ -160,9 +160,15 @@ static bool demeter_targets_are_in(struct demeter_ctx *ctx, const struct demeter
 	return false;
 }
 
+/* Whether a file that nobody has mapped has not been read for so long that it is one of many. */
+static bool demeter_target_is_idle(const struct demeter_target *t)
+{
+	return t->kind == DEMETER_FILE && !t->via && list_empty(&t->awake);
+}
+
 static void demeter_target_drop_if_gone(struct demeter_target *t)
 {
-	if (demeter_target_has_expired(t) || demeter_target_is_gone(t))
+	if (demeter_target_has_expired(t) || demeter_target_is_gone(t) || demeter_target_is_idle(t))
 		demeter_target_drop(t);
 }
 

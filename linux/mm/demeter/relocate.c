@@ -213,6 +213,9 @@ static void demeter_relocate_note_pair(struct demeter_ctx *ctx, const struct dem
 
 	demeter_relocate_note(ctx, hot, pair->obstacle_a);
 	demeter_relocate_note(ctx, cold, pair->obstacle_b);
+	/* those that leave without needing room come first, then */
+	if (pair->obstacle_b == PAGE_EXCHANGE_NO_ROOM)
+		demeter_relocate_back_off(ctx, cold, pair->obstacle_b);
 	pages = demeter_pages_of(demeter_granule_size(hot->granule));
 	if (pair->exchanged || pair->only_b) {
 		ctx->stats.demoted += pages;

@@ -226,8 +226,10 @@ void demeter_source_update(struct demeter_ctx *ctx)
 	if (ops->update)
 		ops->update(ctx->source);
 	list_for_each_entry(t, &ctx->targets.awake, awake) {
-		const bool is_sampled = t->kind != DEMETER_PROCESS || !ops->samples ||
-					ops->samples(ctx->source, t);
+		/* a file is as far as the process is by which it is reached */
+		const struct demeter_target *process = t->kind == DEMETER_PROCESS ? t : t->via;
+		const bool is_sampled =
+			!process || !ops->samples || ops->samples(ctx->source, process);
 
 		if (is_sampled != t->is_sampled)
 			demeter_update_all_of(t);

@@ -65,12 +65,15 @@ static struct attribute *demeter_target_attrs[] = {
 	NULL,
 };
 
-/* What is left alone is told by process. */
+/* What is left alone is told by process, and names of files are told to nobody but root. */
 static umode_t demeter_target_is_visible(struct kobject *kobj, struct attribute *attr, int n)
 {
 	if (attr == &demeter_unmanaged_attr.attr &&
 	    demeter_kobj_target(kobj)->kind != DEMETER_PROCESS)
 		return 0;
+	/* who may not look at a process may not know which files it has */
+	if (attr == &demeter_comm_attr.attr && demeter_kobj_target(kobj)->kind != DEMETER_PROCESS)
+		return 0400;
 	return attr->mode;
 }
 

@@ -88,6 +88,7 @@ static void demeter_target_enter(struct demeter_target *t, const void *key)
 	list_add_tail(&t->list, &targets->list);
 	hash_add(targets->by_key, &t->by_key, (unsigned long)key);
 	targets->nr++;
+	targets->nr_files += t->kind == DEMETER_FILE;
 	demeter_update_wake(t);
 	t->ctx->observer->added(t);
 }
@@ -215,6 +216,7 @@ void demeter_target_drop(struct demeter_target *t)
 	if (t->kind == DEMETER_PROCESS)
 		demeter_target_lose_files(t);
 	ctx->targets.nr--;
+	ctx->targets.nr_files -= t->kind == DEMETER_FILE;
 	if (ctx->source && ctx->source->ops->forget)
 		ctx->source->ops->forget(ctx->source, t);
 	demeter_update_wake(t);
@@ -244,7 +246,7 @@ void demeter_target_add(struct demeter_ctx *ctx, const struct demeter_found *fou
 	struct demeter_target *t = NULL;
 
 	/* processes that share their mm have been found one by one */
-	if (!demeter_target_of(ctx, found->mm) && ctx->targets.nr < DEMETER_MAX_TARGETS)
+	if (!demeter_target_of(ctx, found->mm) && ctx->targets.nr - ctx->targets.nr_files < DEMETER_MAX_TARGETS)
 		t = demeter_target_make(ctx, DEMETER_PROCESS);
 	if (!t) {
 		put_pid(found->thread);
@@ -266,7 +268,7 @@ void demeter_target_add(struct demeter_ctx *ctx, const struct demeter_found *fou
  * @via:	The target of a process that has it mapped; NULL: @file has one of its pages.
  * @file:	The file.
  *
- * Without memory, or if there are too many targets, its pages are left alone.
+ * Without memory, or if there are too many files, its pages are left alone.
  */
 void demeter_target_add_file(struct demeter_ctx *ctx, struct demeter_target *via,
 			     const struct demeter_file *file)
@@ -279,7 +281,7 @@ void demeter_target_add_file(struct demeter_ctx *ctx, struct demeter_target *via
 			demeter_target_reach(t, via, file->window);
 		return;
 	}
-	if (ctx->targets.nr < DEMETER_MAX_TARGETS)
+	if (ctx->targets.nr_files < DEMETER_MAX_FILES)
 		t = demeter_target_make(ctx, DEMETER_FILE);
 	if (!t)
 		return;

@@ -18,7 +18,9 @@
 struct demeter_ctx;
 struct demeter_owner;
 
+/* Processes, and files: anybody may have as many of these mapped as they like. */
 #define DEMETER_MAX_TARGETS 16384
+#define DEMETER_MAX_FILES   4096
 
 /**
  * enum demeter_kind - What memory a target stands for
@@ -129,6 +131,7 @@ struct demeter_target {
  *		none is hot.
  * @gone_turn:	The target whose turn it is to be dropped if its process has exited.
  * @nr:		How many there are.
+ * @nr_files:	How many of them are those of files.
  * @last_pid:	Where the kernel was going to look for a free pid in the last epoch.
  * @pid_turn:	First pid of the processes whose turn it is to be looked at.
  * @by_key:	Finds them by their mm, or by their file.
@@ -141,6 +144,7 @@ struct demeter_targets {
 	struct demeter_group asleep;
 	struct demeter_target *gone_turn;
 	unsigned int nr;
+	unsigned int nr_files;
 	int last_pid;
 	int pid_turn;
 	DECLARE_HASHTABLE(by_key, 11);
