@@ -12,7 +12,7 @@ from demeter_testing.disk import boot_uefi
 
 IMAGE = "images/host.raw"
 HOSTS = ("demeterhost", "tpphost")
-TIMEOUT = 900
+TIMEOUT = 1800
 
 pytestmark = [
     pytest.mark.boots,
