@@ -5,6 +5,7 @@
 demeterctl := $(BUILD)/tools/demeterctl
 demeterctl_files := $(wildcard linux/tools/mm/demeterctl/*.[ch])
 selftests := $(addprefix $(BUILD)/tests/,churn crowd kinds policies)
+medley_files := $(wildcard linux/tools/testing/selftests/demeter/medley*.[ch])
 kvm_selftests := vmx_pebs_test pmu_counters_test pmu_event_filter_test vmx_pmu_caps_test
 tools_flags := -std=gnu11 -Wall -Wextra -Werror
 
@@ -13,8 +14,8 @@ clean_dirs += $(BUILD)/tools
 
 tools: $(demeterctl)
 
-needs-quick: $(BUILD)/tests/demeterctl
-needs-boots: $(selftests)
+needs-quick: $(BUILD)/tests/demeterctl $(BUILD)/tests/medley-asan
+needs-boots: $(selftests) $(BUILD)/tests/medley
 
 $(demeterctl): $(demeterctl_files) linux/tools.mk | $(DEPS)
 	@mkdir -p $(@D)
@@ -28,6 +29,15 @@ $(BUILD)/tests/demeterctl: $(demeterctl_files) linux/tools.mk | $(DEPS)
 $(selftests): $(BUILD)/tests/%: linux/tools/testing/selftests/demeter/%.c linux/tools.mk | $(DEPS)
 	@mkdir -p $(@D)
 	@$(STAGE) $* -- gcc $(tools_flags) -O2 -g -static $< -o $@
+
+$(BUILD)/tests/medley: $(medley_files) linux/tools.mk | $(DEPS)
+	@mkdir -p $(@D)
+	@$(STAGE) medley -- gcc $(tools_flags) -O2 -g -static $(filter %.c,$^) -o $@
+
+$(BUILD)/tests/medley-asan: $(medley_files) linux/tools.mk | $(DEPS)
+	@mkdir -p $(@D)
+	@$(STAGE) medley-asan -- gcc $(tools_flags) $(sanitize) -fsanitize=address$(comma)undefined \
+		$(filter %.c,$^) -o $@
 
 kvm-selftests: $(BUILD)/tests/kvm/.built
 
