@@ -95,7 +95,7 @@ enum {
 	RECLAIMED = 1 << 2,
 	COLLAPSED = 1 << 3, /* to huge pages */
 	DISCARDED = 1 << 4,
-	RESIZED = 1 << 5, /* or freed lazily: private, and neither locked nor merged */
+	RESIZED = 1 << 5,
 	PARENT = 1 << 6, /* of children that live longer */
 	ALONE = 1 << 7, /* no other process has it, so that it can be lost */
 	MERGED = 1 << 8,
@@ -103,6 +103,7 @@ enum {
 	A_FILE = 1 << 10,
 	WRITTEN = 1 << 11, /* by pwrite() */
 	ON_DISK = 1 << 12,
+	FREED = 1 << 13, /* lazily */
 };
 
 /**

@@ -173,7 +173,7 @@ const struct deed deeds[] = { { "write", rewrite, MAPPED },
 			      { "cold", make_cold, RECLAIMED },
 			      { "collapse", collapse, COLLAPSED },
 			      { "discard", discard, DISCARDED },
-			      { "free", discard_lazily, RESIZED },
+			      { "free", discard_lazily, FREED },
 			      { "resize", resize, RESIZED },
 			      { "beget", beget, PARENT },
 			      { "poison", poison, ALONE },
@@ -193,9 +193,14 @@ const struct deed deeds[] = { { "write", rewrite, MAPPED },
 #define ANONYMOUS   (MAPPED | MAPPED_AGAIN | RECLAIMED | DISCARDED | RESIZED)
 #define MAPPED_FILE (MAPPED | MAPPED_AGAIN | SHARED | A_FILE)
 
+/*
+ * Memory that is shared after a fork is not freed lazily. Linux (6.12, 6.18) may drop a page for
+ * all who share it when one of them frees it so: if process_vm_readv() has made a copy of it for
+ * one process, that is not marked as dirty anywhere, and a child has inherited it since.
+ */
 const struct kind kinds[] = {
-	{ "anonymous", 0, 1, make_anonymous, ANONYMOUS | COLLAPSED | ALONE },
-	{ "huge", 1, 1, make_huge, ANONYMOUS | COLLAPSED | ALONE },
+	{ "anonymous", 0, 1, make_anonymous, ANONYMOUS | FREED | COLLAPSED | ALONE },
+	{ "huge", 1, 1, make_huge, ANONYMOUS | FREED | COLLAPSED | ALONE },
 	{ "forked", 2, 1, make_anonymous, ANONYMOUS | PARENT },
 	{ "shared", 3, 2, make_shared, MAPPED | RECLAIMED | COLLAPSED | SHARED },
 	{ "tmpfs", 4, 2, make_tmpfs, MAPPED_FILE | RECLAIMED | COLLAPSED | WRITTEN },
