@@ -3,8 +3,8 @@
  * A histogram of latencies: 32 buckets for every power of two of nanoseconds, so
  * that a percentile is right to 2 % and the memory does not depend on operations.
  */
-#ifndef SILO_LATENCY_H
-#define SILO_LATENCY_H
+#ifndef WORKLOADS_LATENCY_H
+#define WORKLOADS_LATENCY_H
 
 #include <stdint.h>
 
