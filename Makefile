@@ -49,6 +49,7 @@ include linux/tools.mk
 include image/image.mk
 include cloud-hypervisor/cloud-hypervisor.mk
 include image/disk/disk.mk
+include image/app/app.mk
 include packaging/packaging.mk
 
 unknown := $(filter-out $(commands) $(targets) $(BUILD)/%,$(goals))

@@ -23,8 +23,9 @@ configured: $(KCONFIG_CONFIG)
 
 bench:
 	@$(locked) configured
-	@$(bench) bench --dry-run $(call bench_args,$(bench_options))
-	@$(locked) bench-machines $(if $(filter all tiered-balloon,$(PROVISION)),cloud-hypervisor)
+	@needs=$$($(bench) bench --dry-run $(call bench_args,$(bench_options))) && \
+		$(locked) bench-machines $$needs \
+			$(if $(filter all tiered-balloon,$(PROVISION)),cloud-hypervisor)
 	@$(bench) bench $(call bench_args,$(bench_options))
 
 run:

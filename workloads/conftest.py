@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,3 +86,57 @@ def program_of() -> Callable[[str], Program]:
 def program(request: pytest.FixtureRequest, program_of: Callable[[str], Program]) -> Program:
     """The program of the folder that the test lies in, workloads/NAME/tests/."""
     return program_of(request.path.parents[1].name)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that all users can read, also when the tests are root's."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@pytest.fixture
+def application(open_folder: Path) -> Callable[..., Path]:
+    """application("redis", "redis-server") is the folder of an application that is built.
+
+    It is unpacked, and the programs in its folder bin run on this system, which may have an
+    older library of C.
+    """
+
+    def unpack(name: str, *programs: str) -> Path:
+        image = BUILD / f"image/app-{name}.cpio"
+        if not image.exists():
+            pytest.skip(f"image/app-{name}.cpio is not built")
+        root = open_folder / name
+        (root / "bin").mkdir(parents=True)
+        with image.open("rb") as packed:
+            unpacking = ["cpio", "-id", "--quiet", "--no-absolute-filenames", "-D", root]
+            subprocess.run(unpacking, stdin=packed, check=True)
+        (loader,) = root.glob("lib64/ld-linux-*")
+        libraries = ":".join(map(str, root.glob("lib/*-linux-gnu")))
+        for program in programs:
+            (found,) = root.glob(f"usr/**/{program}")
+            script(root / "bin" / program, f'exec {loader} --library-path {libraries} {found} "$@"')
+        return root
+
+    return unpack
+
+
+def script(path: Path, text: str) -> Path:
+    """Make a program of lines for the shell."""
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def own_by_server() -> Callable[[Path], None]:
+    """Give a folder to the user that servers of root are run by."""
+
+    def give(folder: Path) -> None:
+        for path in (folder, *folder.rglob("*")) if os.geteuid() == 0 else ():
+            shutil.chown(path, 65534, 65534)
+
+    return give

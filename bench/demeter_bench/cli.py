@@ -26,12 +26,13 @@ from .platforms.platform import Platform
 from .provision import PROVISIONS
 from .settings import Settings
 from .workload import title
-from .workloads import WORKLOADS
+from .workloads import WORKLOADS, application_image
 
 if TYPE_CHECKING:
     from .vm import Run
 
 BENCH = Path(__file__).resolve().parent.parent
+IMAGE = "image/initramfs.cpio"
 IMAGES = ("initramfs", "disk")  # of make run
 SHOWN_LINES = 10  # of what a user's program printed
 
@@ -50,7 +51,8 @@ def parser() -> argparse.ArgumentParser:
     commands = p.add_subparsers(dest="action", required=True)
 
     b = commands.add_parser("bench", help="run a comparison")
-    b.add_argument("--dry-run", action="store_true", help="only check the arguments")
+    only = "only check the arguments, and print what else has to be built"
+    b.add_argument("--dry-run", action="store_true", help=only)
     add_options(b)
 
     r = commands.add_parser("run", help="boot one VM with a shell on this terminal")
@@ -121,9 +123,16 @@ def docs(_: argparse.Namespace) -> int:
 def bench(args: argparse.Namespace) -> int:
     """Run a comparison; 0 when every run verified."""
     if args.dry_run:
-        prepare(args)
+        print(*applications(prepare(args), args.build))
         return 0
     return 0 if all(row["verified"] for row in bench_rows(args)) else 1
+
+
+def applications(s: Settings, build: Path) -> list[Path]:
+    """The parts of the guest's image that the workloads need beside the usual one."""
+    chosen = () if s.program else s.workloads
+    parts = (application_image(build / IMAGE, name) for name in chosen)
+    return list(dict.fromkeys(part for part in parts if part))
 
 
 def bench_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -140,9 +149,10 @@ def bench_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
 
     s = prepare(args)
     platform = PLATFORMS[s.platform](args.build)
-    image = args.build / "image/initramfs.cpio"
-    if not image.exists():
-        raise UserError(f"{image} is missing: run 'make' first")
+    image = args.build / IMAGE
+    for part in (image, *applications(s, args.build)):
+        if not part.exists():
+            raise UserError(f"{part} is missing: run 'make {part}' first")
     versions = platform.versions()
     for name in s.provision:
         versions |= PROVISIONS[name].versions(platform, s)

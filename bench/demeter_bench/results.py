@@ -9,6 +9,7 @@ from collections import defaultdict
 from itertools import accumulate
 from pathlib import Path
 from statistics import fmean, geometric_mean
+from typing import Any
 
 from . import design as kernel
 from .archive import write_json
@@ -19,13 +20,13 @@ from .settings import Settings
 from .stream import parse_line, printable
 from .variant import Variant
 from .vm import Run, read_text
-from .workload import check_result
+from .workload import check_result, is_number
 
 COLUMNS = (
     "workload", "design", "provision", "vms", "vm", "repeat", "platform", "preset", "elapsed_s",
     "rate", "rate_unit", "promotions", "demotions", "tmm_cpu_s", "tmm_share", "job_sys_s",
-    "fast_hit_ratio", "converged_s", "longest_s", "provision_s", "provision_wall_s",
-    "provision_pages", "verified", "init_s", "wall_s", "simulated_s", "error",
+    "fast_hit_ratio", "converged_s", "longest_s", "p50_us", "p99_us", "provision_s",
+    "provision_wall_s", "provision_pages", "verified", "init_s", "wall_s", "simulated_s", "error",
 )  # fmt: skip
 
 TICKS_PER_S = 100
@@ -113,6 +114,13 @@ def longest_s(lines: list[dict]) -> float | None:
     return max((line["longest_s"] for line in lines if "longest_s" in line), default=None)
 
 
+def latency_us(job: dict, name: str) -> float | None:
+    """A percentile of the latencies, of workloads that tell."""
+    parameters = job.get("parameters")
+    value: Any = parameters.get(name) if isinstance(parameters, dict) else None
+    return float(value) if is_number(value) else None
+
+
 def rate_over_time(folder: Path) -> tuple[list[float], list[float]]:
     """The progress lines that a workload printed: seconds, rates."""
     lines = progress(folder)
@@ -178,6 +186,8 @@ def make_row(s: Settings, run: Run) -> dict:
         fast_hit_ratio=None if ratio is None else round(ratio, 4),
         converged_s=converged_s(*rate_over_time(run.guest)),
         longest_s=longest_s(progress(run.guest)),
+        p50_us=latency_us(job, "p50_us"),
+        p99_us=latency_us(job, "p99_us"),
         provision_s=run.provision_s,
         verified=run.state == "done" and not problems and job["verified"],
         simulated_s=plugin.get("simulated_s"),

@@ -35,9 +35,11 @@ def print_table(s: Settings, rows: list[dict], console: Console) -> None:
     platform = PLATFORMS[s.platform].label(s)
     table = Table(title=f"Means over VMs and repetitions ({platform})")
     shrinks = any(PROVISIONS[name].shrinks for name in s.provision)
+    latencies = [key for key in ("p50_us", "p99_us") if any(row[key] is not None for row in rows)]
     columns = [
         "VMs", "workload", "design", "elapsed s", "time/best", "promoted", "demoted",
-        "TMM CPU s", "fast hits", *(["resize s", "pages"] if shrinks else []), "verified",
+        "TMM CPU s", "fast hits", *(key.replace("_", " ") for key in latencies),
+        *(["resize s", "pages"] if shrinks else []), "verified",
     ]  # fmt: skip
     for column in columns:
         text = column in ("workload", "design")
@@ -61,6 +63,7 @@ def print_table(s: Settings, rows: list[dict], console: Console) -> None:
                     mean_of(mine, "demotions"),
                     mean_of(mine, "tmm_cpu_s"),
                     mean_of(mine, "fast_hit_ratio"),
+                    *(mean_of(mine, key) for key in latencies),
                     *(
                         [mean_of(mine, "provision_wall_s"), mean_of(mine, "provision_pages")]
                         if shrinks

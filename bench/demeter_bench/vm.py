@@ -40,7 +40,7 @@ from .sockets import address
 from .stream import JobStream, StreamError, parse_line, printable
 from .variant import Variant
 from .workload import Size
-from .workloads import WORKLOADS
+from .workloads import WORKLOADS, application_image
 
 POLL_S = 0.5
 CHUNK = 1 << 20
@@ -125,8 +125,8 @@ def resize_plan(s: Settings, design: Design, workload: str) -> list[tuple[float,
     ]
 
 
-def write_initrd(image: Path, files: Job, folder: Path) -> None:
-    """folder/initrd: the guest image followed by an archive of the job.
+def write_initrd(image: Path, files: Job, folder: Path, application: Path | None = None) -> None:
+    """folder/initrd: the guest image, that of an application, and an archive of the job.
 
     The script that runs the job comes last: without it, the guest knows that the kernel
     had no memory for all of the archive.
@@ -154,10 +154,13 @@ def write_initrd(image: Path, files: Job, folder: Path) -> None:
             check=True,
         )
     with (folder / "initrd").open("wb") as out:
-        with image.open("rb") as base:
-            shutil.copyfileobj(base, out)
-        # archives in an initramfs begin at a multiple of four
-        out.write(b"\0" * (-out.tell() % 4) + packed.stdout)
+        for part in (image, application):
+            if part:
+                with part.open("rb") as base:
+                    shutil.copyfileobj(base, out)
+                # archives in an initramfs begin at a multiple of four
+                out.write(b"\0" * (-out.tell() % 4))
+        out.write(packed.stdout)
 
 
 def ask_plugin(folder: Path) -> dict | None:
@@ -190,7 +193,8 @@ class Vm:
         session = Session(provision, folder, resize_plan(self.s, design, run.workload))
         try:
             run.guest.mkdir()
-            write_initrd(self.image, self.job, folder)
+            own = None if self.s.program else application_image(self.image, run.workload)
+            write_initrd(self.image, self.job, folder, own)
             command = self.platform.job_command(self.s, design, run.vms, run.seed, kind)
             (folder / "command").write_text(shlex.join(command) + "\n")
             run.state = "booting"

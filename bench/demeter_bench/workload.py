@@ -47,6 +47,9 @@ class Workload:
     # whether the design oracle can place what it accesses: pages that have one address in the
     # process that begins the measured phase, and are mapped there
     placeable: bool = True
+    # of a server program: the part of the guest's initramfs that has it (image/app), which is
+    # built and booted with this workload only. Never meant by "all"
+    application: str = ""
     # whether it takes --threads
     threads: bool = True
     # arguments that the sanitizers manage in seconds; another form needs none

@@ -16,12 +16,14 @@ IMAGE_PROGRAMS = ("demeterctl", "measure", "perf", "run-job")
 def load(base: Path) -> dict[str, Workload]:
     """All workloads below base, by name.
 
-    The first of a folder has the folder's name; the others are forms of it.
+    The first of a folder has the folder's name; the others are forms of it. A folder that
+    drives applications has forms only, named like these.
     """
     found = discover.find(base, "bench.py", "WORKLOADS", Workload)
     for name, (workload, path) in found.items():
         folder = path.name
-        if folder not in found or found[folder].folder != path:
+        named = folder in found and found[folder].folder == path
+        if not named and not workload.application:
             raise UserError(f'{base.name}/{folder}/bench.py: WORKLOADS has no "{folder}"')
         if name in IMAGE_PROGRAMS:
             raise UserError(f"{base.name}/{folder}/bench.py: the image has a program {name}")
@@ -29,6 +31,14 @@ def load(base: Path) -> dict[str, Workload]:
             wanted = "no form_of" if name == folder else f'form_of="{folder}"'
             raise UserError(f"{base.name}/{folder}/bench.py: {name}: must have {wanted}")
     return {name: workload for name, (workload, _) in sorted(found.items())}
+
+
+def application_image(image: Path, name: str) -> Path | None:
+    """What is appended to the guest's image for the workload; None for nothing."""
+    workload = WORKLOADS.get(name)
+    if not workload or not workload.application:
+        return None
+    return image.with_name(f"app-{workload.application}.cpio")
 
 
 # What can be asked for by name; "all" means those that are not another's form.

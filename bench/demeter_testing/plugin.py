@@ -24,6 +24,7 @@ from demeter_bench.platforms.emulated import Emulated
 from demeter_bench.provision import PROVISIONS
 from demeter_bench.settings import MIB, PRESETS, Settings
 from demeter_bench.vm import WAITS, Job, Run, Vm
+from demeter_bench.workloads import application_image
 
 import qemu.qmp  # noqa: F401 -- before pytest takes its name for our folder qemu/, see test_build.py
 
@@ -135,7 +136,8 @@ def boot(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     Runs the shell command as a job in a freshly booted emulated VM with the
     settings changed as asked; the files are in run.folder. With perf, the guest
     has perf; the files are copied to its /job; guest is another kernel than the
-    design's; machine are arguments of Emulated; job replaces files of the job.
+    design's; machine are arguments of Emulated; job replaces files of the job; workload
+    is one whose application is to be there.
     Skips the test when the guest is not built.
     """
     count = 0
@@ -150,18 +152,21 @@ def boot(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         guest: str | None = None,
         machine: Mapping[str, Any] = MappingProxyType({}),
         job: Job | None = None,
+        workload: str = "gups",
         **changes: Any,
     ) -> Run:
         nonlocal count
         image = "image/initramfs-perf.cpio" if perf else "image/initramfs.cpio"
-        for what in (image, f"linux/{guest or DESIGNS[design].guest}/vmlinux"):
-            if reason := missing(what):
+        kernel = f"linux/{guest or DESIGNS[design].guest}/vmlinux"
+        application = application_image(Path(image), workload) or image
+        for what in (image, application, kernel):
+            if reason := missing(str(what)):
                 pytest.skip(reason)
         s = dataclasses.replace(settings, **changes)
         if guest:
             chosen = dataclasses.replace(DESIGNS[design], guest=guest)
             monkeypatch.setitem(designs.DESIGNS, design, chosen)
-        run = Run("gups", design, vms=s.vms[0], repeat=0, vm=0, provision=provision)
+        run = Run(workload, design, vms=s.vms[0], repeat=0, vm=0, provision=provision)
         folder = tmp_path / f"vm{count}"
         folder.mkdir()
         count += 1
