@@ -16,6 +16,7 @@ MIB = 1 << 20
 # what a workload says of memory that this system does not give, and a guest is told to give
 SETTINGS = ("nr_hugepages", "transparent_hugepage", "ulimit -l")
 UNITS = sorted(p.name.removesuffix("_test.c") for p in TOP.glob("workloads/*/tests/*_test.c"))
+APPLICATIONS = [name for name in WORKLOADS if WORKLOADS[name].application]
 THREADED = [name for name in ALL if WORKLOADS[name].threads]
 CORRUPTED = [(name, args) for name in ALL for args in WORKLOADS[name].corrupted]
 # bad input that all programs refuse alike
@@ -32,14 +33,21 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", sorted({w.form_of or name for name, w in WORKLOADS.items()}))
 def test_folder_is_complete(name: str):
     folder = TOP / "workloads" / name
     expected = ("Kconfig", "README.md", f"{name}.c", "bench.py", f"tests/test_{name}.py")
     assert [file for file in expected if not (folder / file).is_file()] == []
-    workload = WORKLOADS[name]
-    # whatever is not tested for a failure may never fail
-    assert workload.small and workload.corrupted
+    # whatever is not tested for a failure may never fail; applications have tests of their own
+    workload = WORKLOADS.get(name)
+    assert not workload or (workload.small and workload.corrupted)
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_an_application_is_asked_for_by_name(name: str):
+    """What it is made from is there, and the oracle cannot know its pages."""
+    assert name not in ALL and not WORKLOADS[name].placeable
+    assert (TOP / "image/app" / WORKLOADS[name].application).is_file()
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
@@ -54,7 +62,7 @@ def test_every_workload_can_be_selected(monkeypatch: pytest.MonkeyPatch):
     assert {s for s in known if s.startswith("WORKLOAD_")} == {symbol(name) for name in WORKLOADS}
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("name", sorted(set(WORKLOADS) - set(APPLICATIONS)))
 def test_smoke_size(name: str, program_of):
     """As it is built for guests, and with all lines as they must be."""
     program, *args = WORKLOADS[name].command(Size(160 * MIB, 2, "smoke"), 7).split()
