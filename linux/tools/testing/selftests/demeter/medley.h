@@ -52,8 +52,8 @@ struct tally {
  * @poison:	Most pages of a kind that are taken out of use for good.
  * @tmpfs:	A folder on a tmpfs.
  * @disk:	A folder on the file system of a disk.
- * @grace:	Seconds that kinds may take longer than that, to verify all of their memory.
- * @end:	When all is to end, in seconds of the monotonic clock.
+ * @grace:	Seconds that kinds may take longer than that, to make and to verify their memory.
+ * @end:	When a kind is to end, in seconds of the monotonic clock.
  * @stop:	Whether it is to end at once; all processes see it.
  */
 struct options {

@@ -127,15 +127,21 @@ void do_deeds(struct object *o, unsigned long rounds)
 	}
 }
 
-/* Forks a child, which sees the memory as it is now. Returns as fork() does, never -1. */
+/*
+ * Forks a child, which sees the memory as it is now. Returns as fork() does; there may be no memory
+ * for one at the time, and -1 only if there is none until the end.
+ */
 pid_t child_of(struct object *o)
 {
 	const uint64_t random = draw(o, UINT64_MAX);
 	const pid_t parent = getpid();
-	pid_t pid = fork();
+	pid_t pid;
 
-	if (pid < 0)
-		leave(MEDLEY_CANNOT, "medley: fork: %s\n", strerror(errno));
+	while ((pid = fork()) < 0 && !is_over(o)) {
+		if (errno != ENOMEM && errno != EAGAIN)
+			leave(MEDLEY_CANNOT, "medley: fork: %s\n", strerror(errno));
+		usleep(10000);
+	}
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -266,15 +272,6 @@ void map_again(struct object *o)
 	end_change(o, first, n, o->base);
 }
 
-static size_t get_as_debugger(const struct object *o, unsigned long page, void *to)
-{
-	const struct iovec here = { to, PAGE };
-	const struct iovec there = { o->at + page * PAGE, PAGE };
-	const ssize_t got = process_vm_readv(getpid(), &here, 1, &there, 1, 0);
-
-	return got > 0 ? got : 0;
-}
-
 static size_t get_from_proc(const struct object *o, unsigned long page, void *to)
 {
 	const int file = open("/proc/self/mem", O_RDONLY);
@@ -284,6 +281,18 @@ static size_t get_from_proc(const struct object *o, unsigned long page, void *to
 		leave(MEDLEY_CANNOT, "medley: /proc/self/mem: %s\n", strerror(errno));
 	got = pread(file, to, PAGE, (uintptr_t)(o->at + page * PAGE));
 	close(file);
+	return got > 0 ? got : 0;
+}
+
+static size_t get_as_debugger(const struct object *o, unsigned long page, void *to)
+{
+	const struct iovec here = { to, PAGE };
+	const struct iovec there = { o->at + page * PAGE, PAGE };
+	const ssize_t got = process_vm_readv(getpid(), &here, 1, &there, 1, 0);
+
+	/* the kernel lacks it */
+	if (got < 0 && errno != EFAULT)
+		return get_from_proc(o, page, to);
 	return got > 0 ? got : 0;
 }
 
@@ -322,10 +331,15 @@ void pin(struct object *o)
 /* Forks children, all of which read and write. */
 void bomb(struct object *o)
 {
-	const unsigned int children = 1 + draw(o, BOMB);
+	const unsigned int most = 1 + draw(o, BOMB);
+	unsigned int children;
 
-	for (unsigned int i = 0; i < children; i++) {
-		if (!child_of(o)) {
+	for (children = 0; children < most; children++) {
+		const pid_t pid = child_of(o);
+
+		if (pid < 0)
+			break;
+		if (!pid) {
 			say("child");
 			for (unsigned int k = 0; k < 2 && !is_over(o); k++)
 				use(o);

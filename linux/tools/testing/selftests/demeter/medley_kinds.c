@@ -229,8 +229,14 @@ void kind_run(const struct kind *kind, struct tally *tally)
 
 	kind->make(&o);
 	model_make(&o);
+	/* to make it may have taken long, which its grace is for, too */
+	opt.end = now() + opt.seconds;
 	for (unsigned int i = 1; i < kind->processes; i++) {
-		if (!child_of(&o)) {
+		const pid_t pid = child_of(&o);
+
+		if (pid < 0)
+			fail("fork");
+		if (!pid) {
 			do_deeds(&o, 0);
 			wait_for(&o, o.children);
 			_exit(MEDLEY_OK);

@@ -143,11 +143,16 @@ void unmerge(struct object *o)
 /* Has a child live on with a copy, until it dies, or waits for the next one to. */
 void beget(struct object *o)
 {
+	pid_t pid;
+
 	if (o->children == CHILDREN) {
 		wait_for(o, 1);
 		return;
 	}
-	if (!child_of(o)) {
+	pid = child_of(o);
+	if (pid < 0)
+		return;
+	if (!pid) {
 		o->traits &= ~PARENT;
 		do_deeds(o, 1 + draw(o, LIFE));
 		wait_for(o, o->children);
