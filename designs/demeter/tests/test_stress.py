@@ -3,14 +3,18 @@
 
 In plain TCG, where four virtual CPUs really run at the same time, without simulated
 time and so without a PMU: accessed bits are the source. Each test takes STRESS_SECONDS,
-a minute in make check and ten in make stress. Memory is verified all the time (churn),
-and the kernel's log must have nothing to complain of.
+a minute in make check and ten in make stress. Memory is verified all the time (churn, and
+medley for all kinds of it), and the kernel's log must have nothing to complain of.
 """
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from demeter_bench.settings import MIB
@@ -63,12 +67,12 @@ USED = (
 
 @pytest.fixture
 def stress(boot):
-    def run(command: str):
+    def run(command: str, files: Sequence[Path] = ()):
         done = boot(
             command + STATS,
             guest="debug", setup=SETUP, machine={"parallel": True},
             vm_memory=1280 * MIB, fast_ratio=0.3, vcpus=4,
-            files=[BUILD / "tests/churn", BUILD / "linux/debug/mm/demeter/demeter.ko"],
+            files=[BUILD / "tests/churn", BUILD / "linux/debug/mm/demeter/demeter.ko", *files],
             timeout_s=2 * SECONDS + 600,
         )  # fmt: skip
         out = text(done)
@@ -88,6 +92,13 @@ def used(out: str) -> list[dict[str, int]]:
     return [{k: int(v) for k, v in re.findall(r"(\w+):? (\d+)", line)} for line in lines]
 
 
+def returned(out: str) -> None:
+    before, after = used(out)
+    assert after["AnonHugePages"] == 0 and after["nr_isolated_anon"] == 0, out
+    assert after["AnonPages"] <= before["AnonPages"] + 1024, out
+    assert after["MemFree"] >= before["MemFree"] - 16384, out
+
+
 def test_everything_at_once(stress):
     """Eight processes, huge pages, swap, a limit of memory, compaction, the module comes and goes.
 
@@ -105,10 +116,7 @@ def test_everything_at_once(stress):
     assert "small 0" in out and "rest 0" in out, out
     count = {k: int(v) for k, v in re.findall(r"^(pswpout|demeter_exchange) (\d+)", out, re.M)}
     assert count["pswpout"] > 0 and count["demeter_exchange"] > 0, out
-    before, after = used(out)
-    assert after["AnonHugePages"] == 0 and after["nr_isolated_anon"] == 0, out
-    assert after["AnonPages"] <= before["AnonPages"] + 1024, out
-    assert after["MemFree"] >= before["MemFree"] - 16384, out
+    returned(out)
 
 
 def test_allocations_fail(stress):
@@ -156,3 +164,105 @@ def test_users_and_processors_come_and_go(stress):
     rounds = {k: int(v) for k, v in re.findall(r"^(\w+) (\d+)$", out, re.M)}
     assert all(rounds.get(loop, 0) > 1 for loop in loops), out
     assert "\nok " in out, out
+
+
+KINDS = (
+    "anonymous", "huge", "forked", "shared", "tmpfs", "memfd", "disk", "copied", "cached", "locked",
+    "hugetlb", "merged",
+)  # fmt: skip
+
+# What the kinds need, and loops that go on until /tmp/on is gone. Of a kernel that is stuck, what
+# waits where is in its log.
+MEDLEY = """
+demeter=/sys/kernel/mm/demeter; mm=/proc/sys/vm; ksm=/sys/kernel/mm/ksm; cg=/tmp/cg/small
+faults=/sys/kernel/debug
+echo madvise >/sys/kernel/mm/transparent_hugepage/enabled; echo 12 >$mm/nr_hugepages
+echo all 4 >$demeter/attach; echo 1 >$ksm/run; echo 200 >$ksm/pages_to_scan
+echo 500 >$demeter/epoch_ms; echo madvise >/sys/kernel/mm/transparent_hugepage/defrag
+gunzip -c /job/disk.gz >/dev/ram1; mkdir /tmp/disk; mount -t ext4 /dev/ram1 /tmp/disk
+medley() { kind=$1; shift
+    /job/medley --kind $kind --tmpfs /tmp --disk /tmp/disk --poison 4 "$@" 2>&1 || {
+    echo "medley $kind: status $?"; echo w >/proc/sysrq-trigger; }; }
+caches() { while [ -e /tmp/on ]; do sleep 4; echo 3 >$mm/drop_caches; sleep 4
+    echo 1 >$mm/compact_memory; done; }
+merging() { while [ -e /tmp/on ]; do sleep 7; echo 2 >$ksm/run; echo 1 >$ksm/run; done; }
+# what is swapped in must not be more than the limit
+swap() { while [ -e /tmp/on ]; do sleep 9; echo max >$cg/memory.max; swapoff /dev/ram0
+    swapon /dev/ram0; echo 48M >$cg/memory.max; echo 8M >$cg/memory.reclaim; done 2>/dev/null; }
+sum() { cat "$@" 2>/dev/null | awk '{ n += $1 } END { print n + 0 }'; }
+moved() { echo "$1 exchanged $(cat $demeter/stats/exchanged) files" \
+    $(sum $demeter/files/[0-9]*/promoted) frames $(sum $demeter/files/unmapped/demoted); }
+# leaves no memory of the fast tier free, so that what begins to be used is in the slow one
+fill() { n=$(awk '/MemFree/ { print int($4 / 1024) - 6 }' \
+    /sys/devices/system/node/node$(cat $demeter/fast_nodes)/meminfo)
+    [ $n -le 0 ] || dd if=/dev/zero bs=1M count=$n 2>/dev/null >>/tmp/filler; }
+# waits until Demeter knows most of that, which takes some seconds
+known() { for i in $(seq 20); do [ $(sum $demeter/files/unmapped/fast_pages) -gt 4096 ] && break
+    sleep 1; done; }
+disturb() { touch /tmp/on; caches & caches=$!; merging & merging=$!; swap & swap=$!; }
+no_more() { rm /tmp/on; wait $caches $merging $swap; }
+"""
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    """Make an empty file system of 48 MiB, with a journal, for a RAM disk."""
+    image, packed = tmp_path / "disk", tmp_path / "disk.gz"
+    with image.open("wb") as file:
+        file.truncate(48 * MIB)
+    subprocess.run(["/sbin/mkfs.ext4", "-q", "-b", "4096", "-J", "size=4", image], check=True)
+    packed.write_bytes(gzip.compress(image.read_bytes()))
+    image.unlink()
+    return packed
+
+
+def moved(out: str) -> dict[str, dict[str, int]]:
+    """Return what moved() has printed: of each moment what has moved until then."""
+    lines = re.findall(r"^(\w+) (exchanged \d+ .+)$", out, re.M)
+    return {when: {k: int(v) for k, v in re.findall(r"(\w+) (\d+)", what)} for when, what in lines}
+
+
+def everything_ended(out: str) -> None:
+    ended = re.findall(r"^ok (\w+) rounds=[1-9]\d* checks=[1-9]\d*$", out, re.M)
+    assert sorted(ended) == sorted(KINDS), out
+
+
+def test_every_kind_in_turn(stress: Callable[..., str], disk: Path) -> None:
+    """Each in the slow tier at first, since the fast one has a file that nobody uses."""
+    seconds = max(5, SECONDS // len(KINDS))
+    out = stress(
+        f"{MEDLEY}medley all --seconds 3 --mem 4 >/dev/null\n{USED}cd $demeter\n"
+        "disturb; fill; known\n"
+        f"for kind in {' '.join(KINDS)}; do\n"
+        f"medley $kind --seconds {seconds} --mem 8 & now=$!\n"
+        f"sleep {seconds - 1}; moved $kind; wait $now; fill; done\n"
+        f"moved end; no_more; rm /tmp/filler; rmmod demeter\n{USED}{DEMETER}",
+        [disk, BUILD / "tests/medley"],
+    )  # fmt: skip
+    everything_ended(out)
+    returned(out)
+    count = moved(out)
+    assert set(count) == {*KINDS, "end"}, out
+    assert any(count[kind]["files"] for kind in ("shared", "tmpfs", "memfd", "disk")), out
+    assert len({at["exchanged"] for at in count.values()}) > 3, out
+    assert count["end"]["frames"] > 0, out
+
+
+def test_every_kind_at_once(stress: Callable[..., str], disk: Path) -> None:
+    """More than the limit of their cgroup; in the second half, Demeter's allocations fail."""
+    out = stress(
+        f"{MEDLEY}medley all --seconds 3 --mem 4 >/dev/null\n{USED}cd $demeter\n"
+        f"echo 48M >$cg/memory.max; disturb; fill; known\n"
+        f"({SMALL}; medley all --seconds {SECONDS} --mem 4) & all=$!\n"
+        f"sleep {SECONDS // 2}; moved half; ({FAULTS})\n"
+        f"wait $all; moved end; no_more; rm /tmp/filler\n"
+        f"for kind in failslab fail_page_alloc; do echo 0 >$faults/$kind/probability; done\n"
+        f"rmmod demeter\n{USED}grep -E 'pswpout|demeter_exchange' /proc/vmstat\n{DEMETER}",
+        [disk, BUILD / "tests/medley"],
+    )  # fmt: skip
+    everything_ended(out)
+    returned(out)
+    count = moved(out)
+    assert count["end"]["exchanged"] > count["half"]["exchanged"] > 0, out
+    assert count["half"]["files"] > 0 and count["end"]["frames"] > 0, out
+    assert int(re.findall(r"^pswpout (\d+)$", out, re.M)[0]) > 0, out
