@@ -142,12 +142,13 @@ static pid_t start(const struct kind *kind, struct tally *tally)
 
 	if (pid < 0)
 		leave(MEDLEY_CANNOT, "medley: fork: %s\n", strerror(errno));
+	/* both do: whoever is first */
+	setpgid(pid, pid);
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(MEDLEY_CANNOT);
-	setpgid(0, 0);
 	/* it is stopped by its parent */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
