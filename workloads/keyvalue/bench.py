@@ -14,7 +14,7 @@ def command(server: str, program: str) -> Callable[[Size, int], str]:
     """The command line of a server; emulated, a few simulated seconds of all-fast."""
 
     def run(size: Size, seed: int) -> str:
-        operations = {"smoke": 20_000, "emulated": 800_000, "paper": 200_000_000}[size.scale]
+        operations = {"smoke": 20_000, "emulated": 400_000, "paper": 200_000_000}[size.scale]
         return (
             f"keyvalue --server {server} --program /usr/bin/{program} "
             f"--mem {size.footprint - FILES} --operations {operations} --clients {CLIENTS} "
