@@ -228,8 +228,8 @@ void demeter_source_update(struct demeter_ctx *ctx)
 	list_for_each_entry(t, &ctx->targets.awake, awake) {
 		/* a file is as far as the process is by which it is reached */
 		const struct demeter_target *process = t->kind == DEMETER_PROCESS ? t : t->via;
-		const bool is_sampled =
-			!process || !ops->samples || ops->samples(ctx->source, process);
+		const bool is_sampled = !process || !ops->samples ||
+					ops->samples(ctx->source, process);
 
 		if (is_sampled != t->is_sampled)
 			demeter_update_all_of(t);

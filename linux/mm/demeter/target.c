@@ -246,7 +246,8 @@ void demeter_target_add(struct demeter_ctx *ctx, const struct demeter_found *fou
 	struct demeter_target *t = NULL;
 
 	/* processes that share their mm have been found one by one */
-	if (!demeter_target_of(ctx, found->mm) && ctx->targets.nr - ctx->targets.nr_files < DEMETER_MAX_TARGETS)
+	if (!demeter_target_of(ctx, found->mm) &&
+	    ctx->targets.nr - ctx->targets.nr_files < DEMETER_MAX_TARGETS)
 		t = demeter_target_make(ctx, DEMETER_PROCESS);
 	if (!t) {
 		put_pid(found->thread);

@@ -95,6 +95,7 @@ static bool page_exchange_area_nodes(struct vm_area_struct *vma, const struct mm
 	struct page_exchange_owner owner;
 
 	page_exchange_owner_nodes(mm, &owner);
+	/* one that comes right now counts when pages are moved back that must not be there */
 	if (!data_race(vma_policy(vma))) {
 		nodes_and(*nodes, owner.cpuset, owner.policy);
 		return true;
@@ -138,6 +139,7 @@ bool page_exchange_file_nodes(struct address_space *mapping, const struct mm_str
 	{
 		nodemask_t some = NODE_MASK_NONE;
 
+		/* without a lock: likewise */
 		if (vma->vm_mm == last && !data_race(vma_policy(vma)))
 			continue;
 		last = vma->vm_mm;
