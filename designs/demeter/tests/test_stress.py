@@ -22,7 +22,7 @@ from demeter_testing import BUILD, no_complaint, text
 from demeter_testing.demeter import LOAD, STATS, stats
 
 SECONDS = int(os.environ.get("STRESS_SECONDS", "60"))
-# one after the other: each has the processors to itself, as far as that goes
+# one after the other, as are boots of disks: each has the processors to itself, as far as that goes
 pytestmark = [
     pytest.mark.stress,
     pytest.mark.needs("linux/debug/.built"),

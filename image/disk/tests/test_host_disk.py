@@ -16,6 +16,8 @@ TIMEOUT = 1800
 
 pytestmark = [
     pytest.mark.boots,
+    # systemd gives up services that take too long: not beside a VM that needs all processors
+    pytest.mark.xdist_group("stress"),
     pytest.mark.needs(
         "CONFIG_IMAGE_HOST_DISK", "CONFIG_HOST_DEMETERHOST", "CONFIG_HOST_TPPHOST", IMAGE,
         "images/ovmf/OVMF_CODE_4M.fd",
