@@ -181,7 +181,7 @@ echo all 4 >$demeter/attach; echo 1 >$ksm/run; echo 200 >$ksm/pages_to_scan
 echo 500 >$demeter/epoch_ms; echo madvise >/sys/kernel/mm/transparent_hugepage/defrag
 gunzip -c /job/disk.gz >/dev/ram1; mkdir /tmp/disk; mount -t ext4 /dev/ram1 /tmp/disk
 medley() { kind=$1; shift
-    /job/medley --kind $kind --tmpfs /tmp --disk /tmp/disk --poison 4 "$@" 2>&1 || {
+    /job/medley --kind $kind --tmpfs /tmp --disk /tmp/disk "$@" 2>&1 || {
     echo "medley $kind: status $?"; echo w >/proc/sysrq-trigger; }; }
 caches() { while [ -e /tmp/on ]; do sleep 4; echo 3 >$mm/drop_caches; sleep 4
     echo 1 >$mm/compact_memory; done; }
