@@ -120,7 +120,7 @@ def boot_workload(boot, name: str) -> dict:
     """Run it in a guest, in its smallest size; its result."""
     workload = WORKLOADS[name]
     command = workload.command(Size(128 * MIB, 1, "smoke"), 1)
-    (found,) = results(boot(command, workload=name, fast_ratio=0.5))
+    (found,) = results(boot(command, workload=name, fast_ratio=0.5, timeout_s=900))
     assert found["verified"] and found["rate"] > 0 and found["sys_s"] > 0
     return found["parameters"]
 

@@ -126,6 +126,9 @@ def test_in_a_guest(name: str, boot):
     """Only where it has been built: make check builds one application."""
     size, workload = Size(220 * MIB, 1, "smoke"), WORKLOADS[name]
     assert workload.setup
-    run = boot(workload.command(size, 1), setup=workload.setup(size), workload=name, fast_ratio=0.5)
+    run = boot(
+        workload.command(size, 1), setup=workload.setup(size), workload=name, fast_ratio=0.5,
+        timeout_s=900,
+    )  # fmt: skip
     (found,) = results(run)
     assert found["verified"] and found["parameters"]["p99_us"] > 0
