@@ -44,22 +44,24 @@ void log_line(const char *log, char *line, size_t size)
 		fclose(file);
 }
 
-/* In a new process: become the program, whose signal at this process' end is @signal. */
-static _Noreturn void become(const struct server *s, char *const argv[], const char *log,
-			     int signal, int failed)
+/* In a new process: become the program, whose signal at this process' end is @death. */
+static _Noreturn void become(const struct server *s, char *const argv[], const char *log, int death,
+			     int failed)
 {
 	const int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	const int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	struct stat owner;
 	int error;
 
-	prctl(PR_SET_PDEATHSIG, signal);
+	/* whoever started this process may have it ignored */
+	signal(s->stop_signal, SIG_DFL);
+	prctl(PR_SET_PDEATHSIG, death);
 	if (in >= 0 && out >= 0 && !stat(s->folder, &owner) && dup2(in, 0) >= 0 &&
 	    dup2(out, 1) >= 0 && dup2(out, 2) >= 0 &&
 	    (geteuid() ||
 	     (!setgroups(0, NULL) && !setgid(owner.st_gid) && !setuid(owner.st_uid)))) {
 		/* a change of the user has cleared it */
-		prctl(PR_SET_PDEATHSIG, signal);
+		prctl(PR_SET_PDEATHSIG, death);
 		execvp(argv[0], argv);
 	}
 	error = errno;

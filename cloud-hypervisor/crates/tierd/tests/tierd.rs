@@ -343,7 +343,7 @@ fn slow_memory_that_is_kept_matters_only_where_it_is_scarce() {
         }
         let tierd = host.start();
         tierd.says("a: cannot give back ");
-        thread::sleep(Duration::from_secs(3));
+        thread::sleep(Duration::from_secs(8));
         host.check([192, slow]);
         let differs = host
             .fast()
