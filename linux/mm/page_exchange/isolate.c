@@ -21,9 +21,11 @@ static bool page_exchange_is_used(const struct page_exchange_finder *f, struct f
 {
 	unsigned long flags;
 
+	/* page tables of a VM may have it, which cannot be asked about huge pages of pools */
+	if (folio_test_hugetlb(folio))
+		return f->mapping && f->is_aliased;
 	if (!page_exchange_is_frames(f->space) && !(f->mapping && f->is_aliased) &&
-	    (!folio_test_anon(folio) || folio_test_hugetlb(folio) ||
-	     !folio_likely_mapped_shared(folio)))
+	    (!folio_test_anon(folio) || !folio_likely_mapped_shared(folio)))
 		return false;
 	if (folio_mapped(folio) && folio_referenced(folio, 0, NULL, &flags))
 		return true;
