@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What tells whether the project is right: tests, stress and style.
 
-commands += check check-quick stress lint
+commands += check check-all check-quick stress lint
 clean_dirs += $(BUILD)/tests $(BUILD)/log
 
 # Components add what their tests need, those that boot nothing and those that are marked
@@ -16,11 +16,13 @@ $(needs) needs-marked: $(VENV)/.installed
 # These are many small programs; what each prints is kept together.
 parallel := $(locked) -j$(NPROC) --output-sync=target
 
-# All, or those whose file, name or marker matches T; builds what these need.
-check:
+# Those whose file, name or marker matches T, or else all but those that need the kernels of
+# a release; builds what these need.
+check: selected := $(if $(T),,-m "not release")
+check check-all:
 	@$(parallel) needs-quick
-	@needs=$$(scripts/check needs "$(T)") && $(locked) needs-marked NEEDS="$$needs"
-	@scripts/check run "$(T)"
+	@needs=$$(scripts/check needs "$(T)" $(selected)) && $(locked) needs-marked NEEDS="$$needs"
+	@scripts/check run "$(T)" $(selected)
 
 check-quick:
 	@$(parallel) needs-quick

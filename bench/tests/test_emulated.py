@@ -130,6 +130,7 @@ def test_a_failing_profile_fails_the_run(boot):
     assert leftovers(run.folder) == []
 
 
+@pytest.mark.release
 @pytest.mark.needs("linux/vanilla/.built")
 @pytest.mark.parametrize(
     "command",

@@ -97,6 +97,7 @@ def test_debians_configuration_takes_the_place_of_ours(tmp_path: Path):
     assert "--over" not in arguments["guest"]
 
 
+@pytest.mark.release
 @pytest.mark.needs(*(f"linux/{name}/.staged" for name in HOSTS))
 @pytest.mark.parametrize("variant", HOSTS)
 def test_what_is_staged_is_complete(variant: str):

@@ -16,6 +16,7 @@ TIMEOUT = 1800
 
 pytestmark = [
     pytest.mark.boots,
+    pytest.mark.release,
     # systemd gives up services that take too long: not beside a VM that needs all processors
     pytest.mark.xdist_group("stress"),
     pytest.mark.needs(
