@@ -49,10 +49,11 @@ SMALL = "echo 0 >/tmp/cg/small/cgroup.procs"
 FAULTS = """
 for kind in failslab fail_page_alloc; do
     cd /sys/kernel/debug/$kind
-    echo 2 >probability; echo 1 >interval; echo -1 >times; echo 0 >verbose
-    echo N >ignore-gfp-wait
+    # at once for nobody but those that are chosen below, and without a word
+    echo Y >task-filter; echo 0 >verbose
+    echo 1 >interval; echo -1 >times; echo N >ignore-gfp-wait
     [ -e ignore-gfp-highmem ] && echo N >ignore-gfp-highmem
-    echo Y >task-filter
+    echo 2 >probability
 done
 for thread in $(pidof demeterd); do echo 1 >/proc/$thread/make-it-fail; done
 """
@@ -181,7 +182,7 @@ echo all 4 >$demeter/attach; echo 1 >$ksm/run; echo 200 >$ksm/pages_to_scan
 echo 500 >$demeter/epoch_ms; echo madvise >/sys/kernel/mm/transparent_hugepage/defrag
 gunzip -c /job/disk.gz >/dev/ram1; mkdir /tmp/disk; mount -t ext4 /dev/ram1 /tmp/disk
 medley() { kind=$1; shift
-    /job/medley --kind $kind --tmpfs /tmp --disk /tmp/disk "$@" 2>&1 || {
+    /job/medley --kind $kind --tmpfs /tmp --disk /tmp/disk --poison 4 "$@" 2>&1 || {
     echo "medley $kind: status $?"; echo w >/proc/sysrq-trigger; }; }
 caches() { while [ -e /tmp/on ]; do sleep 4; echo 3 >$mm/drop_caches; sleep 4
     echo 1 >$mm/compact_memory; done; }
@@ -200,7 +201,7 @@ fill() { n=$(awk '/MemFree/ { print int($4 / 1024) - 6 }' \
 known() { for i in $(seq 20); do [ $(sum $demeter/files/unmapped/fast_pages) -gt 4096 ] && break
     sleep 1; done; }
 disturb() { touch /tmp/on; caches & caches=$!; merging & merging=$!; swap & swap=$!; }
-no_more() { rm /tmp/on; wait $caches $merging $swap; }
+no_more() { rm /tmp/on; wait $caches $merging $swap; grep HardwareCorrupted /proc/meminfo; }
 """
 
 
@@ -222,6 +223,11 @@ def moved(out: str) -> dict[str, dict[str, int]]:
     return {when: {k: int(v) for k, v in re.findall(r"(\w+) (\d+)", what)} for when, what in lines}
 
 
+def failed_memory(out: str) -> int:
+    """Return how many KiB of memory have failed, and been taken out of use."""
+    return int(re.findall(r"^HardwareCorrupted: +(\d+) kB$", out, re.M)[0])
+
+
 def everything_ended(out: str) -> None:
     ended = re.findall(r"^ok (\w+) rounds=[1-9]\d* checks=[1-9]\d*$", out, re.M)
     assert sorted(ended) == sorted(KINDS), out
@@ -241,6 +247,7 @@ def test_every_kind_in_turn(stress: Callable[..., str], disk: Path) -> None:
     )  # fmt: skip
     everything_ended(out)
     returned(out)
+    assert failed_memory(out) > 0, out
     count = moved(out)
     assert set(count) == {*KINDS, "end"}, out
     assert any(count[kind]["files"] for kind in ("shared", "tmpfs", "memfd", "disk")), out
@@ -262,6 +269,7 @@ def test_every_kind_at_once(stress: Callable[..., str], disk: Path) -> None:
     )  # fmt: skip
     everything_ended(out)
     returned(out)
+    assert failed_memory(out) > 0, out
     count = moved(out)
     assert count["end"]["exchanged"] > count["half"]["exchanged"] > 0, out
     assert count["half"]["files"] > 0 and count["end"]["frames"] > 0, out

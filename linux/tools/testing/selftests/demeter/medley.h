@@ -190,6 +190,7 @@ void end_resize(struct object *o, unsigned long first, unsigned long n, uint32_t
 uint32_t version_of(const struct object *o, unsigned long page);
 void fill(const struct object *o, unsigned long page, uint32_t version, uint64_t *words);
 bool copy(void *to, const void *from);
+bool fail_page(void *at);
 void write_page(struct object *o, unsigned long page);
 void verify_by(struct object *o, unsigned long page,
 	       size_t (*get)(const struct object *o, unsigned long page, void *to));

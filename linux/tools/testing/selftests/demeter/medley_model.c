@@ -200,6 +200,23 @@ bool copy(void *to, const void *from)
 	return true;
 }
 
+/* Has the memory of the page @at fail. Returns whether it did; what it held may be gone. */
+bool fail_page(void *at)
+{
+	bool failed;
+
+	may_fail = 1;
+	/* the kernel tells by a signal, too */
+	if (sigsetjmp(bus_error, 0)) {
+		may_fail = 0;
+		return true;
+	}
+	failed = !madvise(at, PAGE, MADV_HWPOISON);
+	atomic_signal_fence(memory_order_seq_cst);
+	may_fail = 0;
+	return failed;
+}
+
 static void describe(char *text, size_t size, uint64_t word, unsigned int i)
 {
 	const uint64_t is = word ^ scatter(i);

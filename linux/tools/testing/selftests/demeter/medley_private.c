@@ -105,7 +105,7 @@ void poison(struct object *o)
 		return;
 	/* otherwise it would be one that all processes share, of zeros */
 	write_page(o, page);
-	if (!madvise(o->at + page * PAGE, PAGE, MADV_HWPOISON)) {
+	if (fail_page(o->at + page * PAGE)) {
 		uint64_t words[PAGE / sizeof(uint64_t)];
 
 		/* it holds what it has held, or is not there */
