@@ -5,7 +5,8 @@ Boots small machines and times them from outside, in turns, so that a change of
 the machine's speed hits all: as the benchmark has them, without a PMU, while
 the PMU samples, and without the tmem plugin (plain TCG with instruction
 counting). A run with few updates is subtracted from one with many: what is left
-is the emulation of GUPS, without boot and set-up.
+is the emulation of GUPS, without boot and set-up. A shell that starts programs switches
+between address spaces all the time, which GUPS does not.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from .vm import Run, Vm
 UPDATES = 30_000_000
 FEW = 1000
 JOB = "gups --mem 256M --updates {} --reverse"
-
+PROGRAMS = 300
+SHELL = f"for i in $(seq {PROGRAMS}); do cat /proc/self/stat >/dev/null; done"
 
 SAMPLER = "tests/sampler"  # in the build folder
 DESIGN = "first-touch"
@@ -60,10 +62,12 @@ def measure(s: Settings, build: Path, repeat: int) -> dict:
         "plain": Emulated(build, model=False),
     }
     boot: list[float] = []
+    shell: list[float] = []
     wall: dict[str, list[float]] = {kind: [] for kind in kinds}
     simulated: list[float] = []
     for i in range(repeat):
         boot.append(timed(s, kinds["tmem"], image, "true")[0])
+        shell.append(timed(s, kinds["tmem"], image, SHELL)[0] - boot[-1])
         # each is first in turn
         for kind, platform in [*kinds.items()][i % 4 :] + [*kinds.items()][: i % 4]:
             sampling = kind == "sampling"
@@ -79,6 +83,7 @@ def measure(s: Settings, build: Path, repeat: int) -> dict:
 
     return {
         "boot_run_poweroff_wall_s": boot,
+        "programs_started_per_wall_s": [PROGRAMS / w for w in shell],
         "updates_per_wall_s": [UPDATES / w for w in wall["tmem"]],
         "wall_s_per_simulated_s": [w / s for w, s in zip(wall["tmem"], simulated, strict=True)],
         "plugin_overhead": ratio("tmem", "plain"),
