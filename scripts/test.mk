@@ -16,8 +16,8 @@ $(needs) needs-marked: $(VENV)/.installed
 # These are many small programs; what each prints is kept together.
 parallel := $(locked) -j$(NPROC) --output-sync=target
 
-# Those whose file, name or marker matches T, or else all but those that need the kernels of
-# a release; builds what these need.
+# Those whose file, name or marker matches T, or else all but those that need kernels for
+# disks; builds what these need.
 check: selected := $(if $(T),,-m "not release")
 check check-all:
 	@$(parallel) needs-quick

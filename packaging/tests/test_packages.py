@@ -153,6 +153,7 @@ def test_kernels_are_packaged_one_after_the_other(tmp_path: Path):
     assert not list((tmp_path / "linux").glob("linux-*"))
 
 
+@pytest.mark.release
 @kernel
 def test_a_kernel_comes_and_goes(debian: Debian):
     """Its hooks are told, as those of Debian's kernels are: so an entry is made and removed."""

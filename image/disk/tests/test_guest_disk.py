@@ -88,6 +88,7 @@ def value(text: str, name: str) -> str:
 
 @pytest.mark.boots
 @pytest.mark.xdist_group("stress")
+@pytest.mark.release
 @needs_image
 def test_postgresql_runs_under_demeter(settings: Settings, tmp_path: Path):
     s = dataclasses.replace(settings, vm_memory=1024 * MIB, fast_ratio=0.3)
