@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* What perf asks a PMU when tasks are switched. */
 #ifndef _LINUX_PERF_SWITCH_H
 #define _LINUX_PERF_SWITCH_H
 
@@ -12,8 +13,7 @@ struct pmu;
  * @sched_in:	Whether the next task is about to run; else the previous one ends to.
  *
  * Called on the CPU, with interrupts off. Without it, the PMU is stopped, called back and started
- * again at each switch, which takes longer than most switches. PMUs that cannot tell have none of
- * their own: perf's says no.
+ * again twice per switch. Architectures whose PMUs can tell have their own; perf's says no.
  *
  * Return: true if the callback can be left out.
  */
