@@ -22,6 +22,7 @@ from demeter_testing import BUILD, no_complaint, text
 from demeter_testing.demeter import LOAD, STATS, stats
 
 SECONDS = int(os.environ.get("STRESS_SECONDS", "60"))
+VM_MEMORY = 1280 * MIB
 # one after the other, as are boots of disks: each has the processors to itself, as far as that goes
 pytestmark = [
     pytest.mark.stress,
@@ -61,7 +62,7 @@ for thread in $(pidof demeterd); do echo 1 >/proc/$thread/make-it-fail; done
 # what must be as it was when all processes are gone
 USED = (
     "echo 3 >/proc/sys/vm/drop_caches; sleep 2; echo 1 >/proc/sys/vm/compact_memory\n"
-    "echo === $(grep -E '^(MemFree|AnonPages|AnonHugePages)' /proc/meminfo | tr -s ' ') "
+    "echo === $(grep -E '^(MemFree|Slab|AnonPages|AnonHugePages)' /proc/meminfo | tr -s ' ') "
     "$(grep -E '^nr_isolated_anon' /proc/vmstat)\n"
 )
 
@@ -72,7 +73,7 @@ def stress(boot):
         done = boot(
             command + STATS,
             guest="debug", setup=SETUP, machine={"parallel": True},
-            vm_memory=1280 * MIB, fast_ratio=0.3, vcpus=4,
+            vm_memory=VM_MEMORY, fast_ratio=0.3, vcpus=4,
             files=[BUILD / "tests/churn", BUILD / "linux/debug/mm/demeter/demeter.ko", *files],
             timeout_s=2 * SECONDS + 600,
         )  # fmt: skip
@@ -93,11 +94,17 @@ def used(out: str) -> list[dict[str, int]]:
     return [{k: int(v) for k, v in re.findall(r"(\w+):? (\d+)", line)} for line in lines]
 
 
+# KASAN keeps freed objects of up to one in 32 pages for a while, as memory of slabs
+QUARANTINE = VM_MEMORY // 32 // 1024
+
+
 def returned(out: str) -> None:
     before, after = used(out)
     assert after["AnonHugePages"] == 0 and after["nr_isolated_anon"] == 0, out
     assert after["AnonPages"] <= before["AnonPages"] + 1024, out
-    assert after["MemFree"] >= before["MemFree"] - 16384, out
+    assert after["Slab"] <= before["Slab"] + QUARANTINE + 16384, out
+    pages = [at["MemFree"] + at["Slab"] for at in (before, after)]
+    assert pages[1] >= pages[0] - 16384, out
 
 
 def test_everything_at_once(stress):
@@ -166,6 +173,10 @@ def test_users_and_processors_come_and_go(stress):
     assert all(rounds.get(loop, 0) > 1 for loop in loops), out
     assert "\nok " in out, out
 
+
+# Whether each part of a test is so long that pages move in it, however busy the machine is. In
+# make check, that depends on how fast it is.
+LONG = SECONDS >= 600
 
 KINDS = (
     "anonymous", "huge", "forked", "shared", "tmpfs", "memfd", "disk", "copied", "cached", "locked",
@@ -242,6 +253,9 @@ def test_every_kind_in_turn(stress: Callable[..., str], disk: Path) -> None:
         f"for kind in {' '.join(KINDS)}; do\n"
         f"medley $kind --seconds {seconds} --mem 8 & now=$!\n"
         f"sleep {seconds - 1}; moved $kind; wait $now; fill; done\n"
+        # a slow machine needs longer than that until anything moves
+        "for i in $(seq 30); do [ $(cat stats/exchanged) -gt 0 ] && break\n"
+        f"medley shared --seconds {seconds} --mem 8 >/dev/null; fill; done\n"
         f"moved end; no_more; rm /tmp/filler; rmmod demeter\n{USED}{DEMETER}",
         [disk, BUILD / "tests/medley"],
     )  # fmt: skip
@@ -250,9 +264,10 @@ def test_every_kind_in_turn(stress: Callable[..., str], disk: Path) -> None:
     assert failed_memory(out) > 0, out
     count = moved(out)
     assert set(count) == {*KINDS, "end"}, out
-    assert any(count[kind]["files"] for kind in ("shared", "tmpfs", "memfd", "disk")), out
-    assert len({at["exchanged"] for at in count.values()}) > 3, out
-    assert count["end"]["frames"] > 0, out
+    assert count["end"]["exchanged"] > 0 and count["end"]["frames"] > 0, out
+    if LONG:
+        assert any(count[kind]["files"] for kind in ("shared", "tmpfs", "memfd", "disk")), out
+        assert len({at["exchanged"] for at in count.values()}) > 3, out
 
 
 def test_every_kind_at_once(stress: Callable[..., str], disk: Path) -> None:
@@ -271,6 +286,8 @@ def test_every_kind_at_once(stress: Callable[..., str], disk: Path) -> None:
     returned(out)
     assert failed_memory(out) > 0, out
     count = moved(out)
-    assert count["end"]["exchanged"] > count["half"]["exchanged"] > 0, out
-    assert count["half"]["files"] > 0 and count["end"]["frames"] > 0, out
+    assert count["end"]["exchanged"] > 0 and count["end"]["frames"] > 0, out
+    if LONG:
+        assert count["end"]["exchanged"] > count["half"]["exchanged"] > 0, out
+        assert count["half"]["files"] > 0, out
     assert int(re.findall(r"^pswpout (\d+)$", out, re.M)[0]) > 0, out
