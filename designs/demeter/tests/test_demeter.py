@@ -156,6 +156,28 @@ def test_what_is_promised_to_a_cgroup_is_not_demoted(boot):
     no_complaint(run)
 
 
+def test_what_reclaim_has_demoted_is_known_to_be_slow(boot):
+    """Long before it is the turn of the process again that is looked at."""
+    run = boot(
+        "mkdir -p /tmp/cg; mount -t cgroup2 none /tmp/cg; cd /tmp/cg; mkdir one\n"
+        "echo +memory >cgroup.subtree_control; echo 1 >/sys/kernel/mm/numa/demotion_enabled\n"
+        "(echo 0 >one/cgroup.procs\n"
+        " exec gups --mem 80M --updates 60000000 --hot 16M --hot-weight 0.9) & p=$!\n"
+        "sleep 2.2; echo 24M >one/memory.reclaim; sleep 1.4\n"
+        "grep -H . /sys/kernel/mm/demeter/targets/$p/fast_pages; grep anon= /proc/$p/numa_maps\n"
+        "grep pgdemote_ /proc/vmstat; kill $p\n",
+        setup=f"{LOAD}echo all 4 >attach; echo 1 >enabled\n",
+        vm_memory=384 * MIB, fast_ratio=0.3,
+    )  # fmt: skip
+    out = text(run)
+    known = int(re.findall(r"fast_pages:(\d+)", out)[0])
+    fast = sum(map(int, re.findall(r" N0=(\d+)", out)))
+    demoted = sum(map(int, re.findall(r"^pgdemote_\w+ (\d+)$", out, re.M)))
+    assert demoted > 3000 and fast > 1000, out
+    assert abs(known - fast) < 300, out
+    no_complaint(run)
+
+
 @pytest.mark.parametrize(
     "defrag", ["echo always >/sys/kernel/mm/transparent_hugepage/defrag\n", ""]
 )

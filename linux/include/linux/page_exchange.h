@@ -241,5 +241,6 @@ unsigned int page_exchange_heat_curve(struct page_exchange_heat *curve, unsigned
 void page_exchange_flush_tlb(struct mm_struct *mm);
 bool page_exchange_node_is_fast(int nid);
 bool page_exchange_is_balanced(void);
+unsigned long page_exchange_reclaimed(void);
 
 #endif /* _LINUX_PAGE_EXCHANGE_H */

@@ -34,6 +34,8 @@
 /* Part of a process's memory by which it must have grown to be looked at before its turn. */
 #define GROWN_PART  16
 #define GROWN_PAGES 64
+/* Part of a process's memory that reclaim must have moved for that. */
+#define RECLAIMED_PART 64
 /* Threads whose faults are counted. */
 #define FAULT_THREADS 64
 /* Where samples come from that is not known, so much around it is looked at. */
@@ -320,6 +322,7 @@ static bool demeter_scan_turn(struct demeter_scan *s, struct demeter_target *t, 
 	if (!t->scan_from) {
 		t->turn_pages = page_exchange_resident(&t->space);
 		t->turn_faults = demeter_scan_faults(t);
+		t->turn_reclaimed = page_exchange_reclaimed();
 		demeter_unmanaged_begin(t);
 	}
 	s->scan.left = t->unmanaged.turn.areas;
@@ -328,6 +331,7 @@ static bool demeter_scan_turn(struct demeter_scan *s, struct demeter_target *t, 
 	if (is_over && t->scan_from >= end) {
 		t->known_pages = t->turn_pages;
 		t->known_faults = t->turn_faults;
+		t->known_reclaimed = t->turn_reclaimed;
 		t->scan_from = 0;
 		/* otherwise it is looked at again at once, for the files that were too many */
 		t->is_scanned = !s->has_missed;
@@ -336,6 +340,16 @@ static bool demeter_scan_turn(struct demeter_scan *s, struct demeter_target *t, 
 	}
 	s->scan.left = NULL;
 	return is_over;
+}
+
+/*
+ * Whether reclaim has moved so much since a target's turn that it matters if all was the target's.
+ * Physical memory has no pages that move: those of other addresses are other pages.
+ */
+static bool demeter_scan_was_reclaimed(const struct demeter_target *t, unsigned long pages)
+{
+	return t->kind != DEMETER_FRAMES && page_exchange_reclaimed() - t->known_reclaimed >
+						    pages / RECLAIMED_PART + GROWN_PAGES;
 }
 
 /*
@@ -348,7 +362,8 @@ static bool demeter_scan_has_changed(const struct demeter_target *t)
 	const unsigned long most = max(now, known), least = min(now, known);
 
 	return most > least + least / GROWN_PART + GROWN_PAGES ||
-	       demeter_scan_faults(t) > t->known_faults + least / GROWN_PART + GROWN_PAGES;
+	       demeter_scan_faults(t) > t->known_faults + least / GROWN_PART + GROWN_PAGES ||
+	       demeter_scan_was_reclaimed(t, least);
 }
 
 /* Has processes looked at in which files may be mapped that were lost, now and then. */
@@ -364,7 +379,7 @@ static void demeter_scan_seek(struct demeter_ctx *ctx)
 			t->is_scanned = false;
 }
 
-/* Scans targets that are new or have changed. Those that take all their steps go to the end. */
+/* Scans targets that are new or have changed. Those that were scanned go to the end. */
 static void demeter_scan_new(struct demeter_ctx *ctx, struct demeter_scan *s)
 {
 	unsigned int steps = NEW_STEPS;
@@ -383,8 +398,7 @@ static void demeter_scan_new(struct demeter_ctx *ctx, struct demeter_scan *s)
 		steps -= most;
 		demeter_scan_turn(s, t, &most);
 		steps += most;
-		if (!most)
-			list_move_tail(&t->awake, &later);
+		list_move_tail(&t->awake, &later);
 	}
 	list_splice_tail(&later, &ctx->targets.awake);
 	/* what is in files that were found just now is found there, and not here */
@@ -435,9 +449,12 @@ void demeter_scan_targets(struct demeter_ctx *ctx)
 	for (unsigned int i = 0; steps && i < ctx->targets.nr; i++) {
 		struct demeter_target *t = demeter_update_turn(ctx, &ctx->scan_turn);
 
-		if (demeter_scan_turn(s, t, &steps))
+		if (t->kind == DEMETER_FRAMES || demeter_scan_turn(s, t, &steps))
 			demeter_update_pass_turn(ctx, &ctx->scan_turn);
 	}
+	/* the others would wait long for physical memory, whose turns take that */
+	steps = TURN_STEPS;
+	demeter_scan_turn(s, ctx->targets.frames, &steps);
 	kfree(s);
 }
 

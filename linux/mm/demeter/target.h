@@ -69,8 +69,10 @@ enum demeter_kind { DEMETER_PROCESS, DEMETER_FILE, DEMETER_FRAMES };
  * @has_stuck:	Whether there are pages that could not be moved and are to be tried again.
  * @turn_pages:	Pages that it had when this turn began.
  * @turn_faults: Faults of its process up to then, about.
+ * @turn_reclaimed: Pages that reclaim had moved in the whole system up to then.
  * @known_pages: Pages that it had when the last turn began that was brought to its end.
  * @known_faults: Faults of its process up to then.
+ * @known_reclaimed: Pages that reclaim had moved up to then.
  * @update_from: Index of the granule where its turn to be estimated goes on; 0 likewise.
  * @scope:	Number of the scope that it is in; 0: it is to be dropped.
  * @samples:	Samples.
@@ -113,6 +115,8 @@ struct demeter_target {
 	unsigned long known_pages;
 	u64 turn_faults;
 	u64 known_faults;
+	unsigned long turn_reclaimed;
+	unsigned long known_reclaimed;
 	unsigned long update_from;
 	u64 scope;
 	u64 samples;

@@ -510,3 +510,15 @@ bool page_exchange_is_balanced(void)
 	return sysctl_numa_balancing_mode != NUMA_BALANCING_DISABLED;
 }
 EXPORT_SYMBOL_GPL(page_exchange_is_balanced);
+
+/**
+ * page_exchange_reclaimed() - Tell how many pages reclaim has moved to the slow tier
+ *
+ * Return: base pages, in the whole system since it was booted.
+ */
+unsigned long page_exchange_reclaimed(void)
+{
+	return global_node_page_state(PGDEMOTE_KSWAPD) + global_node_page_state(PGDEMOTE_DIRECT) +
+	       global_node_page_state(PGDEMOTE_KHUGEPAGED);
+}
+EXPORT_SYMBOL_GPL(page_exchange_reclaimed);
