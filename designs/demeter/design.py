@@ -9,7 +9,9 @@ DESIGNS = {
         "#e41a1c",
         "sampled accesses, hot pages of the slow tier exchanged with cold ones",
         needs_two_tiers=True,
-        setup="insmod /lib/modules/demeter.ko\n"
+        # page cache that makes room in the fast tier goes down, not out
+        setup="echo 1 >/sys/kernel/mm/numa/demotion_enabled\n"
+        "insmod /lib/modules/demeter.ko\n"
         "cd /sys/kernel/mm/demeter\n"
         # what all 64 is where it is the default, in VMs of gigabytes
         "echo all 4 >attach\n"

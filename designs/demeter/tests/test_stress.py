@@ -290,3 +290,33 @@ def test_every_kind_at_once(stress: Callable[..., str], disk: Path) -> None:
         assert count["end"]["exchanged"] > count["half"]["exchanged"] > 0, out
         assert count["half"]["files"] > 0, out
     assert int(re.findall(r"^pswpout (\d+)$", out, re.M)[0]) > 0, out
+
+
+CACHED = """
+echo 1 >/sys/kernel/mm/numa/demotion_enabled
+node0() { awk '/FilePages/ { print int($4 / 1024) }' /sys/devices/system/node/node0/meminfo; }
+cached() { awk '/^Cached/ { print int($2 / 1024) }' /proc/meminfo; }
+from_disk() { awk '/^pgpgin/ { print $2 }' /proc/vmstat; }
+reading() { n=$(from_disk); cat /tmp/disk/file >/dev/null; echo "$1 $(($(from_disk) - n))"; }
+gunzip -c /job/disk.gz >/dev/ram1; mkdir /tmp/disk; mount -t ext4 /dev/ram1 /tmp/disk
+dd if=/dev/zero of=/tmp/disk/file bs=1M count=32 2>/dev/null; sync
+echo 3 >/proc/sys/vm/drop_caches
+reading first; echo "before $(node0) $(cached)"
+"""
+
+
+def test_a_file_that_nobody_reads_goes_down_but_not_out(
+    stress: Callable[..., str], disk: Path
+) -> None:
+    """It makes room in the fast tier, and is read again without its disk."""
+    out = stress(
+        f"{CACHED}{churn(8, '', 20)}\necho after $(node0) $(cached)\nreading second\n", [disk]
+    )
+    kib = {k: int(v) for k, v in re.findall(r"^(first|second) (\d+)$", out, re.M)}
+    assert kib["first"] >= 32 << 10 and kib["second"] < 1024, out
+    mib = {
+        when: (int(fast), int(all_of_it))
+        for when, fast, all_of_it in re.findall(r"^(before|after) (\d+) (\d+)$", out, re.M)
+    }
+    assert mib["after"][0] < mib["before"][0], out
+    assert mib["after"][1] >= mib["before"][1] - 2, out
