@@ -142,8 +142,9 @@ bool page_exchange_file_nodes(struct address_space *mapping, const struct mm_str
 		/* without a lock: likewise */
 		if (vma->vm_mm == last && !data_race(vma_policy(vma)))
 			continue;
-		last = vma->vm_mm;
-		*is_aliased |= mm_has_notifiers(last);
+		/* an area with a policy does not speak for those without */
+		last = data_race(vma_policy(vma)) ? NULL : vma->vm_mm;
+		*is_aliased |= mm_has_notifiers(vma->vm_mm);
 		if (++n <= most)
 			is_known = page_exchange_area_nodes(vma, locked, &some);
 		nodes_and(*nodes, *nodes, some);
