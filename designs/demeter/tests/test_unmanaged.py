@@ -194,3 +194,21 @@ def test_health_of_accessed_bits(boot):
     assert "health:      accessed watches 1 of 1 processes; in the last" in text(run)
     assert text(run).endswith("\n0\n"), text(run)
     no_complaint(run)
+
+
+def test_areas_of_huge_pages_without_any_cost_little(boot):
+    """Anybody may have 32 TiB of them; those who have more memory are looked at all the same."""
+    run = boot(
+        KINDS + f"kinds empty={32 << 20} anonymous=8; one=$p; kinds empty={32 << 20} anonymous=8\n"
+        "sleep 3; cd /sys/kernel/mm/demeter; grep -H . stats/classify_ns targets/*/*_pages\n"
+        "kill $one $p",
+        design="demeter", setup=f"{LOAD}echo 50 >epoch_ms; echo all 8 >attach; echo 1 >enabled\n",
+        files=[BUILD / "tests/kinds"],
+    )  # fmt: skip
+    out = text(run)
+    assert int(re.search(r"classify_ns:(\d+)", out)[1]) < 100_000_000, out
+    pages: dict[str, int] = {}
+    for pid, n in re.findall(r"targets/(\d+)/\w+_pages:(\d+)", out):
+        pages[pid] = pages.get(pid, 0) + int(n)
+    assert len(pages) == 2 and min(pages.values()) >= 8 * MIB // 4096, out
+    no_complaint(run)

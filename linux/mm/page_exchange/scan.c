@@ -18,6 +18,9 @@
 
 #include "internal.h"
 
+/* GiB of a huge pages' area without any that make up a step. */
+#define HOLES_PER_STEP 8
+
 /* What a node is to a scan. */
 enum page_exchange_kind { KIND_NONE, KIND_SLOW, KIND_FAST };
 
@@ -246,21 +249,43 @@ static int page_exchange_scan_pmd(pmd_t *pmd, unsigned long addr, unsigned long 
 }
 
 #ifdef CONFIG_HUGETLB_PAGE
-static int page_exchange_scan_hugetlb(pte_t *ptep, unsigned long hmask, unsigned long addr,
-				      unsigned long next, struct mm_walk *walk)
+/*
+ * Scans a part of a private area of a pool's huge pages. walk_page_range() would go through an area
+ * without pages, for which nobody needs any memory, 2 MiB by 2 MiB. Returns whether it may go on.
+ */
+static bool page_exchange_scan_pool(struct page_exchange_scan *scan, struct vm_area_struct *vma,
+				    unsigned long start, unsigned long end)
 {
-	struct page_exchange_scan *scan = walk->private;
-	const pte_t pte = huge_ptep_get(walk->mm, addr, ptep);
+	unsigned int holes = 0;
 
-	if (!page_exchange_scan_go_to(scan, addr, 1))
-		return 1;
-	/* what is not a private copy is found in the file */
-	if (pte_present(pte) && PageAnon(pfn_to_page(pte_pfn(pte))))
-		page_exchange_scan_huge(scan, pte_pfn(pte), 0, PTRS_PER_PTE);
-	return 0;
+	for (unsigned long addr = start; addr < end;) {
+		pte_t *entry = hugetlb_walk(vma, addr, PMD_SIZE);
+		pte_t pte;
+
+		cond_resched();
+		if (!entry) {
+			addr = (addr & PUD_MASK) + PUD_SIZE;
+			if (++holes % HOLES_PER_STEP == 0 &&
+			    !page_exchange_scan_step(scan, addr, 1))
+				return false;
+			continue;
+		}
+		if (!page_exchange_scan_go_to(scan, addr, 1))
+			return false;
+		pte = huge_ptep_get(vma->vm_mm, addr, entry);
+		/* what is not a private copy is found in the file */
+		if (pte_present(pte) && PageAnon(pfn_to_page(pte_pfn(pte))))
+			page_exchange_scan_huge(scan, pte_pfn(pte), 0, PTRS_PER_PTE);
+		addr += PMD_SIZE;
+	}
+	return true;
 }
 #else
-#define page_exchange_scan_hugetlb NULL
+static bool page_exchange_scan_pool(struct page_exchange_scan *scan, struct vm_area_struct *vma,
+				    unsigned long start, unsigned long end)
+{
+	return true;
+}
 #endif
 
 /* Why the pages of an area are left alone, which is walked for them to be counted all the same. */
@@ -302,12 +327,15 @@ static int page_exchange_scan_test(unsigned long start, unsigned long end, struc
 			return 1;
 	}
 	scan->reason = page_exchange_scan_reason(scan, walk->vma);
-	return scan->reason && !scan->left;
+	if (scan->reason && !scan->left)
+		return 1;
+	if (!is_vm_hugetlb_page(walk->vma))
+		return 0;
+	return page_exchange_scan_pool(scan, walk->vma, start, end) ? 1 : -EINTR;
 }
 
 static const struct mm_walk_ops page_exchange_scan_ops = {
 	.pmd_entry = page_exchange_scan_pmd,
-	.hugetlb_entry = page_exchange_scan_hugetlb,
 	.test_walk = page_exchange_scan_test,
 	.walk_lock = PGWALK_RDLOCK,
 };

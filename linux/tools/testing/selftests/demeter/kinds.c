@@ -85,6 +85,12 @@ static char *huge(size_t size)
 	return memset(map(size, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1), 1, size);
 }
 
+/* An area of huge pages that has none, for which no memory is needed, whatever its size. */
+static char *empty(size_t size)
+{
+	return map(size, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1);
+}
+
 /* A file that is mapped privately, so that what is written to is copied. */
 static char *private_file(size_t size)
 {
@@ -142,7 +148,8 @@ static const struct kind {
 	{ "bound", bound },	    { "shared", shared },
 	{ "huge", huge },	    { "file", file },
 	{ "copies", copies },	    { "forked", forked },
-	{ "both", both },	    { NULL, NULL },
+	{ "both", both },	    { "empty", empty },
+	{ NULL, NULL },
 };
 
 static char *make(const char *argument, size_t *size)
