@@ -104,6 +104,7 @@ enum page_exchange_reason {
  * @b:		Address of a page on the second side.
  * @huge:	Whether they are huge pages; otherwise base pages.
  * @exchanged:	Whether they did.
+ * @only_a:	Whether that at @a has come, but that at @b has not left.
  * @only_b:	Whether that at @b has left, but that at @a has not come.
  * @by_migration: Whether they do so by migration. Belongs to the exchange.
  * @obstacle_a:	What kept the page at @a from being moved; enum page_exchange_obstacle. A page
@@ -115,6 +116,7 @@ struct page_exchange {
 	unsigned long b;
 	bool huge;
 	bool exchanged;
+	bool only_a;
 	bool only_b;
 	bool by_migration;
 	u8 obstacle_a;
@@ -125,7 +127,7 @@ unsigned int page_exchange_pairs(const struct page_exchange_side *a,
 				 const struct page_exchange_side *b, struct page_exchange *pairs,
 				 unsigned int n);
 unsigned int page_exchange_migrate(const struct page_exchange_space *space, unsigned long *addrs,
-				   u8 *obstacles, unsigned int n, nodemask_t *nodes);
+				   u8 *obstacles, unsigned int n, bool huge, nodemask_t *nodes);
 unsigned long page_exchange_room(int nid, unsigned int order);
 unsigned long page_exchange_free(int nid, unsigned int order);
 void page_exchange_reserve(int nid, unsigned long pages);

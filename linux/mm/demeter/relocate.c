@@ -334,7 +334,8 @@ unsigned int demeter_relocate_migrate(struct demeter_ctx *ctx, const struct deme
 		return 0;
 	for (unsigned int i = 0; i < n; i++)
 		r->addresses[i] = c[i].addr;
-	moved = page_exchange_migrate(&t->space, r->addresses, r->obstacles, n, to);
+	moved = page_exchange_migrate(&t->space, r->addresses, r->obstacles, n, c->granule->huge,
+				      to);
 	demeter_target_put(t);
 	for (unsigned int i = 0; i < n; i++) {
 		demeter_relocate_note(ctx, &c[i], r->obstacles[i]);

@@ -378,6 +378,7 @@ unsigned int page_exchange_pairs(const struct page_exchange_side *a,
 
 	for (unsigned int i = 0; i < n; i++) {
 		pairs[i].exchanged = false;
+		pairs[i].only_a = false;
 		pairs[i].only_b = false;
 		pairs[i].by_migration = !in_tables;
 		pairs[i].obstacle_a = PAGE_EXCHANGE_UNTRIED;

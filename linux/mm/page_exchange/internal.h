@@ -91,7 +91,8 @@ struct page_exchange_found {
  * struct page_exchange_set - Folios that are moved at once
  * @n:		How many addresses there are.
  * @is_physical: Whether addresses are physical ones.
- * @has_huge:	Whether some are those of huge pages, which are not split if there is no room.
+ * @is_huge:	Whether they are those of huge pages, all of them or none. These are not split if
+ *there is no room.
  * @addrs:	The addresses; those that are in one folio are neighbours. Physical addresses become
  *		@news when their pages are moved.
  * @folios:	Of each the folio, if it is isolated. It may be gone once it has been moved.
@@ -105,7 +106,7 @@ struct page_exchange_found {
 struct page_exchange_set {
 	unsigned int n;
 	bool is_physical;
-	bool has_huge;
+	bool is_huge;
 	unsigned long addrs[PAGE_EXCHANGE_SET];
 	struct folio *folios[PAGE_EXCHANGE_SET];
 	unsigned int pages[PAGE_EXCHANGE_SET];
@@ -187,7 +188,8 @@ void page_exchange_put_back(struct page_exchange_set *set, enum page_exchange_ob
 /* migrate.c */
 unsigned int page_exchange_move_list(struct list_head *list, nodemask_t *nodes,
 				     enum migrate_mode mode);
-unsigned int page_exchange_move_set(struct page_exchange_set *set, nodemask_t *nodes, bool borrow);
+unsigned int page_exchange_move_set(struct page_exchange_set *set, nodemask_t *nodes,
+				    unsigned int borrow);
 unsigned int page_exchange_revise(struct page_exchange_set *set, struct page_exchange_finder *f);
 
 /* replace.c */
@@ -212,7 +214,7 @@ static inline void page_exchange_set_init(struct page_exchange_set *set)
 {
 	set->n = 0;
 	set->is_physical = false;
-	set->has_huge = false;
+	set->is_huge = false;
 	nodes_setall(set->nodes);
 	memset(set->folios, 0, sizeof(set->folios));
 	memset(set->news, 0, sizeof(set->news));

@@ -121,6 +121,11 @@ static enum page_exchange_obstacle page_exchange_take(struct page_exchange_finde
 	obstacle = page_exchange_find(f, set->addrs[i], &found);
 	if (obstacle)
 		return obstacle;
+	/* a huge page that was split, or has just become one, is not what was meant */
+	if (found.is_whole != set->is_huge) {
+		folio_put(found.folio);
+		return PAGE_EXCHANGE_GONE;
+	}
 	if (page_exchange_has_taken(set, i, found.folio)) {
 		set->folios[i] = found.folio;
 		set->pages[i] = set->pages[i - 1];
@@ -140,7 +145,6 @@ static enum page_exchange_obstacle page_exchange_take(struct page_exchange_finde
 		set->folios[i] = found.folio;
 		set->pages[i] = folio_nr_pages(found.folio);
 		if (isolate_folio_to_list(found.folio, &set->list)) {
-			set->has_huge |= found.is_whole;
 			nodes_and(set->nodes, set->nodes, found.nodes);
 		} else {
 			set->folios[i] = NULL;
@@ -175,17 +179,19 @@ void page_exchange_isolate(struct page_exchange_set *set, struct page_exchange_f
 /**
  * page_exchange_leave_out() - Decide not to move a folio that was isolated
  * @set:	The set.
- * @i:		Number of its address. Folios of several addresses are not left out.
+ * @i:		Number of its address, or of one of them, which are neighbours.
  */
 void page_exchange_leave_out(struct page_exchange_set *set, unsigned int i)
 {
 	struct folio *folio = set->folios[i];
 
-	if (!folio || page_exchange_has_taken(set, i, folio) ||
-	    (i + 1 < set->n && set->folios[i + 1] == folio))
+	if (!folio)
 		return;
 	list_move(&folio->lru, &set->rest);
-	set->folios[i] = NULL;
+	while (page_exchange_has_taken(set, i, folio))
+		i--;
+	while (i < set->n && set->folios[i] == folio)
+		set->folios[i++] = NULL;
 }
 
 /**

@@ -93,12 +93,12 @@ EXPORT_SYMBOL_GPL(page_exchange_room);
  * @set:	The set, which says where all of them may be; gets what they become. NULL: there is
  *		nothing but the folios, which may be on all of the nodes.
  * @nodes:	The nodes.
- * @borrow:	Whether as much leaves the nodes: then what is left free to others may be used.
+ * @borrow:	Base pages that leave the nodes: so much may be used of what is left free to others.
  */
 struct page_exchange_target {
 	struct page_exchange_set *set;
 	nodemask_t *nodes;
-	bool borrow;
+	unsigned int borrow;
 };
 
 static struct folio *page_exchange_alloc_huge(struct folio *from, int nid)
@@ -119,7 +119,7 @@ static bool page_exchange_has_room(const struct page_exchange_target *target, st
 {
 	const unsigned int order = folio_order(from);
 
-	if (target->borrow)
+	if (target->borrow >= folio_nr_pages(from))
 		return true;
 #ifdef CONFIG_HUGETLB_PAGE
 	if (folio_test_hugetlb(from) && READ_ONCE(folio_hstate(from)->free_huge_pages_node[nid]))
@@ -162,6 +162,8 @@ static struct folio *page_exchange_alloc(struct folio *from, unsigned long priva
 		if (folio)
 			break;
 	}
+	if (folio)
+		target->borrow -= min(target->borrow, folio_nr_pages(from));
 	if (folio && target->set && target->set->is_physical)
 		page_exchange_note_new(target->set, from, folio);
 	return folio;
@@ -191,13 +193,14 @@ unsigned int page_exchange_move_list(struct list_head *list, nodemask_t *nodes,
  * @set:	The set. Gets obstacles of those that were not moved, and physical addresses of
  *		those that were.
  * @nodes:	Where they go.
- * @borrow:	Whether as much leaves those nodes.
+ * @borrow:	Base pages that leave those nodes for it. The others take free memory only.
  *
  * Large folios for which there is no room are split; huge pages are not.
  *
  * Return: base pages moved.
  */
-unsigned int page_exchange_move_set(struct page_exchange_set *set, nodemask_t *nodes, bool borrow)
+unsigned int page_exchange_move_set(struct page_exchange_set *set, nodemask_t *nodes,
+				    unsigned int borrow)
 {
 	struct page_exchange_target target = { .set = set, .nodes = nodes, .borrow = borrow };
 	unsigned int moved = 0;
@@ -205,7 +208,7 @@ unsigned int page_exchange_move_set(struct page_exchange_set *set, nodemask_t *n
 
 	if (!list_empty(&set->list))
 		ret = migrate_pages(&set->list, page_exchange_alloc, NULL, (unsigned long)&target,
-				    MIGRATE_ASYNC, set->has_huge ? MR_NUMA_MISPLACED : MR_SYSCALL,
+				    MIGRATE_ASYNC, set->is_huge ? MR_NUMA_MISPLACED : MR_SYSCALL,
 				    &moved);
 	page_exchange_put_back(set, ret == -ENOMEM ? PAGE_EXCHANGE_NO_ROOM : PAGE_EXCHANGE_BUSY);
 	for (unsigned int i = 0; set->is_physical && i < set->n; i++) {
@@ -221,17 +224,18 @@ unsigned int page_exchange_move_set(struct page_exchange_set *set, nodemask_t *n
 }
 
 /* Moves a page to nodes where it may be. Returns how many base pages that were. */
-static unsigned int page_exchange_move_back(unsigned long addr, nodemask_t *nodes,
+static unsigned int page_exchange_move_back(unsigned long addr, bool huge, nodemask_t *nodes,
 					    struct page_exchange_finder *f)
 {
 	struct page_exchange_set back;
 
 	page_exchange_set_init(&back);
 	back.n = 1;
+	back.is_huge = huge;
 	back.is_physical = page_exchange_is_frames(f->space);
 	back.addrs[0] = addr;
 	page_exchange_isolate(&back, f, nodes, false);
-	return page_exchange_move_set(&back, nodes, true);
+	return page_exchange_move_set(&back, nodes, UINT_MAX);
 }
 
 /**
@@ -250,9 +254,12 @@ unsigned int page_exchange_revise(struct page_exchange_set *set, struct page_exc
 
 	if (f->space->mm && !f->space->mapping)
 		return 0;
-	page_exchange_finder_ask(f);
+	/* who cannot be asked right now is not known to mind */
+	if (!page_exchange_finder_ask(f))
+		return 0;
 	for (unsigned int i = 0; i < set->n; i++) {
 		struct page_exchange_found found;
+		unsigned int back;
 		bool may_stay;
 
 		if (!set->folios[i] || set->obstacles[i] ||
@@ -262,7 +269,10 @@ unsigned int page_exchange_revise(struct page_exchange_set *set, struct page_exc
 		folio_put(found.folio);
 		if (may_stay)
 			continue;
-		moved += page_exchange_move_back(set->addrs[i], &found.nodes, f);
+		back = page_exchange_move_back(set->addrs[i], set->is_huge, &found.nodes, f);
+		if (!back)
+			continue;
+		moved += back;
 		/* in physical memory, it is somewhere else now */
 		set->obstacles[i] = set->is_physical ? PAGE_EXCHANGE_GONE : PAGE_EXCHANGE_REFUSED;
 	}
@@ -271,7 +281,7 @@ unsigned int page_exchange_revise(struct page_exchange_set *set, struct page_exc
 
 static unsigned int page_exchange_migrate_some(const struct page_exchange_space *space,
 					       unsigned long *addrs, u8 *obstacles, unsigned int n,
-					       nodemask_t *nodes)
+					       bool huge, nodemask_t *nodes)
 {
 	struct page_exchange_finder f;
 	struct page_exchange_set set;
@@ -279,13 +289,14 @@ static unsigned int page_exchange_migrate_some(const struct page_exchange_space 
 
 	page_exchange_set_init(&set);
 	set.n = n;
+	set.is_huge = huge;
 	set.is_physical = page_exchange_is_frames(space);
 	memcpy(set.addrs, addrs, n * sizeof(*addrs));
 	memcpy(obstacles, set.obstacles, n);
 	if (page_exchange_finder_start(&f, space))
 		return 0;
 	page_exchange_isolate(&set, &f, nodes, false);
-	moved = page_exchange_move_set(&set, nodes, false);
+	moved = page_exchange_move_set(&set, nodes, 0);
 	moved -= min(moved, page_exchange_revise(&set, &f));
 	page_exchange_finder_end(&f);
 	memcpy(obstacles, set.obstacles, n);
@@ -301,6 +312,7 @@ static unsigned int page_exchange_migrate_some(const struct page_exchange_space 
  * @obstacles:	Gets for each address what kept its page from being moved: enum
  *		page_exchange_obstacle. Pages that were moved have none.
  * @n:		How many addresses there are.
+ * @huge:	Whether they are those of huge pages; otherwise of base pages.
  * @nodes:	The nodes where the pages are to go.
  *
  * Takes free pages only: neither reclaims nor wakes anybody who does. The caller holds a
@@ -309,14 +321,14 @@ static unsigned int page_exchange_migrate_some(const struct page_exchange_space 
  * Return: how many base pages were moved.
  */
 unsigned int page_exchange_migrate(const struct page_exchange_space *space, unsigned long *addrs,
-				   u8 *obstacles, unsigned int n, nodemask_t *nodes)
+				   u8 *obstacles, unsigned int n, bool huge, nodemask_t *nodes)
 {
 	unsigned int moved = 0;
 
 	lru_add_drain();
 	for (unsigned int i = 0; i < n; i += PAGE_EXCHANGE_SET) {
 		moved += page_exchange_migrate_some(space, addrs + i, obstacles + i,
-						    min(n - i, PAGE_EXCHANGE_SET), nodes);
+						    min(n - i, PAGE_EXCHANGE_SET), huge, nodes);
 		cond_resched();
 	}
 	return moved;

@@ -3,8 +3,9 @@
  * Exchanges pages of which not both are mapped by one process only: pages leave for the other
  * node, and others move to where these were.
  *
- * As many pages leave each node as come to it. While they are on their way, some more free memory
- * of the one node is in use than what others may rely on, by a set at most; none is reclaimed.
+ * As many pages leave each node as come to it, or there is room for more. While they are on their
+ * way, some more free memory of the one node is in use than what others may rely on, by a set at
+ * most; none is reclaimed.
  */
 #include <linux/slab.h>
 
@@ -34,6 +35,10 @@ static unsigned int page_exchange_pick(struct page_exchange_swap *s, struct page
 	for (i = 0; i < n && s->a.n < PAGE_EXCHANGE_SET; i++) {
 		if (!pairs[i].by_migration)
 			continue;
+		if (s->a.n && s->a.is_huge != pairs[i].huge)
+			break;
+		s->a.is_huge = pairs[i].huge;
+		s->b.is_huge = pairs[i].huge;
 		s->pairs[s->a.n] = &pairs[i];
 		s->a.addrs[s->a.n++] = pairs[i].a;
 		s->b.addrs[s->b.n++] = pairs[i].b;
@@ -41,7 +46,18 @@ static unsigned int page_exchange_pick(struct page_exchange_swap *s, struct page
 	return i;
 }
 
-/* A page stays if its partner does. */
+/* Returns how many base pages there are in the folios that are isolated. */
+static unsigned int page_exchange_isolated(const struct page_exchange_set *set)
+{
+	unsigned int pages = 0;
+
+	for (unsigned int i = 0; i < set->n; i++)
+		if (set->folios[i] && !(i && set->folios[i - 1] == set->folios[i]))
+			pages += set->pages[i];
+	return pages;
+}
+
+/* A page stays if its partner does, and so does a folio if that of one of its pages does. */
 static void page_exchange_leave_out_alone(struct page_exchange_set *set,
 					  const struct page_exchange_set *partners)
 {
@@ -63,6 +79,7 @@ static void page_exchange_tell(const struct page_exchange_swap *s)
 		const bool moved_b = page_exchange_has_moved(&s->b, i);
 
 		pair->exchanged = moved_a && moved_b;
+		pair->only_a = moved_a && !moved_b;
 		pair->only_b = moved_b && !moved_a;
 		pair->obstacle_a = s->a.obstacles[i];
 		pair->obstacle_b = s->b.obstacles[i];
@@ -75,14 +92,16 @@ static void page_exchange_replace_found(struct page_exchange_swap *s,
 					struct page_exchange_finder *a, nodemask_t *to_a,
 					struct page_exchange_finder *b, nodemask_t *to_b)
 {
+	unsigned int left;
+
 	page_exchange_isolate(&s->a, a, to_a, false);
 	for (unsigned int i = 0; i < s->a.n; i++)
 		if (s->a.obstacles[i])
 			s->b.obstacles[i] = PAGE_EXCHANGE_NO_OBSTACLE;
 	page_exchange_isolate(&s->b, b, to_b, true);
-	page_exchange_move_set(&s->b, to_b, true);
+	left = page_exchange_move_set(&s->b, to_b, page_exchange_isolated(&s->a));
 	page_exchange_leave_out_alone(&s->a, &s->b);
-	page_exchange_move_set(&s->a, to_a, true);
+	page_exchange_move_set(&s->a, to_a, left);
 	page_exchange_revise(&s->b, b);
 	page_exchange_revise(&s->a, a);
 }

@@ -36,12 +36,12 @@ static unsigned long exchange_test_address(const struct memory *m, unsigned int 
 }
 
 static unsigned int exchange_test_migrate(struct memory *m, unsigned long *addrs, u8 *obstacles,
-					  unsigned int n, int nid)
+					  unsigned int n, bool huge, int nid)
 {
 	const struct page_exchange_space space = { .mm = m->mm };
 	nodemask_t nodes = nodemask_of_node(nid);
 
-	return page_exchange_migrate(&space, addrs, obstacles, n, &nodes);
+	return page_exchange_migrate(&space, addrs, obstacles, n, huge, &nodes);
 }
 
 /* Migrates the pages of [@first, @first + @n) to @nid, as far as they can be. */
@@ -50,7 +50,8 @@ static void exchange_test_send(struct memory *m, unsigned int first, unsigned in
 	for (unsigned int i = 0; i < n; i++)
 		m->addrs[i] = exchange_test_address(m, first + i);
 	for (unsigned int i = 0; i < n; i += 512)
-		exchange_test_migrate(m, m->addrs + i, m->obstacles + i, min(n - i, 512u), nid);
+		exchange_test_migrate(m, m->addrs + i, m->obstacles + i, min(n - i, 512u), false,
+				      nid);
 }
 
 static u64 exchange_test_word_of(unsigned int page, unsigned int i)
@@ -191,7 +192,7 @@ static void exchange_test_pinned_pages_stay(struct kunit *test)
 	for (unsigned int i = 0; i < 10; i++)
 		KUNIT_EXPECT_EQ(test, m->pairs[i].exchanged, i != 5);
 	KUNIT_EXPECT_EQ(test, m->pairs[5].obstacle_a, PAGE_EXCHANGE_PINNED);
-	exchange_test_migrate(m, &m->pairs[5].a, m->obstacles, 1, m->far);
+	exchange_test_migrate(m, &m->pairs[5].a, m->obstacles, 1, false, m->far);
 	KUNIT_EXPECT_EQ(test, m->obstacles[0], PAGE_EXCHANGE_PINNED);
 	unpin_user_page(page);
 	KUNIT_EXPECT_EQ(test, exchange_test_node_of(m, 5), m->near);
@@ -245,8 +246,8 @@ static struct memory *exchange_test_make_huge_memory(struct kunit *test)
 	};
 	if (!exchange_test_is_huge(m, 0) || !exchange_test_is_huge(m, PTRS_PER_PTE))
 		kunit_skip(test, "needs transparent huge pages");
-	exchange_test_migrate(m, &m->pairs[0].a, m->obstacles, 1, m->near);
-	exchange_test_migrate(m, &m->pairs[0].b, m->obstacles, 1, m->far);
+	exchange_test_migrate(m, &m->pairs[0].a, m->obstacles, 1, true, m->near);
+	exchange_test_migrate(m, &m->pairs[0].b, m->obstacles, 1, true, m->far);
 	KUNIT_ASSERT_EQ(test, exchange_test_node_of(m, 0), m->near);
 	KUNIT_ASSERT_EQ(test, exchange_test_node_of(m, PTRS_PER_PTE), m->far);
 	KUNIT_ASSERT_TRUE(test,
@@ -294,7 +295,7 @@ static void exchange_test_pinned_huge_pages_stay(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m), 0u);
 }
 
-/* Pages of different sizes do not trade places. */
+/* Pages of different sizes do not trade places, and those of another size do not move. */
 static void exchange_test_sizes_do_not_mix(struct kunit *test)
 {
 	struct memory *base = exchange_test_make_memory(test),
@@ -306,6 +307,14 @@ static void exchange_test_sizes_do_not_mix(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exchange_test_run(m, 1), 0u);
 	m->pairs[0].huge = false;
 	KUNIT_EXPECT_EQ(test, exchange_test_run(m, 1), 0u);
+	m->addrs[0] = exchange_test_address(m, 0);
+	KUNIT_EXPECT_EQ(test, exchange_test_migrate(m, m->addrs, m->obstacles, 1, false, m->far),
+			0u);
+	KUNIT_EXPECT_EQ(test, m->obstacles[0], (u8)PAGE_EXCHANGE_GONE);
+	m->addrs[0] = exchange_test_address(base, 0);
+	KUNIT_EXPECT_EQ(test, exchange_test_migrate(m, m->addrs, m->obstacles, 1, true, m->far),
+			0u);
+	KUNIT_EXPECT_EQ(test, m->obstacles[0], (u8)PAGE_EXCHANGE_GONE);
 	KUNIT_EXPECT_TRUE(test, exchange_test_is_huge(m, 0));
 	KUNIT_EXPECT_EQ(test, exchange_test_wrong_words(m) + exchange_test_wrong_words(base), 0u);
 }

@@ -82,7 +82,7 @@ static unsigned int spaces_test_migrate(struct shared *s, const struct page_exch
 {
 	nodemask_t nodes = nodemask_of_node(nid);
 
-	return page_exchange_migrate(space, s->addrs, s->obstacles, n, &nodes);
+	return page_exchange_migrate(space, s->addrs, s->obstacles, n, false, &nodes);
 }
 
 static void spaces_test_offsets(struct shared *s, unsigned int first, unsigned int n)
