@@ -360,9 +360,8 @@ void demeter_granule_tell_pages(struct demeter_granule *g);
 void demeter_granule_forget_pages(struct demeter_granule *g);
 void demeter_granule_place(struct demeter_granule *g, const unsigned long *present,
 			   const unsigned long *fast);
-void demeter_granule_move(struct demeter_granule *from, unsigned int page,
-			  struct demeter_granule *to, unsigned int new_page,
-			  enum demeter_tier tier);
+void demeter_granule_leave(struct demeter_granule *g, unsigned int page);
+void demeter_granule_enter(struct demeter_granule *g, unsigned int page, enum demeter_tier tier);
 void demeter_granule_free(struct demeter_granule *g);
 
 /* update.c */

@@ -124,29 +124,38 @@ void demeter_granule_place(struct demeter_granule *g, const unsigned long *prese
 }
 
 /**
- * demeter_granule_move() - Enter that a page has become one of another granule
- * @from:	The granule that it was in; neither is ranked.
+ * demeter_granule_leave() - Enter that a page has gone
+ * @g:		The granule that it was in, which is not ranked.
  * @page:	Its number there.
- * @to:		The granule that it is in now, of the same target. May be @from.
- * @new_page:	Its number there.
- * @tier:	The tier that it is in now.
  */
-void demeter_granule_move(struct demeter_granule *from, unsigned int page,
-			  struct demeter_granule *to, unsigned int new_page, enum demeter_tier tier)
+void demeter_granule_leave(struct demeter_granule *g, unsigned int page)
 {
 	DECLARE_BITMAP(present, GRANULE_PAGES);
 	DECLARE_BITMAP(fast, GRANULE_PAGES);
 
-	bitmap_copy(present, from->present, GRANULE_PAGES);
-	bitmap_copy(fast, from->fast, GRANULE_PAGES);
+	bitmap_copy(present, g->present, GRANULE_PAGES);
+	bitmap_copy(fast, g->fast, GRANULE_PAGES);
 	__clear_bit(page, present);
 	__clear_bit(page, fast);
-	demeter_granule_place(from, present, fast);
-	bitmap_copy(present, to->present, GRANULE_PAGES);
-	bitmap_copy(fast, to->fast, GRANULE_PAGES);
-	__set_bit(new_page, present);
-	__assign_bit(new_page, fast, tier == DEMETER_FAST);
-	demeter_granule_place(to, present, fast);
+	demeter_granule_place(g, present, fast);
+}
+
+/**
+ * demeter_granule_enter() - Enter that a page has come
+ * @g:		The granule that it is in now, which is not ranked.
+ * @page:	Its number there.
+ * @tier:	The tier that it is in.
+ */
+void demeter_granule_enter(struct demeter_granule *g, unsigned int page, enum demeter_tier tier)
+{
+	DECLARE_BITMAP(present, GRANULE_PAGES);
+	DECLARE_BITMAP(fast, GRANULE_PAGES);
+
+	bitmap_copy(present, g->present, GRANULE_PAGES);
+	bitmap_copy(fast, g->fast, GRANULE_PAGES);
+	__set_bit(page, present);
+	__assign_bit(page, fast, tier == DEMETER_FAST);
+	demeter_granule_place(g, present, fast);
 }
 
 /**

@@ -34,7 +34,10 @@ int demeter_relocate_init(struct demeter_ctx *ctx)
 	r->pairs = kvmalloc_array(CHUNK, sizeof(*r->pairs), GFP_KERNEL);
 	r->addresses = kvmalloc_array(CHUNK, sizeof(*r->addresses), GFP_KERNEL);
 	r->obstacles = kvmalloc_array(CHUNK, sizeof(*r->obstacles), GFP_KERNEL);
-	if (r->hot && r->cold && r->pairs && r->addresses && r->obstacles)
+	r->hot_counts = kvmalloc_array(CHUNK, sizeof(*r->hot_counts), GFP_KERNEL);
+	r->cold_counts = kvmalloc_array(CHUNK, sizeof(*r->cold_counts), GFP_KERNEL);
+	if (r->hot && r->cold && r->pairs && r->addresses && r->obstacles && r->hot_counts &&
+	    r->cold_counts)
 		return 0;
 	demeter_relocate_exit(ctx);
 	return -ENOMEM;
@@ -53,6 +56,8 @@ void demeter_relocate_exit(struct demeter_ctx *ctx)
 	kvfree(r->pairs);
 	kvfree(r->addresses);
 	kvfree(r->obstacles);
+	kvfree(r->hot_counts);
+	kvfree(r->cold_counts);
 	kfree(r);
 	ctx->relocation = NULL;
 }
@@ -151,48 +156,62 @@ static void demeter_relocate_note(struct demeter_ctx *ctx, const struct demeter_
 	}
 }
 
-/* Enters that a page of physical memory was moved, to address @addr, with what is known of it. */
-static void demeter_relocate_note_frame(const struct demeter_candidate *c, enum demeter_tier tier,
-					unsigned long addr)
+/*
+ * Takes a page that was moved out of its place in physical memory. Returns its count, for
+ * demeter_relocate_enter(): all leave before any is entered, which may be where another was.
+ */
+static u16 demeter_relocate_leave(const struct demeter_candidate *c)
 {
-	struct demeter_granule *from = c->granule;
-	struct demeter_target *t = c->target;
-	const unsigned int page = (addr >> PAGE_SHIFT) % GRANULE_PAGES;
-	const u16 count = from->count ? from->count[demeter_candidate_page(c)] : 0;
-	struct demeter_granule *to = xa_load(&t->granules, addr / GRANULE_SIZE);
+	const unsigned int page = demeter_candidate_page(c);
+	struct demeter_granule *g = c->granule;
+	u16 count;
 
-	if (!to) {
-		to = demeter_granule_make(t, round_down(addr, GRANULE_SIZE));
-		/* without memory it is found again later */
-		if (!to)
-			return;
-		to->scan = t->scan;
-		mutex_lock(&t->lock);
-		demeter_ranges_cover(&t->ranges, to->start, to->start + GRANULE_SIZE);
-		mutex_unlock(&t->lock);
-	}
-	demeter_update_open(from);
-	demeter_update_open(to);
-	demeter_granule_move(from, demeter_candidate_page(c), to, page, tier);
-	if (count && !to->count)
-		demeter_granule_tell_pages(to);
-	if (to->count)
-		demeter_granule_set(to, page, count);
+	/* counts are what they should be once the granule is open */
+	demeter_update_open(g);
+	if (c->target->kind != DEMETER_FRAMES)
+		return 0;
+	count = g->count ? g->count[page] : 0;
+	demeter_granule_leave(g, page);
+	return count;
 }
 
-/* Enters that a page was moved. */
-static void demeter_relocate_note_tier(const struct demeter_candidate *c, enum demeter_tier tier,
-				       unsigned long addr)
+/* Enters that a page of physical memory has come to @addr, and its count. */
+static void demeter_relocate_enter_frame(struct demeter_target *t, enum demeter_tier tier,
+					 unsigned long addr, u16 count)
+{
+	const unsigned int page = (addr >> PAGE_SHIFT) % GRANULE_PAGES;
+	struct demeter_granule *g = xa_load(&t->granules, addr / GRANULE_SIZE);
+
+	if (!g) {
+		g = demeter_granule_make(t, round_down(addr, GRANULE_SIZE));
+		/* without memory it is found again later */
+		if (!g)
+			return;
+		g->scan = t->scan;
+		mutex_lock(&t->lock);
+		demeter_ranges_cover(&t->ranges, g->start, g->start + GRANULE_SIZE);
+		mutex_unlock(&t->lock);
+	}
+	demeter_update_open(g);
+	demeter_granule_enter(g, page, tier);
+	if (count && !g->count)
+		demeter_granule_tell_pages(g);
+	if (g->count)
+		demeter_granule_set(g, page, count);
+}
+
+/* Enters that a page has come to a tier, at an address, with the count that it had. */
+static void demeter_relocate_enter(const struct demeter_candidate *c, enum demeter_tier tier,
+				   unsigned long addr, u16 count)
 {
 	struct demeter_granule *g = c->granule;
 	const unsigned int page = demeter_candidate_page(c);
 	const unsigned int n = demeter_pages_of(demeter_granule_size(g));
 
 	if (c->target->kind == DEMETER_FRAMES) {
-		demeter_relocate_note_frame(c, tier, addr);
+		demeter_relocate_enter_frame(c->target, tier, addr, count);
 		return;
 	}
-	demeter_update_open(g);
 	g->nr_backoffs = 0;
 	if (tier == DEMETER_FAST) {
 		bitmap_set(g->fast, page, n);
@@ -205,29 +224,46 @@ static void demeter_relocate_note_tier(const struct demeter_candidate *c, enum d
 	g->target->pages[!tier] -= n;
 }
 
-static void demeter_relocate_note_pair(struct demeter_ctx *ctx, const struct demeter_candidate *hot,
-				       const struct demeter_candidate *cold,
-				       const struct page_exchange *pair)
+/* Counts obstacles of a pair, and takes out of their places what has moved. */
+static void demeter_relocate_leave_pair(struct demeter_ctx *ctx,
+					const struct demeter_candidate *hot,
+					const struct demeter_candidate *cold, unsigned int i)
 {
-	unsigned int pages;
+	struct demeter_relocation *r = ctx->relocation;
+	const struct page_exchange *pair = &r->pairs[i];
 
 	demeter_relocate_note(ctx, hot, pair->obstacle_a);
 	demeter_relocate_note(ctx, cold, pair->obstacle_b);
 	/* those that leave without needing room come first, then */
 	if (pair->obstacle_b == PAGE_EXCHANGE_NO_ROOM)
 		demeter_relocate_back_off(ctx, cold, pair->obstacle_b);
-	pages = demeter_pages_of(demeter_granule_size(hot->granule));
+	if (pair->exchanged || pair->only_a)
+		r->hot_counts[i] = demeter_relocate_leave(hot);
+	if (pair->exchanged || pair->only_b)
+		r->cold_counts[i] = demeter_relocate_leave(cold);
+}
+
+/* Enters where the pages of a pair have gone. */
+static void demeter_relocate_enter_pair(struct demeter_ctx *ctx,
+					const struct demeter_candidate *hot,
+					const struct demeter_candidate *cold, unsigned int i)
+{
+	const unsigned int pages = demeter_pages_of(demeter_granule_size(hot->granule));
+	struct demeter_relocation *r = ctx->relocation;
+	const struct page_exchange *pair = &r->pairs[i];
+
 	if (pair->exchanged || pair->only_b) {
 		ctx->stats.demoted += pages;
 		cold->target->demoted += pages;
-		demeter_relocate_note_tier(cold, DEMETER_SLOW, pair->b);
+		demeter_relocate_enter(cold, DEMETER_SLOW, pair->b, r->cold_counts[i]);
 	}
-	if (!pair->exchanged)
-		return;
-	ctx->stats.exchanged += pages;
-	ctx->stats.promoted += pages;
-	hot->target->promoted += pages;
-	demeter_relocate_note_tier(hot, DEMETER_FAST, pair->a);
+	if (pair->exchanged || pair->only_a) {
+		ctx->stats.promoted += pages;
+		hot->target->promoted += pages;
+		demeter_relocate_enter(hot, DEMETER_FAST, pair->a, r->hot_counts[i]);
+	}
+	if (pair->exchanged)
+		ctx->stats.exchanged += pages;
 }
 
 /*
@@ -266,7 +302,9 @@ static void demeter_exchange(struct demeter_ctx *ctx, const struct demeter_candi
 	demeter_target_put(cold->target);
 	demeter_target_put(hot->target);
 	for (unsigned int i = 0; i < n; i++)
-		demeter_relocate_note_pair(ctx, &hot[i], &cold[i], &pairs[i]);
+		demeter_relocate_leave_pair(ctx, &hot[i], &cold[i], i);
+	for (unsigned int i = 0; i < n; i++)
+		demeter_relocate_enter_pair(ctx, &hot[i], &cold[i], i);
 }
 
 /* How many candidates of the size of @c make up a chunk. */
@@ -340,8 +378,11 @@ unsigned int demeter_relocate_migrate(struct demeter_ctx *ctx, const struct deme
 	for (unsigned int i = 0; i < n; i++) {
 		demeter_relocate_note(ctx, &c[i], r->obstacles[i]);
 		if (r->obstacles[i] == PAGE_EXCHANGE_NO_OBSTACLE)
-			demeter_relocate_note_tier(&c[i], tier, r->addresses[i]);
+			r->hot_counts[i] = demeter_relocate_leave(&c[i]);
 	}
+	for (unsigned int i = 0; i < n; i++)
+		if (r->obstacles[i] == PAGE_EXCHANGE_NO_OBSTACLE)
+			demeter_relocate_enter(&c[i], tier, r->addresses[i], r->hot_counts[i]);
 	if (tier == DEMETER_FAST) {
 		ctx->stats.promoted += moved;
 		t->promoted += moved;

@@ -37,6 +37,8 @@ struct demeter_candidate {
  * @pairs:	Room for a chunk of pairs.
  * @addresses:	Room for a chunk of user addresses.
  * @obstacles:	Room for the obstacles of the pages at @addresses.
+ * @hot_counts:	Room for what was counted of a chunk of pages that have moved, in the one direction.
+ * @cold_counts: Likewise, of those that have moved in the other.
  */
 struct demeter_relocation {
 	struct demeter_candidate *hot;
@@ -46,6 +48,8 @@ struct demeter_relocation {
 	struct page_exchange *pairs;
 	unsigned long *addresses;
 	u8 *obstacles;
+	u16 *hot_counts;
+	u16 *cold_counts;
 };
 
 /**
