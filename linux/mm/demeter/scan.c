@@ -23,12 +23,13 @@
 #define HOLD_FILES 64
 /*
  * Steps in an epoch for memory whose turn it is, for processes that are new or have grown, all
- * of them and each, and for what was asked for.
+ * of them and each, for those of which reclaim may have moved pages, and for what was asked for.
  */
-#define TURN_STEPS  256
-#define NEW_STEPS   32768
-#define GROWN_STEPS (NEW_STEPS / 4)
-#define ASKED_STEPS 4096
+#define TURN_STEPS	256
+#define NEW_STEPS	32768
+#define GROWN_STEPS	(NEW_STEPS / 4)
+#define RECLAIMED_STEPS GROWN_STEPS
+#define ASKED_STEPS	4096
 /* What a process costs whose memory is looked at, however little that is. */
 #define TARGET_STEPS 4
 /* Part of a process's memory by which it must have grown to be looked at before its turn. */
@@ -54,7 +55,6 @@
  * @area_start:	First address of an area whose ranges are not made yet.
  * @area_end:	Address behind that area; 0 if there is none.
  * @nr_files:	How many of @files there are.
- * @has_missed:	Whether there was no room for one.
  * @files:	Files that were found and are not managed yet.
  */
 struct demeter_scan {
@@ -63,7 +63,6 @@ struct demeter_scan {
 	unsigned long area_start;
 	unsigned long area_end;
 	unsigned int nr_files;
-	bool has_missed;
 	struct demeter_file files[HOLD_FILES];
 };
 
@@ -192,8 +191,10 @@ static void demeter_scan_file(struct page_exchange_scan *scan, struct file *file
 	}
 	if (s->nr_files && f[-1].mapping == file->f_mapping)
 		return;
+	if (!known && !demeter_target_may_add_file(s->target))
+		return;
 	if (s->nr_files == HOLD_FILES) {
-		s->has_missed = true;
+		s->target->has_missed = true;
 		return;
 	}
 	f->mapping = file->f_mapping;
@@ -320,6 +321,7 @@ static bool demeter_scan_turn(struct demeter_scan *s, struct demeter_target *t, 
 	if (!t->is_reached)
 		return true;
 	if (!t->scan_from) {
+		t->has_missed = false;
 		t->turn_pages = page_exchange_resident(&t->space);
 		t->turn_faults = demeter_scan_faults(t);
 		t->turn_reclaimed = page_exchange_reclaimed();
@@ -334,8 +336,7 @@ static bool demeter_scan_turn(struct demeter_scan *s, struct demeter_target *t, 
 		t->known_reclaimed = t->turn_reclaimed;
 		t->scan_from = 0;
 		/* otherwise it is looked at again at once, for the files that were too many */
-		t->is_scanned = !s->has_missed;
-		s->has_missed = false;
+		t->is_scanned = !t->has_missed;
 		demeter_unmanaged_end(t, &s->scan);
 	}
 	s->scan.left = NULL;
@@ -343,27 +344,25 @@ static bool demeter_scan_turn(struct demeter_scan *s, struct demeter_target *t, 
 }
 
 /*
- * Whether reclaim has moved so much since a target's turn that it matters if all was the target's.
- * Physical memory has no pages that move: those of other addresses are other pages.
- */
-static bool demeter_scan_was_reclaimed(const struct demeter_target *t, unsigned long pages)
-{
-	return t->kind != DEMETER_FRAMES && page_exchange_reclaimed() - t->known_reclaimed >
-						    pages / RECLAIMED_PART + GROWN_PAGES;
-}
-
-/*
- * Whether a target has much more or much less memory than when it was its turn, or as much, but
- * other memory: what was freed and allocated again may be in another tier, at the same address.
+ * Whether a target is new, or has much more or much less memory than when it was its turn, or as
+ * much, but other memory: what was freed and allocated again may be in another tier, at the same
+ * address.
  */
 static bool demeter_scan_has_changed(const struct demeter_target *t)
 {
 	const unsigned long now = page_exchange_resident(&t->space), known = t->known_pages;
 	const unsigned long most = max(now, known), least = min(now, known);
 
-	return most > least + least / GROWN_PART + GROWN_PAGES ||
-	       demeter_scan_faults(t) > t->known_faults + least / GROWN_PART + GROWN_PAGES ||
-	       demeter_scan_was_reclaimed(t, least);
+	return !t->is_scanned || most > least + least / GROWN_PART + GROWN_PAGES ||
+	       demeter_scan_faults(t) > t->known_faults + least / GROWN_PART + GROWN_PAGES;
+}
+
+/* Whether reclaim has moved so much since a target's turn that it matters if all was the target's.
+ */
+static bool demeter_scan_was_reclaimed(const struct demeter_target *t)
+{
+	return page_exchange_reclaimed() - t->known_reclaimed >
+	       t->known_pages / RECLAIMED_PART + GROWN_PAGES;
 }
 
 /* Has processes looked at in which files may be mapped that were lost, now and then. */
@@ -379,10 +378,10 @@ static void demeter_scan_seek(struct demeter_ctx *ctx)
 			t->is_scanned = false;
 }
 
-/* Scans targets that are new or have changed. Those that were scanned go to the end. */
-static void demeter_scan_new(struct demeter_ctx *ctx, struct demeter_scan *s)
+/* Scans targets for which there is a reason. Those that were scanned go to the end. */
+static void demeter_scan_those(struct demeter_ctx *ctx, struct demeter_scan *s, unsigned int steps,
+			       bool (*is_due)(const struct demeter_target *t))
 {
-	unsigned int steps = NEW_STEPS;
 	struct demeter_target *t, *next;
 	LIST_HEAD(later);
 
@@ -391,9 +390,7 @@ static void demeter_scan_new(struct demeter_ctx *ctx, struct demeter_scan *s)
 
 		if (!steps)
 			break;
-		if (t->kind == DEMETER_FRAMES || !t->is_reached)
-			continue;
-		if (t->is_scanned && !demeter_scan_has_changed(t))
+		if (t->kind == DEMETER_FRAMES || !t->is_reached || !is_due(t))
 			continue;
 		steps -= most;
 		demeter_scan_turn(s, t, &most);
@@ -401,24 +398,39 @@ static void demeter_scan_new(struct demeter_ctx *ctx, struct demeter_scan *s)
 		list_move_tail(&t->awake, &later);
 	}
 	list_splice_tail(&later, &ctx->targets.awake);
-	/* what is in files that were found just now is found there, and not here */
-	steps = GROWN_STEPS;
-	t = ctx->targets.frames;
-	if (!t->is_scanned || demeter_scan_has_changed(t))
-		demeter_scan_turn(s, t, &steps);
 }
 
+/* Scans targets that are new or have changed, before those of which reclaim may have moved pages.
+ */
+static void demeter_scan_new(struct demeter_ctx *ctx, struct demeter_scan *s)
+{
+	struct demeter_target *frames = ctx->targets.frames;
+	unsigned int steps = GROWN_STEPS;
+
+	demeter_scan_those(ctx, s, NEW_STEPS, demeter_scan_has_changed);
+	demeter_scan_those(ctx, s, RECLAIMED_STEPS, demeter_scan_was_reclaimed);
+	/* what is in files that were found just now is found there, and not here */
+	if (demeter_scan_has_changed(frames))
+		demeter_scan_turn(s, frames, &steps);
+}
+
+/* Scans what was asked for. What there are no steps for is scanned in a later epoch. */
 static void demeter_scan_asked_for(struct demeter_ctx *ctx, struct demeter_scan *s)
 {
-	unsigned int steps = ASKED_STEPS;
+	/* physical memory takes so many that there would be none for others */
+	unsigned int of_frames = ASKED_STEPS, of_others = ASKED_STEPS;
 
-	for (unsigned int i = 0; i < ctx->nr_asked && steps; i++) {
+	for (unsigned int n = ctx->nr_asked; n && ctx->nr_asked; n--) {
+		struct demeter_asked asked = ctx->asked[0];
+		unsigned int *steps = asked.target->kind == DEMETER_FRAMES ? &of_frames
+									   : &of_others;
+
 		/* a policy may have all be forgotten that was asked for of a target */
-		struct demeter_asked asked = ctx->asked[i];
-
-		demeter_scan_part(s, asked.target, &asked.start, asked.end, &steps);
+		ctx->nr_asked--;
+		memmove(ctx->asked, ctx->asked + 1, ctx->nr_asked * sizeof(asked));
+		if (!*steps || !demeter_scan_part(s, asked.target, &asked.start, asked.end, steps))
+			ctx->asked[ctx->nr_asked++] = asked;
 	}
-	ctx->nr_asked = 0;
 }
 
 /**
@@ -436,7 +448,6 @@ void demeter_scan_targets(struct demeter_ctx *ctx)
 		return;
 	s->area_end = 0;
 	s->nr_files = 0;
-	s->has_missed = false;
 	s->scan.left = NULL;
 	s->scan.found = demeter_scan_found;
 	s->scan.file = demeter_scan_file;

@@ -264,6 +264,18 @@ void demeter_target_add(struct demeter_ctx *ctx, const struct demeter_found *fou
 }
 
 /**
+ * demeter_target_may_add_file() - Whether there is room for another file
+ * @via:	The process that has it mapped.
+ *
+ * Return: whether there is: a process does not take the places of all others' files.
+ */
+bool demeter_target_may_add_file(const struct demeter_target *via)
+{
+	return via->ctx->targets.nr_files < DEMETER_MAX_FILES &&
+	       via->nr_files < DEMETER_MAX_OWN_FILES;
+}
+
+/**
  * demeter_target_add_file() - Manage the pages of a file, or remember where it is found
  * @ctx:	The context.
  * @via:	The target of a process that has it mapped; NULL: @file has one of its pages.

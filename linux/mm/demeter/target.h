@@ -21,6 +21,8 @@ struct demeter_owner;
 /* Processes, and files: anybody may have as many of these mapped as they like. */
 #define DEMETER_MAX_TARGETS 16384
 #define DEMETER_MAX_FILES   4096
+/* Of these, those that are reached through one process. */
+#define DEMETER_MAX_OWN_FILES (DEMETER_MAX_FILES / 8)
 
 /**
  * enum demeter_kind - What memory a target stands for
@@ -63,6 +65,7 @@ enum demeter_kind { DEMETER_PROCESS, DEMETER_FILE, DEMETER_FRAMES };
  * @scan:	Number of the last scan of a part of its pages.
  * @scan_from:	Address where its turn to be scanned goes on; 0: at the beginning.
  * @is_scanned:	Whether all of its pages have been looked at.
+ * @has_missed:	Whether it maps files that could not be told apart when it was looked at last.
  * @is_stale:	Whether all of its granules are to be estimated anew.
  * @is_turn_stale: Whether they were when its turn to be estimated began.
  * @hindered:	Last epoch in which it was changing its memory when pages were to be moved.
@@ -105,6 +108,7 @@ struct demeter_target {
 	bool is_protected;
 	unsigned int cgroup;
 	bool is_scanned;
+	bool has_missed;
 	bool has_stuck;
 	bool is_stale;
 	bool is_turn_stale;
@@ -201,6 +205,7 @@ struct demeter_file {
 void demeter_targets_init(struct demeter_ctx *ctx);
 struct demeter_target *demeter_target_of(struct demeter_ctx *ctx, const void *mm);
 struct demeter_target *demeter_target_of_file(struct demeter_ctx *ctx, const void *mapping);
+bool demeter_target_may_add_file(const struct demeter_target *via);
 void demeter_target_add_file(struct demeter_ctx *ctx, struct demeter_target *via,
 			     const struct demeter_file *file);
 void demeter_target_lose(struct demeter_target *t);
