@@ -310,7 +310,9 @@ def test_a_file_that_nobody_reads_goes_down_but_not_out(
 ) -> None:
     """It makes room in the fast tier, and is read again without its disk."""
     out = stress(
-        f"{CACHED}{churn(8, '', 20)}\necho after $(node0) $(cached)\nreading second\n", [disk]
+        f"{CACHED}gups --mem 500M --updates 100000\necho after $(node0) $(cached)\n"
+        "reading second\n",
+        [disk],
     )
     kib = {k: int(v) for k, v in re.findall(r"^(first|second) (\d+)$", out, re.M)}
     assert kib["first"] >= 32 << 10 and kib["second"] < 1024, out
