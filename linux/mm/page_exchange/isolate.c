@@ -111,6 +111,13 @@ static bool page_exchange_has_taken(const struct page_exchange_set *set, unsigne
 	return i && set->folios[i - 1] == folio;
 }
 
+/* Whether a physical address is in the folio that was taken last. That is not found any more. */
+static bool page_exchange_is_in_last(const struct page_exchange_set *set, unsigned int i)
+{
+	return set->is_physical && i && set->folios[i - 1] &&
+	       PHYS_PFN(set->addrs[i]) - folio_pfn(set->folios[i - 1]) < set->pages[i - 1];
+}
+
 static enum page_exchange_obstacle page_exchange_take(struct page_exchange_finder *f,
 						      struct page_exchange_set *set, unsigned int i,
 						      const nodemask_t *to, bool spare)
@@ -118,6 +125,11 @@ static enum page_exchange_obstacle page_exchange_take(struct page_exchange_finde
 	enum page_exchange_obstacle obstacle;
 	struct page_exchange_found found;
 
+	if (page_exchange_is_in_last(set, i)) {
+		set->folios[i] = set->folios[i - 1];
+		set->pages[i] = set->pages[i - 1];
+		return PAGE_EXCHANGE_NO_OBSTACLE;
+	}
 	obstacle = page_exchange_find(f, set->addrs[i], &found);
 	if (obstacle)
 		return obstacle;
