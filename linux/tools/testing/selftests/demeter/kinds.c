@@ -144,12 +144,10 @@ static const struct kind {
 	const char *name;
 	char *(*make)(size_t size);
 } kinds[] = {
-	{ "anonymous", anonymous }, { "locked", locked },
-	{ "bound", bound },	    { "shared", shared },
-	{ "huge", huge },	    { "file", file },
-	{ "copies", copies },	    { "forked", forked },
-	{ "both", both },	    { "empty", empty },
-	{ NULL, NULL },
+	{ "anonymous", anonymous }, { "locked", locked }, { "bound", bound },
+	{ "shared", shared },	    { "huge", huge },	  { "file", file },
+	{ "copies", copies },	    { "forked", forked }, { "both", both },
+	{ "empty", empty },	    { NULL, NULL },
 };
 
 static char *make(const char *argument, size_t *size)
