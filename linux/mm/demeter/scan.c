@@ -357,8 +357,7 @@ static bool demeter_scan_has_changed(const struct demeter_target *t)
 	       demeter_scan_faults(t) > t->known_faults + least / GROWN_PART + GROWN_PAGES;
 }
 
-/* Whether reclaim has moved so much since a target's turn that it matters if all was the target's.
- */
+/* Whether reclaim has moved so much since a target's turn that it matters if all was of it. */
 static bool demeter_scan_was_reclaimed(const struct demeter_target *t)
 {
 	return page_exchange_reclaimed() - t->known_reclaimed >
@@ -400,8 +399,7 @@ static void demeter_scan_those(struct demeter_ctx *ctx, struct demeter_scan *s, 
 	list_splice_tail(&later, &ctx->targets.awake);
 }
 
-/* Scans targets that are new or have changed, before those of which reclaim may have moved pages.
- */
+/* Scans targets that are new or have changed, and then those that reclaim may have touched. */
 static void demeter_scan_new(struct demeter_ctx *ctx, struct demeter_scan *s)
 {
 	struct demeter_target *frames = ctx->targets.frames;
