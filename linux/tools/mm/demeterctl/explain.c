@@ -332,17 +332,20 @@ static void say_unmanaged(const struct target *t)
 
 static void say_hot(const struct hot *hot, const struct target *t)
 {
+	/* samples of files and of shared memory count for these */
+	const char *own = t->files ? " of memory of its own" : "";
+
 	if (hot->samples)
-		printf("%d %% of its recent samples are of the hottest %s of its addresses (%zu "
+		printf("%d %% of its recent samples%s are of the hottest %s of its addresses (%zu "
 		       "of %zu ranges); %s have none.\n",
-		       HOT_SHARE, text_of_bytes(hot->bytes).s, hot->nr, hot->all,
+		       HOT_SHARE, own, text_of_bytes(hot->bytes).s, hot->nr, hot->all,
 		       text_of_bytes(hot->cold).s);
 	else
-		printf("It has no recent samples%s.\n",
+		printf("It has no recent samples%s%s.\n", own,
 		       t->samples ? ", so all of it is cold" : " yet");
-	printf("So far, %" PRIu64 " samples of its memory were taken, %s were promoted and %s "
+	printf("So far, %" PRIu64 " samples of its %smemory were taken, %s were promoted and %s "
 	       "demoted.\n",
-	       t->samples, text_of_bytes(bytes_of_pages(t->promoted)).s,
+	       t->samples, t->files ? "own " : "", text_of_bytes(bytes_of_pages(t->promoted)).s,
 	       text_of_bytes(bytes_of_pages(t->demoted)).s);
 }
 

@@ -103,6 +103,14 @@ def test_explanation_in_json(tree: Path) -> None:
     }  # fmt: skip
 
 
+def test_samples_of_shared_memory_count_elsewhere(tree: Path) -> None:
+    add_target(tree, 12)
+    add_process(tree, 12, RssShmem="2048 kB")
+    text = ok(tree, "explain", "12")
+    assert "\n90 % of its recent samples of memory of its own are of the hottest 4.0 MiB" in text
+    assert "\nSo far, 1234 samples of its own memory were taken" in text
+
+
 @pytest.mark.parametrize("reason", REASONS.split())
 def test_every_reason_has_a_sentence(tree: Path, reason: str) -> None:
     add_target(tree, 12, unmanaged={reason: 3 * MIB})
