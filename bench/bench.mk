@@ -14,6 +14,13 @@ $(foreach o,$(bench_given),$(eval override export $(o) := $$(value $(o))))
 bench_args = $(foreach o,$(filter $(1),$(bench_given)),--$(call lower,$(o))="$$$(o)")
 bench := PYTHONPATH=$(TOP)/bench $(PYTHON) -m demeter_bench --build $(BUILD)
 
+# Names that only the other command knows, or none: they would be ignored.
+bench_slips := DESIGN=DESIGNS WORKLOAD=WORKLOADS VMS=VM
+run_slips := DESIGNS=DESIGN
+refuse_slips = $(foreach s,$($(1)_slips),$(if $(filter command override,$(origin $(firstword $(subst =, ,$(s))))), \
+	{ echo "make $(1): $(firstword $(subst =, ,$(s))) is not known here; is \
+$(lastword $(subst =, ,$(s))) meant?" >&2; exit 2; };))
+
 commands += bench bench-emulator bench-balloon run new-design new-workload docs
 targets += configured
 
@@ -22,6 +29,7 @@ configured: $(KCONFIG_CONFIG)
 	@$(KCONFIG) olddefconfig
 
 bench:
+	@$(call refuse_slips,bench)
 	@$(locked) configured
 	@needs=$$($(bench) bench --dry-run $(call bench_args,$(bench_options))) && \
 		$(locked) bench-machines $$needs \
@@ -29,6 +37,7 @@ bench:
 	@$(bench) bench $(call bench_args,$(bench_options))
 
 run:
+	@$(call refuse_slips,run)
 	@$(locked) configured
 	@$(bench) run --dry-run $(call bench_args,$(run_options))
 	@$(locked) machines $(if $(filter disk,$(value IMAGE)),$(BUILD)/images/guest.raw)

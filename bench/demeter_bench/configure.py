@@ -64,7 +64,7 @@ def size(name: str, text: str) -> int:
     """A size such as 300M or 1G; plain numbers are MiB."""
     match = re.fullmatch(r"(\d+)([KMG]?)", text)
     if not match:
-        raise UserError(f"{name}={text}: not a size such as 300M or 1G")
+        raise UserError(f"{name}={text}: not a size such as 300M or 1G (in K, M or G)")
     value = int(match[1]) << {"K": 10, "M": 20, "G": 30, "": 20}[match[2]]
     if value % MIB or not MIB <= value <= MAX_MEMORY:
         raise UserError(f"{name}={text}: must be whole MiB, up to {MAX_MEMORY // MIB}")
