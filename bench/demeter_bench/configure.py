@@ -191,6 +191,8 @@ def check(s: Settings) -> Settings:
         )
     check_fast_share(s, s.fast_ratio, f"FAST_RATIO={s.fast_ratio:g}")
     for one in () if s.program else s.workloads:
+        if s.footprint < WORKLOADS[one].least:
+            raise UserError(f"FOOTPRINT: {one} needs at least {WORKLOADS[one].least // MIB} MiB")
         check_resizes(s, one)
     together = min(s.jobs, max(s.vms) * len(s.designs) * len(s.workloads) * s.repeat)
     host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

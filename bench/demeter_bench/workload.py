@@ -34,6 +34,8 @@ class Workload:
     _: KW_ONLY
     # one line for help and documentation
     about: str
+    # the smallest footprint with which it runs, bytes
+    least: int = 1 << 20
     # whether its rate over time is worth a panel of the chart
     timeline: bool = False
     # the workload that it is another form of; not meant by "all"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from demeter_bench.designs import symbol as design_symbol
 from demeter_bench.errors import UserError
 from demeter_bench.platforms import PLATFORMS
 from demeter_bench.settings import MIB, PRESETS, Settings
+from demeter_bench.workload import Size
 from demeter_bench.workloads import ALL, WORKLOADS, symbol
 
 KCONFIG: dict[str, str] = {
@@ -103,6 +105,8 @@ def test_given():
         (["--vm-memory", "4000G"], "more than an emulated VM can have with PROVISION=static"),
         (["--vm-memory", "120G", "--jobs", "64", "--repeat", "64"], "exceed this machine's"),
         (["--footprint", "0"], "FOOTPRINT=0: must be whole MiB"),
+        (["--footprint", "47M", "--workloads", "redis"], "FOOTPRINT: redis needs at least 48 MiB"),
+        (["--footprint", "63M", "--workloads", "gups-mix"], "gups-mix needs at least 64 MiB"),
         (["--repeat", "0"], "REPEAT=0: must be"),
         (["--jobs", "0"], "JOBS=0: must be"),
         (["--provision", "moon"], "PROVISION: unknown: moon; there are: static tiered-balloon"),
@@ -345,3 +349,12 @@ def test_a_programs_name_is_not_free(tmp_path: Path):
     path.write_text(json.dumps({"settings": {**s, "workloads": ["../../evil"]}}))
     with pytest.raises(UserError, match="must be the program's name"):
         from_json(path, KCONFIG)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_least_footprint(name: str):
+    """With it, there is something of all that the command line names a size of."""
+    workload = WORKLOADS[name]
+    command = workload.command(Size(workload.least, 1, "emulated"), 1)
+    sizes = re.findall(r"--(?:mem|hot|ballast) (-?\d+)", command)
+    assert all(int(size) > 0 for size in sizes), command

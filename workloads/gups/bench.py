@@ -4,6 +4,8 @@
 from demeter_bench.workload import REPORT_MS, Size, Workload
 
 HUGE = 2 << 20
+# of forms: that each of eight processes has huge pages in its part, and ballast is some
+LEAST = 64 << 20
 THP = "/sys/kernel/mm/transparent_hugepage"
 # below 512 MiB, the kernel gives no huge pages unless it is told to
 ASK_FOR_HUGE = f"echo madvise >{THP}/enabled\necho madvise >{THP}/defrag\n"
@@ -59,7 +61,13 @@ def form(
         return setup.format(pages=part(size, share) // HUGE)
 
     return Workload(
-        run, about=about, timeline=True, form_of="gups", setup=prepare, placeable=placeable
+        run,
+        about=about,
+        least=LEAST,
+        timeline=True,
+        form_of="gups",
+        setup=prepare,
+        placeable=placeable,
     )
 
 

@@ -7,6 +7,8 @@ from demeter_bench.workload import REPORT_MS, Size, Workload
 
 # of the footprint, what the program and its libraries take as files
 FILES = 24 << 20
+# what keyvalue takes as the least --mem
+LEAST = 24 << 20
 CLIENTS = 4
 
 
@@ -28,6 +30,7 @@ WORKLOADS = {
     name: Workload(
         command(name, program),
         about=f"gets and sets of {program}",
+        least=FILES + LEAST,
         timeline=True,
         form_of="keyvalue",
         application=name,

@@ -7,6 +7,8 @@ from demeter_bench.workload import REPORT_MS, Size, Workload
 
 # of the footprint, what programs, libraries and an empty cluster take as files
 FILES = 52 << 20
+# what postgresql takes as the least --mem
+LEAST = 96 << 20
 CLIENTS = 4
 CLUSTER = "/opt/cluster"
 # files may take all memory, not half of it; the server refuses to be root's
@@ -31,6 +33,7 @@ def workload(about: str, mix: str, emulated: int, paper: int) -> Workload:
     return Workload(
         command(mix, emulated, paper),
         about=about,
+        least=FILES + LEAST,
         timeline=True,
         form_of="postgresql",
         application="postgresql",
