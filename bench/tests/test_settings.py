@@ -107,6 +107,7 @@ def test_given():
         (["--footprint", "0"], "FOOTPRINT=0: must be whole MiB"),
         (["--footprint", "47M", "--workloads", "redis"], "FOOTPRINT: redis needs at least 48 MiB"),
         (["--footprint", "63M", "--workloads", "gups-mix"], "gups-mix needs at least 64 MiB"),
+        (["--footprint", "63M", "--workloads", "silo xsbench"], "xsbench needs at least 64 MiB"),
         (["--repeat", "0"], "REPEAT=0: must be"),
         (["--jobs", "0"], "JOBS=0: must be"),
         (["--provision", "moon"], "PROVISION: unknown: moon; there are: static tiered-balloon"),

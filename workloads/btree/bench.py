@@ -18,6 +18,7 @@ WORKLOADS = {
     "btree": Workload(
         command,
         about="random lookups in an index",
+        least=16 << 20,
         small="--mem 24M --lookups 100000 --inserts 20000",
         corrupted=tuple(f"--mem 24M --lookups 100000 --corrupt {w}" for w in ("index", "row")),
     ),

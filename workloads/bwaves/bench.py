@@ -17,6 +17,7 @@ WORKLOADS = {
     "bwaves": Workload(
         command,
         about="blast waves by an implicit method",
+        least=16 << 20,
         small="--grid 24x18x21 --steps 4",
         corrupted=tuple(
             f"--grid 16 --steps 3 --corrupt {what}" for what in ("mass", "pressure", "residual")

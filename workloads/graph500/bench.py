@@ -18,6 +18,7 @@ WORKLOADS = {
     "graph500": Workload(
         command,
         about="searches of a Kronecker graph",
+        least=16 << 20,
         small="--scale 12 --roots 6",
         corrupted=tuple(
             f"--scale 10 --roots 3 {kernel} --corrupt {rule}"

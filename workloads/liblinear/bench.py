@@ -18,6 +18,7 @@ WORKLOADS = {
     "liblinear": Workload(
         command,
         about="training of a linear classifier",
+        least=4 << 20,
         threads=False,
         small="--rows 2000 --features 4000",
         corrupted=tuple(

@@ -17,6 +17,7 @@ WORKLOADS = {
     "pagerank": Workload(
         command,
         about="PageRank of a power-law graph",
+        least=8 << 20,
         small="--scale 12 --symmetrize",
         corrupted=tuple(
             f"--scale 12 {how} --corrupt {what}"

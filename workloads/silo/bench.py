@@ -22,6 +22,7 @@ WORKLOADS = {
     "silo": Workload(
         command,
         about="transactions in memory",
+        least=8 << 20,
         small="--ycsb A --records 5000 --operations 40000",
         corrupted=(
             *(

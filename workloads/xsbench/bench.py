@@ -18,6 +18,7 @@ WORKLOADS = {
     "xsbench": Workload(
         command,
         about="look-ups of neutron cross sections",
+        least=64 << 20,
         small="--size small --gridpoints 300 --particles 2000",
         corrupted=("--size small --gridpoints 300 --particles 2000 --corrupt 1000",),
     ),

@@ -90,6 +90,18 @@ def test_every_size_has_a_command(name: str, scale: str):
         assert command[command.index("--threads") + 1] == "3"
 
 
+@pytest.mark.parametrize("name", [name for name in WORKLOADS if WORKLOADS[name].least > MIB])
+def test_least_footprint_is_the_programs(name: str, program_of):
+    """The program takes what it gets of the smallest footprint, and no less than that."""
+    workload = WORKLOADS[name]
+    command = workload.command(Size(workload.least, 1, "smoke"), 1).split()
+    mem = int(command[command.index("--mem") + 1])
+    program = program_of(workload.form_of or name)
+    program.refused("--seed: not a size", "--mem", str(mem), "--seed", "x")
+    if workload.form_of != "gups":
+        program.refused("--mem: must be from", "--mem", str(mem - 1))
+
+
 @pytest.mark.parametrize("threads", ["1", "2", "4"])
 @pytest.mark.parametrize("name", THREADED)
 def test_small(name: str, threads: str, program_of):
