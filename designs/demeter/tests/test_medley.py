@@ -83,9 +83,25 @@ def test_what_is_stuck_is_told_of(tmp_path: Path) -> None:
     os.kill(first, signal.SIGSTOP)
     out, err = run.communicate(timeout=60)
     assert run.returncode == 1 and "ok" not in out
-    assert "medley: anonymous has not ended 1 s after it had to, rounds=" in err
+    assert "medley: anonymous had to end, and has done nothing for 1 s, rounds=" in err
     assert re.search(rf"^stuck anonymous process {first} medley\S* state T$", err, re.M), err
     assert not Path(f"/proc/{first}").exists()
+
+
+def test_what_is_slow_is_waited_for(tmp_path: Path) -> None:
+    """It runs for moments only, and so has not ended when end and grace are over, after 4 s."""
+    run = medley(tmp_path, "--kind", "anonymous", "--seconds", "1", "--grace", "3", "--mem", "512")
+    until(lambda: children(run.pid))
+    first = children(run.pid)[0]
+    time.sleep(0.3)
+    for _ in range(3):
+        os.kill(first, signal.SIGSTOP)
+        time.sleep(2)
+        os.kill(first, signal.SIGCONT)
+        time.sleep(0.01)
+    assert run.poll() is None
+    out, err = run.communicate(timeout=60)
+    assert (run.returncode, err) == (0, "") and out.startswith("ok anonymous ")
 
 
 def test_it_ends_when_it_is_told_to(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@
  * Prints for each kind one line, or "skip KIND WHY":
  *	ok KIND rounds=N checks=N
  * A page that holds something else is told in one line: "wrong KIND page N: expected ..., found
- * ...". Kinds that have not ended so many seconds (--grace) after they had to are stuck; where is
- * told. Returns 0; 1 if a page was wrong or a kind was stuck; 2 if memory could not be set up; 4
+ * ...". Kinds that have done nothing for so many seconds (--grace) after they had to end are stuck;
+ * where is told. Returns 0; 1 if a page was wrong or a kind was stuck; 2 if memory could not be set up; 4
  * if nothing was done, since the kernel lacks all that was asked for.
  */
 #define _GNU_SOURCE
@@ -38,8 +38,6 @@ struct options opt = {
 	.disk = ".",
 	.grace = 60,
 };
-
-#define MOST_KINDS 32
 
 static const struct kind *chosen[MOST_KINDS];
 static unsigned int nr_chosen;

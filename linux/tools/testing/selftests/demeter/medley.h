@@ -21,6 +21,7 @@
 
 #define PAGE	   4096ul
 #define HUGE_PAGES 512ul
+#define MOST_KINDS 32
 
 /* Exit statuses, those of kselftest */
 enum {
@@ -52,7 +53,7 @@ struct tally {
  * @poison:	Most pages of a kind that are taken out of use for good.
  * @tmpfs:	A folder on a tmpfs.
  * @disk:	A folder on the file system of a disk.
- * @grace:	Seconds that kinds may take longer than that, to make and to verify their memory.
+ * @grace:	Seconds that kinds may do nothing when they had to end.
  * @end:	When a kind is to end, in seconds of the monotonic clock.
  * @stop:	Whether it is to end at once; all processes see it.
  */

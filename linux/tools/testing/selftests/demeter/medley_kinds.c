@@ -229,7 +229,7 @@ void kind_run(const struct kind *kind, struct tally *tally)
 
 	kind->make(&o);
 	model_make(&o);
-	/* to make it may have taken long, which its grace is for, too */
+	/* to make it may have taken long */
 	opt.end = now() + opt.seconds;
 	for (unsigned int i = 1; i < kind->processes; i++) {
 		const pid_t pid = child_of(&o);

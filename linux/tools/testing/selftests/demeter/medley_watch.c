@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Waits for the processes of each kind, and tells how they ended. Those that have not done so some
- * time after the end are stuck: which they are, what they were doing and where in the kernel is
- * told, also of Demeter's thread, before they are killed.
+ * Waits for the processes of each kind, and tells how they ended. Those that have done nothing for
+ * some time after the end are stuck: which they are, what they were doing and where in the kernel
+ * is told, also of Demeter's thread, before they are killed. Those that are slow are waited for.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -119,6 +119,26 @@ static int tell_end(const struct kind *kind, const struct tally *t, int status)
 	return MEDLEY_OK;
 }
 
+/**
+ * struct progress - When a kind was last seen to do something
+ * @done:	What it had done by then.
+ * @at:		When that was, in seconds of the monotonic clock.
+ */
+struct progress {
+	unsigned long done;
+	double at;
+};
+
+/* Whether a kind has done nothing for so many seconds, all of them after the end. */
+static bool is_stuck(const struct tally *t, struct progress *p, unsigned int grace)
+{
+	const unsigned long done = atomic_load(&t->rounds) + atomic_load(&t->checks);
+
+	if (p->done != done)
+		*p = (struct progress){ .done = done, .at = now() };
+	return now() >= (p->at > opt.end ? p->at : opt.end) + grace;
+}
+
 /* What the exit status is if this of a kind is added: what is worst. */
 static int worse(int a, int b)
 {
@@ -127,23 +147,27 @@ static int worse(int a, int b)
 	return a > b ? a : b;
 }
 
-/* Waits until the end and so many seconds longer. Returns the worst status. */
+/*
+ * Waits until all have ended, or are stuck: for so many seconds after the end nothing has been
+ * heard of them. Returns the worst status.
+ */
 static int wait_until_end(unsigned int grace, const struct kind *const *chosen,
 			  struct tally *tallies, bool *has_ended, const pid_t *pids, unsigned int n,
 			  unsigned int *skipped)
 {
-	unsigned int left = 0;
+	struct progress seen[MOST_KINDS] = {};
+	unsigned int waited_for;
 	int worst = MEDLEY_OK;
 
 	do {
-		left = 0;
+		waited_for = 0;
 		for (unsigned int i = 0; i < n; i++) {
 			int status, is;
 
 			if (has_ended[i])
 				continue;
 			if (waitpid(pids[i], &status, WNOHANG) != pids[i]) {
-				left++;
+				waited_for += !is_stuck(&tallies[i], &seen[i], grace);
 				continue;
 			}
 			has_ended[i] = true;
@@ -159,27 +183,27 @@ static int wait_until_end(unsigned int grace, const struct kind *const *chosen,
 		usleep(TICK_US);
 		if (atomic_load(opt.stop) && opt.end > now())
 			opt.end = now();
-	} while (left && now() < opt.end + grace);
+	} while (waited_for);
 	return worst;
 }
 
 int watch(const struct kind *const *chosen, struct tally *tallies, const pid_t *pids,
 	  unsigned int n)
 {
-	bool has_ended[32] = {};
+	bool has_ended[MOST_KINDS] = {};
 	unsigned int skipped = 0;
-	bool is_stuck = false;
+	bool any_is_stuck = false;
 	int worst = wait_until_end(opt.grace, chosen, tallies, has_ended, pids, n, &skipped);
 
 	for (unsigned int i = 0; i < n; i++) {
 		if (has_ended[i])
 			continue;
-		is_stuck = true;
-		fprintf(stderr, "medley: %s has not ended %u s after it had to, rounds=%lu\n",
+		any_is_stuck = true;
+		fprintf(stderr, "medley: %s had to end, and has done nothing for %u s, rounds=%lu\n",
 			chosen[i]->name, opt.grace, atomic_load(&tallies[i].rounds));
 		tell_where(chosen[i]->name, pids[i], NULL);
 	}
-	if (is_stuck) {
+	if (any_is_stuck) {
 		tell_where("Demeter", 0, THREAD);
 		for (unsigned int i = 0; i < n; i++)
 			if (!has_ended[i])
