@@ -9,10 +9,7 @@ medley for all kinds of it), and the kernel's log must have nothing to complain 
 
 from __future__ import annotations
 
-import gzip
-import os
 import re
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,8 +17,23 @@ import pytest
 from demeter_bench.settings import MIB
 from demeter_testing import BUILD, no_complaint, text
 from demeter_testing.demeter import LOAD, STATS, stats
+from demeter_testing.stress import (
+    KINDS,
+    LONG,
+    MEDLEY,
+    NO_FAULTS,
+    SECONDS,
+    SETUP,
+    SMALL,
+    USED,
+    churn,
+    empty_disk,
+    every_kind_ended,
+    failed_memory,
+    faults,
+    returned,
+)
 
-SECONDS = int(os.environ.get("STRESS_SECONDS", "60"))
 # one after the other, as are boots of disks: each has the processors to itself, as far as that goes
 pytestmark = [
     pytest.mark.stress,
@@ -34,38 +46,7 @@ DEMETER = LOAD.replace("/lib/modules", "/job") + (
     "echo accessed >source; echo 200 >epoch_ms; echo 1 >margin; echo 0 >exchange_ns\n"
     "echo 2 >backoff_epochs; echo all 8 >attach; echo 1 >enabled\n"
 )
-SETUP = (
-    "echo always >/sys/kernel/mm/transparent_hugepage/enabled\n"
-    "echo always >/sys/kernel/mm/transparent_hugepage/defrag\n"
-    # its pages are there once and for all
-    "dd if=/dev/zero of=/dev/ram0 bs=1M count=128 2>/dev/null\n"
-    "mkswap /dev/ram0 >/dev/null; swapon /dev/ram0\n"
-    "mkdir -p /tmp/cg; mount -t cgroup2 none /tmp/cg\n"
-    "echo +memory >/tmp/cg/cgroup.subtree_control; mkdir /tmp/cg/small\n"
-    "echo 96M >/tmp/cg/small/memory.max\n" + DEMETER
-)
-SMALL = "echo 0 >/tmp/cg/small/cgroup.procs"
-
-FAULTS = """
-for kind in failslab fail_page_alloc; do
-    cd /sys/kernel/debug/$kind
-    # at once for nobody but those that are chosen below, and without a word
-    echo Y >task-filter; echo 0 >verbose
-    echo 1 >interval; echo -1 >times; echo N >ignore-gfp-wait
-    [ -e ignore-gfp-highmem ] && echo N >ignore-gfp-highmem
-    echo 2 >probability
-done
-for thread in $(pidof demeterd); do echo 1 >/proc/$thread/make-it-fail; done
-"""
-
-# What must be as it was when all processes are gone. Each CPU keeps free pages in lists of its own,
-# of tens of MiB at times.
-USED = (
-    "echo 3 >/proc/sys/vm/drop_caches; sleep 2; echo 1 >/proc/sys/vm/compact_memory\n"
-    "echo === $(grep -E '^(MemFree|AnonPages|AnonHugePages)' /proc/meminfo | tr -s ' ') "
-    "$(grep -E '^nr_isolated_anon' /proc/vmstat) "
-    "ListedFree: $(awk '/count:/ { n += $2 } END { print n * 4 }' /proc/zoneinfo)\n"
-)
+FAULTS = faults("demeterd")
 
 
 @pytest.fixture
@@ -73,7 +54,7 @@ def stress(boot):
     def run(command: str, files: Sequence[Path] = ()):
         done = boot(
             command + STATS,
-            guest="debug", setup=SETUP, machine={"parallel": True},
+            guest="debug", setup=SETUP + DEMETER, machine={"parallel": True},
             vm_memory=1280 * MIB, fast_ratio=0.3, vcpus=4,
             files=[BUILD / "tests/churn", BUILD / "linux/debug/mm/demeter/demeter.ko", *files],
             timeout_s=2 * SECONDS + 600,
@@ -84,23 +65,6 @@ def stress(boot):
         return out
 
     return run
-
-
-def churn(processes: int, more: str = "", seconds: int = SECONDS) -> str:
-    return f"/job/churn --processes {processes} --mem 40 --seconds {seconds} {more}"
-
-
-def used(out: str) -> list[dict[str, int]]:
-    lines = [line for line in out.splitlines() if line.startswith("===")]
-    return [{k: int(v) for k, v in re.findall(r"(\w+):? (\d+)", line)} for line in lines]
-
-
-def returned(out: str) -> None:
-    before, after = used(out)
-    assert after["AnonHugePages"] == 0 and after["nr_isolated_anon"] == 0, out
-    assert after["AnonPages"] <= before["AnonPages"] + 1024, out
-    free = [at["MemFree"] + at["ListedFree"] for at in (before, after)]
-    assert free[1] >= free[0] - 16384, out
 
 
 def test_everything_at_once(stress):
@@ -170,60 +134,22 @@ def test_users_and_processors_come_and_go(stress):
     assert "\nok " in out, out
 
 
-# Whether each part of a test is so long that pages move in it, however busy the machine is. In
-# make check, that depends on how fast it is.
-LONG = SECONDS >= 600
-
-KINDS = (
-    "anonymous", "huge", "forked", "shared", "tmpfs", "memfd", "disk", "copied", "cached", "locked",
-    "hugetlb", "merged",
-)  # fmt: skip
-
-# What the kinds need, and loops that go on until /tmp/on is gone. Of a kernel that is stuck, what
-# waits where is in its log.
-MEDLEY = """
-demeter=/sys/kernel/mm/demeter; mm=/proc/sys/vm; ksm=/sys/kernel/mm/ksm; cg=/tmp/cg/small
-faults=/sys/kernel/debug
-echo madvise >/sys/kernel/mm/transparent_hugepage/enabled; echo 12 >$mm/nr_hugepages
-echo all 4 >$demeter/attach; echo 1 >$ksm/run; echo 200 >$ksm/pages_to_scan
-echo 500 >$demeter/epoch_ms; echo madvise >/sys/kernel/mm/transparent_hugepage/defrag
-gunzip -c /job/disk.gz >/dev/ram1; mkdir /tmp/disk; mount -t ext4 /dev/ram1 /tmp/disk
-medley() { kind=$1; shift
-    /job/medley --kind $kind --tmpfs /tmp --disk /tmp/disk --poison 4 "$@" 2>&1 || {
-    echo "medley $kind: status $?"; echo w >/proc/sysrq-trigger; }; }
-# beside what is counted; says only what goes wrong
-extra() { medley "$@" | grep -v '^ok '; }
-caches() { while [ -e /tmp/on ]; do sleep 4; echo 3 >$mm/drop_caches; sleep 4
-    echo 1 >$mm/compact_memory; done; }
-merging() { while [ -e /tmp/on ]; do sleep 7; echo 2 >$ksm/run; echo 1 >$ksm/run; done; }
-# what is swapped in must not be more than the limit
-swap() { while [ -e /tmp/on ]; do sleep 9; echo max >$cg/memory.max; swapoff /dev/ram0
-    swapon /dev/ram0; echo 48M >$cg/memory.max; echo 8M >$cg/memory.reclaim; done 2>/dev/null; }
+# What it knows and has moved
+MOVES = """
+demeter=/sys/kernel/mm/demeter
+echo all 4 >$demeter/attach; echo 500 >$demeter/epoch_ms
 sum() { cat "$@" 2>/dev/null | awk '{ n += $1 } END { print n + 0 }'; }
 moved() { echo "$1 exchanged $(cat $demeter/stats/exchanged) files" \
     $(sum $demeter/files/[0-9]*/promoted) frames $(sum $demeter/files/unmapped/demoted); }
-# leaves no memory of the fast tier free, so that what begins to be used is in the slow one
-fill() { n=$(awk '/MemFree/ { print int($4 / 1024) - 6 }' \
-    /sys/devices/system/node/node$(cat $demeter/fast_nodes)/meminfo)
-    [ $n -le 0 ] || dd if=/dev/zero bs=1M count=$n 2>/dev/null >>/tmp/filler; }
 # waits until Demeter knows most of that, which takes some seconds
 known() { for i in $(seq 20); do [ $(sum $demeter/files/unmapped/fast_pages) -gt 4096 ] && break
     sleep 1; done; }
-disturb() { touch /tmp/on; caches & caches=$!; merging & merging=$!; swap & swap=$!; }
-no_more() { rm /tmp/on; wait $caches $merging $swap; grep HardwareCorrupted /proc/meminfo; }
 """
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Path:
-    """Make an empty file system of 48 MiB, with a journal, for a RAM disk."""
-    image, packed = tmp_path / "disk", tmp_path / "disk.gz"
-    with image.open("wb") as file:
-        file.truncate(48 * MIB)
-    subprocess.run(["/sbin/mkfs.ext4", "-q", "-b", "4096", "-J", "size=4", image], check=True)
-    packed.write_bytes(gzip.compress(image.read_bytes()))
-    image.unlink()
-    return packed
+    return empty_disk(tmp_path)
 
 
 def moved(out: str) -> dict[str, dict[str, int]]:
@@ -232,22 +158,11 @@ def moved(out: str) -> dict[str, dict[str, int]]:
     return {when: {k: int(v) for k, v in re.findall(r"(\w+) (\d+)", what)} for when, what in lines}
 
 
-def failed_memory(out: str) -> int:
-    """Return how many KiB of memory have failed, and been taken out of use."""
-    return int(re.findall(r"^HardwareCorrupted: +(\d+) kB$", out, re.M)[0])
-
-
-def everything_ended(out: str) -> None:
-    assert not re.findall(r"^medley \w+: status", out, re.M), out
-    ended = re.findall(r"^ok (\w+) rounds=[1-9]\d* checks=[1-9]\d*$", out, re.M)
-    assert sorted(ended) == sorted(KINDS), out
-
-
 def test_every_kind_in_turn(stress: Callable[..., str], disk: Path) -> None:
     """Each in the slow tier at first, since the fast one has a file that nobody uses."""
     seconds = max(5, SECONDS // len(KINDS))
     out = stress(
-        f"{MEDLEY}extra all --seconds 3 --mem 4\n{USED}cd $demeter\n"
+        f"{MEDLEY}{MOVES}extra all --seconds 3 --mem 4\n{USED}cd $demeter\n"
         "disturb; fill; known\n"
         f"for kind in {' '.join(KINDS)}; do\n"
         f"medley $kind --seconds {seconds} --mem 8 & now=$!\n"
@@ -258,7 +173,7 @@ def test_every_kind_in_turn(stress: Callable[..., str], disk: Path) -> None:
         f"moved end; no_more; rm /tmp/filler; rmmod demeter\n{USED}{DEMETER}",
         [disk, BUILD / "tests/medley"],
     )  # fmt: skip
-    everything_ended(out)
+    every_kind_ended(out)
     returned(out)
     assert failed_memory(out) > 0, out
     count = moved(out)
@@ -272,16 +187,16 @@ def test_every_kind_in_turn(stress: Callable[..., str], disk: Path) -> None:
 def test_every_kind_at_once(stress: Callable[..., str], disk: Path) -> None:
     """More than the limit of their cgroup; in the second half, Demeter's allocations fail."""
     out = stress(
-        f"{MEDLEY}extra all --seconds 3 --mem 4\n{USED}cd $demeter\n"
+        f"{MEDLEY}{MOVES}extra all --seconds 3 --mem 4\n{USED}cd $demeter\n"
         f"echo 48M >$cg/memory.max; disturb; fill; known\n"
         f"({SMALL}; medley all --seconds {SECONDS} --mem 4) & all=$!\n"
         f"sleep {SECONDS // 2}; moved half; ({FAULTS})\n"
         f"wait $all; moved end; no_more; rm /tmp/filler\n"
-        f"for kind in failslab fail_page_alloc; do echo 0 >$faults/$kind/probability; done\n"
-        f"rmmod demeter\n{USED}grep -E 'pswpout|demeter_exchange' /proc/vmstat\n{DEMETER}",
+        f"{NO_FAULTS}rmmod demeter\n{USED}"
+        f"grep -E 'pswpout|demeter_exchange' /proc/vmstat\n{DEMETER}",
         [disk, BUILD / "tests/medley"],
     )  # fmt: skip
-    everything_ended(out)
+    every_kind_ended(out)
     returned(out)
     assert failed_memory(out) > 0, out
     count = moved(out)
