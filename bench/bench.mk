@@ -5,8 +5,8 @@
 
 # What can be said (bench/demeter_bench/options.py): passed on by the environment as it was
 # given, whatever characters it has.
-bench_options := VM DESIGNS WORKLOADS COMMAND FILES ROI PLATFORM PRESET PROVISION REPEAT JOBS \
-	FAST_RATIO VM_MEMORY FOOTPRINT NAME FROM
+bench_options := VM DESIGNS WORKLOADS COMMAND FILES ROI PLATFORM PRESET PROVISION PARAMETERS \
+	RECIPE REPEAT JOBS FAST_RATIO VM_MEMORY FOOTPRINT NAME FROM
 run_options := DESIGN GUEST IMAGE KEEP
 bench_given := $(foreach o,$(bench_options) $(run_options),$(if $(value $(o)),$(o)))
 $(foreach o,$(bench_given),$(eval override export $(o) := $$(value $(o))))

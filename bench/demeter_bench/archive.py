@@ -13,6 +13,7 @@ import subprocess
 from datetime import datetime
 from pathlib import Path
 
+from . import parameters
 from .errors import UserError
 from .settings import Settings
 
@@ -66,6 +67,7 @@ class Archive:
             self.folder / "config.json",
             {
                 "settings": settings.to_json(),
+                "parameters": parameters.to_json(settings),
                 "versions": {"demeter": source_version(bench.parent), **versions},
             },
         )

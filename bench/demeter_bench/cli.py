@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import discover
-from .configure import from_json, from_kconfig, integer, read_kconfig
+from .configure import from_json, from_kconfig, integer, read_kconfig, require_known
 from .design import Design
 from .designs import DESIGNS
 from .errors import UserError
@@ -24,6 +24,8 @@ from .options import Option, add_options, given
 from .platforms import PLATFORMS, require_usable, select
 from .platforms.platform import Platform
 from .provision import PROVISIONS
+from .recipe import apply
+from .recipes import RECIPES
 from .settings import Settings
 from .workload import title
 from .workloads import WORKLOADS, application_image
@@ -88,6 +90,7 @@ def listing(_: argparse.Namespace) -> int:
         "Workloads (WORKLOADS=)": {name: title(w) for name, w in WORKLOADS.items()},
         "Platforms (PLATFORM=)": {name: p.about for name, p in PLATFORMS.items()},
         "Ways to provision (PROVISION=)": {name: p.about for name, p in PROVISIONS.items()},
+        "Recipes (RECIPE=)": {name: r.about for name, r in RECIPES.items()},
     }
     for heading, entries in sections.items():
         width = min(26, max(map(len, entries)))
@@ -143,8 +146,9 @@ def bench_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     from .chart import draw
     from .matrix import execute, make_runs
     from .progress import Progress
+    from .published import compare
     from .results import make_row, write_summary
-    from .table import print_table
+    from .table import print_tables, write_tables
     from .variant import Variant
 
     s = prepare(args)
@@ -164,7 +168,8 @@ def bench_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
         with Progress(runs, console) as show:
             asyncio.run(execute(s, platform, image, archive, runs, show))
         rows = [make_row(s, run) for run in runs]
-        write_summary(archive.folder, rows, runs)
+        write_summary(archive.folder, rows, runs, compare(s, rows))
+        write_tables(s, rows, archive.folder / "summary.txt")
         draw(s, rows, runs, archive.folder / "chart.svg")
     except KeyboardInterrupt:
         archive.status("incomplete", "interrupted")
@@ -178,12 +183,12 @@ def bench_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     archive.status("complete")
     if s.program:
         show_output(runs)
-    print_table(s, rows, console)
+    print_tables(s, rows, console)
     for row in rows:
         if not row["verified"]:
-            variant = Variant(row["design"], row["provision"])
+            variant = Variant.of(row)
             print(f"failed: {row['workload']} {variant} vm{row['vm']}: {row['error']}")
-    print(f"results: {archive.folder}: summary.csv, summary.json, chart.svg")
+    print(f"results: {archive.folder}: summary.csv, .json, .txt, chart.svg")
     return rows
 
 
@@ -214,6 +219,12 @@ def prepare(args: argparse.Namespace) -> Settings:
             raise UserError(f"FROM repeats exactly what was run: leave out {others}")
         s = from_json(Path(source), kconfig)
     else:
+        if args.recipe is not None:
+            require_known("RECIPE", (args.recipe,), RECIPES)
+            notes = apply(args.recipe, RECIPES[args.recipe], args, kconfig)
+            # a dry run's output is read by make
+            if not args.dry_run:
+                print("".join(f"{note}\n" for note in notes), end="")
         s = from_kconfig(kconfig, args, select(kconfig, args.platform), cores())
     # last, as arguments are wrong more often than the platform
     require_usable(PLATFORMS[s.platform])

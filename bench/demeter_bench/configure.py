@@ -19,13 +19,16 @@ from . import designs, discover, workloads
 from .designs import DESIGNS
 from .errors import UserError
 from .packing import unchanged
+from .parameters import check_parameters, parse
 from .platforms import PLATFORMS
 from .platforms.machine import forms_two_tiers
 from .platforms.platform import Platform
 from .program import check_program, program_name, with_files
 from .provision import PROVISIONS
 from .provision.provision import shares
+from .recipes import RECIPES
 from .settings import FORMAT, MEDIA, MIB, PRESETS, Program, Settings, Tier, check_integers
+from .variant import variants
 from .workloads import ALL, WORKLOADS
 
 # What the guest kernel, its page tables and the image take beside a workload.
@@ -182,6 +185,7 @@ def check(s: Settings) -> Settings:
     platform.check(s)
     for one in s.designs:
         check_design(s, one, platform)
+    check_parameters(s)
     need = (BOOT_MEMORY if s.program else s.footprint) + reserve(s.vm_memory, s.provision)
     if s.vm_memory < need:
         what = "a program" if s.program else f"the footprint of {s.footprint // MIB} MiB"
@@ -194,7 +198,7 @@ def check(s: Settings) -> Settings:
         if s.footprint < WORKLOADS[one].least:
             raise UserError(f"FOOTPRINT: {one} needs at least {WORKLOADS[one].least // MIB} MiB")
         check_resizes(s, one)
-    together = min(s.jobs, max(s.vms) * len(s.designs) * len(s.workloads) * s.repeat)
+    together = min(s.jobs, max(s.vms) * len(variants(s)) * len(s.workloads) * s.repeat)
     host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if together * s.vm_memory > host:
         raise UserError(
@@ -353,6 +357,8 @@ def from_kconfig(
         options=platform.options(kconfig),
         program=program,
         provision=provision,
+        parameters=parse(args.parameters or ""),
+        recipe=args.recipe or "",
     )
     if args.designs is None:
         able = (d for d in made.designs if not DESIGNS[d].needs_two_tiers or forms_two_tiers(made))
@@ -397,6 +403,8 @@ def from_json(path: Path, kconfig: dict[str, str]) -> Settings:
         require_known("WORKLOADS", settings.workloads, WORKLOADS)
     require_known("DESIGNS", settings.designs, DESIGNS)
     require_known("PROVISION", settings.provision, PROVISIONS)
+    if settings.recipe:
+        require_known("RECIPE", (settings.recipe,), RECIPES)
     return check_selected(check(settings), kconfig)
 
 

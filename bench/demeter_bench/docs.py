@@ -16,6 +16,7 @@ from .errors import UserError
 from .options import BENCH as OPTIONS
 from .platforms import PLATFORMS
 from .provision import PROVISIONS
+from .recipes import RECIPES
 from .workload import title
 from .workloads import WORKLOADS
 
@@ -37,12 +38,27 @@ def tables() -> dict[str, str]:
     workloads = {f"`{name}`": title(w) for name, w in WORKLOADS.items()}
     provisions = {f"`{name}`": p.about for name, p in PROVISIONS.items()}
     platforms = {f"`{name}`": p.about for name, p in PLATFORMS.items()}
+    recipes = {f"`{name}`": r.about for name, r in RECIPES.items()}
+    stats = {
+        f"`{design}`\0`{name}`": stat.about
+        for design, d in DESIGNS.items()
+        for name, stat in d.stats.items()
+    }
+    parameters = {
+        f"`{design}.{name}`\0{p.default}\0{'' if p.published is None else p.published}\0"
+        f"{'0, ' if p.or_zero else ''}{p.low}..{p.high}": p.about
+        for design, d in DESIGNS.items()
+        for name, p in d.parameters.items()
+    }
     return {
         "options": rows(options, "variable", "meaning", "default"),
         "designs": rows(designs, "name", "what it is"),
         "workloads": rows(workloads, "name", "what it is"),
         "provisions": rows(provisions, "name", "what it is"),
         "platforms": rows(platforms, "name", "what it is"),
+        "recipes": rows(recipes, "name", "what is compared"),
+        "stats": rows(stats, "design", "column", "meaning"),
+        "parameters": rows(parameters, "parameter", "default", "as published", "values", "meaning"),
     }
 
 

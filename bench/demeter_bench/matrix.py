@@ -12,6 +12,7 @@ from .oracle import Oracle
 from .platforms.platform import Platform
 from .progress import Progress
 from .settings import Settings
+from .variant import variants
 from .vm import Run, Vm, job_files, save_run
 
 
@@ -22,12 +23,11 @@ def make_runs(s: Settings) -> list[Run]:
     share the machine exactly they run at once.
     """
     return [
-        Run(workload, design, vms, repeat, vm, provision)
+        Run(workload, v.design, vms, repeat, vm, v.provision, parameters=v.parameters)
         for repeat in range(s.repeat)
         for vms in s.vms
         for workload in s.workloads
-        for design in s.designs
-        for provision in s.provision
+        for v in variants(s)
         for vm in range(vms)
     ]
 
@@ -40,7 +40,7 @@ async def execute(
 
     async def one(run: Run) -> None:
         async with slots:
-            parts = [str(run.variant), f"{run.vms}vms", f"r{run.repeat}", f"vm{run.vm}"]
+            parts = [run.variant.file_name, f"{run.vms}vms", f"r{run.repeat}", f"vm{run.vm}"]
             folder = archive.vm_folder(run.workload, *parts)
             machine = Oracle if DESIGNS[run.design].profiled else Vm
             await machine(s, platform, image, run, job_files(s, run)).execute(folder, show.update)

@@ -22,7 +22,7 @@ from .settings import Packed, Program
 from .stream import printable
 
 # what else is in /job (vm.py), and where libraries go
-RESERVED = ("env", "setup", "run", "provision", "lib")
+RESERVED = ("env", "setup", "run", "provision", "counters", "lib")
 LIBRARIES = "lib"
 # where the guest looks for libraries; what is named in FILES is beside them
 GUEST_LIBRARY_PATH = f"/job/{LIBRARIES}:/job"

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import math
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 from statistics import fmean, geometric_mean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import design as kernel
 from .archive import write_json
@@ -22,11 +25,17 @@ from .variant import Variant
 from .vm import Run, read_text
 from .workload import check_result, is_number
 
+if TYPE_CHECKING:
+    from .published import Row
+
+PERCENTILES = ("p50_us", "p90_us", "p95_us", "p99_us")  # of the latencies of operations
+# Of every row; those of its design's stats follow.
 COLUMNS = (
-    "workload", "design", "provision", "vms", "vm", "repeat", "platform", "preset", "elapsed_s",
-    "rate", "rate_unit", "promotions", "demotions", "tmm_cpu_s", "tmm_share", "job_sys_s",
-    "fast_hit_ratio", "converged_s", "longest_s", "p50_us", "p99_us", "provision_s",
-    "provision_wall_s", "provision_pages", "verified", "init_s", "wall_s", "simulated_s", "error",
+    "workload", "design", "provision", "parameters", "vms", "vm", "repeat", "platform", "preset",
+    "elapsed_s", "rate", "rate_unit", "promotions", "demotions", "tmm_cpu_s", "tmm_share",
+    "job_sys_s", *(f"{stage}_s" for stage in kernel.STAGES), *kernel.TLB, "fast_hit_ratio",
+    "converged_s", "longest_s", *PERCENTILES, "provision_s", "provision_wall_s",
+    "provision_pages", "verified", "init_s", "wall_s", "simulated_s", "error",
 )  # fmt: skip
 
 TICKS_PER_S = 100
@@ -46,17 +55,48 @@ PRESSURE = {
 }
 
 
+def counters(folder: Path, when: str) -> dict[str, int | float]:
+    """Counters of /proc/vmstat, and by their paths files that were read before or after the job."""
+    found: dict[str, int | float] = {}
+    for name in (f"vmstat.{when}", f"counters.{when}"):
+        for line in read_text(folder / name).splitlines():
+            key, _, text = line.rpartition(" ")
+            with contextlib.suppress(ValueError):
+                value = float(text)
+                if key and math.isfinite(value):
+                    found[key] = int(text) if text.lstrip("-").isdecimal() else value
+    return found
+
+
 def vmstat_delta(folder: Path, keys: tuple[str, ...]) -> int | None:
-    """Sum of what the counters grew by during the job; None when unknown."""
-
-    def read(when: str) -> dict[str, int]:
-        rows = (line.split() for line in read_text(folder / f"vmstat.{when}").splitlines())
-        return {r[0]: int(r[1]) for r in rows if len(r) == 2 and r[1].isdigit()}
-
-    before, after = read("before"), read("after")
+    """Sum of what counters (see counters()) grew by during the job; None when unknown."""
+    before, after = counters(folder, "before"), counters(folder, "after")
     if not any(key in after for key in keys):
         return None
-    return sum(after.get(key, 0) - before.get(key, 0) for key in keys)
+    return round(sum(after.get(key, 0) - before.get(key, 0) for key in keys))
+
+
+def stat_value(folder: Path, source: str, stat: kernel.Stat) -> int | float | None:
+    """The value of a design's column; None when the guest does not have it."""
+    before, after = counters(folder, "before"), counters(folder, "after")
+    if source not in after:
+        return None
+    value = after[source] - (before.get(source, 0) if stat.grows else 0)
+    return value if stat.scale == 1 else round(value * stat.scale, 6)
+
+
+def own_columns(design: kernel.Design, folder: Path) -> dict[str, int | float | None]:
+    """What the design's columns say, its CPU time by stage, and flushes of the TLB."""
+    found: dict[str, int | float | None] = {
+        f"{stage}_s": None if ns is None else round(ns / 1e9, 6)
+        for stage, names in design.stages.items()
+        for ns in [vmstat_delta(folder, design.sources(names))]
+    }
+    found |= {name: vmstat_delta(folder, (path,)) for name, path in kernel.TLB.items()}
+    for name, stat in design.stats.items():
+        (source,) = design.sources((stat.source,))
+        found[name] = stat_value(folder, source, stat)
+    return found
 
 
 def thread_cpu_s(folder: Path, names: tuple[str, ...]) -> float | None:
@@ -160,9 +200,11 @@ def share(part: float | None, *whole: float | None) -> float | None:
 
 def make_row(s: Settings, run: Run) -> dict:
     """One row of the summary; what is unknown is None."""
-    row = dict.fromkeys(COLUMNS)
+    design = DESIGNS[run.design]
+    row = dict.fromkeys((*COLUMNS, *design.stats))
     row.update(
-        workload=run.workload, design=run.design, provision=run.provision, vms=run.vms,
+        workload=run.workload, design=run.design, provision=run.provision,
+        parameters=run.parameters, vms=run.vms,
         vm=run.vm, repeat=run.repeat, platform=s.platform, preset=PLATFORMS[s.platform].preset(s),
         wall_s=round(run.wall_s, 2), error=run.error, verified=False,
     )  # fmt: skip
@@ -171,26 +213,25 @@ def make_row(s: Settings, run: Run) -> dict:
     job, plugin = job_report(run.guest), plugin_report(run.folder)
     ratio = hit_ratio(plugin)
     problems = check_result(job)
-    design = DESIGNS[run.design]
     tmm_cpu_s = thread_cpu_s(run.guest, kernel.THREADS + design.threads)
     row.update(
         elapsed_s=job.get("seconds"),
         rate=job.get("rate"),
         rate_unit=printable(str(job.get("rate_unit", "")), 20),
         init_s=job.get("init_s"),
-        promotions=vmstat_delta(run.guest, kernel.PROMOTIONS + design.promotions),
-        demotions=vmstat_delta(run.guest, kernel.DEMOTIONS + design.demotions),
+        promotions=vmstat_delta(run.guest, kernel.PROMOTIONS + design.sources(design.promotions)),
+        demotions=vmstat_delta(run.guest, kernel.DEMOTIONS + design.sources(design.demotions)),
         tmm_cpu_s=tmm_cpu_s,
         tmm_share=share(tmm_cpu_s, job.get("init_s"), job.get("seconds")),
         job_sys_s=job.get("sys_s"),
         fast_hit_ratio=None if ratio is None else round(ratio, 4),
         converged_s=converged_s(*rate_over_time(run.guest)),
         longest_s=longest_s(progress(run.guest)),
-        p50_us=latency_us(job, "p50_us"),
-        p99_us=latency_us(job, "p99_us"),
+        **{name: latency_us(job, name) for name in PERCENTILES},
         provision_s=run.provision_s,
         verified=run.state == "done" and not problems and job["verified"],
         simulated_s=plugin.get("simulated_s"),
+        **own_columns(design, run.guest),
     )
     if PROVISIONS[run.provision].shrinks and run.resizes:
         first = run.resizes[0]
@@ -236,7 +277,8 @@ def resized(runs: list[Run]) -> list[dict]:
     return [
         {
             "workload": run.workload, "design": run.design, "provision": run.provision,
-            "vms": run.vms, "vm": run.vm, "repeat": run.repeat, "phases": found,
+            "parameters": run.parameters, "vms": run.vms, "vm": run.vm, "repeat": run.repeat,
+            "phases": found,
             **{name: vmstat_delta(run.guest, keys) for name, keys in PRESSURE.items()},
         }
         for run in runs
@@ -244,9 +286,12 @@ def resized(runs: list[Run]) -> list[dict]:
     ]  # fmt: skip
 
 
-def write_summary(folder: Path, rows: list[dict], runs: list[Run]) -> None:
+def write_summary(
+    folder: Path, rows: list[dict], runs: list[Run], published: Sequence[Row] = ()
+) -> None:
+    names = dict.fromkeys(name for row in rows for name in row)
     with (folder / "summary.csv").open("w", newline="") as f:
-        writer = csv.DictWriter(f, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(f, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     relative = [
@@ -256,9 +301,15 @@ def write_summary(folder: Path, rows: list[dict], runs: list[Run]) -> None:
     write_json(
         folder / "summary.json",
         {
-            "rows": rows,
+            "rows": [{**dict.fromkeys(names), **row} for row in rows],
+            "columns": {
+                name: stat.about
+                for design in dict.fromkeys(row["design"] for row in rows)
+                for name, stat in DESIGNS[design].stats.items()
+            },
             "ratios": relative,
             "geometric_means": {vms: named(by) for vms, by in geometric_means(rows).items()},
+            "published": [row.to_json() for row in published],
             "resized": resized(runs),
         },
     )
@@ -280,7 +331,7 @@ def mean_times(rows: list[dict]) -> dict[Group, dict[Variant, float]]:
     times: dict[Group, dict[Variant, list[float | None]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         elapsed = row["elapsed_s"] if row["verified"] else None
-        variant = Variant(row["design"], row["provision"])
+        variant = Variant.of(row)
         times[row["vms"], row["workload"]][variant].append(elapsed)
     return {
         group: means

@@ -16,6 +16,9 @@ from .errors import UserError
 MIB = 1 << 20
 FORMAT = 2
 
+# design -> parameter -> values, with each of which it runs (parameters.py)
+Parameters = dict[str, dict[str, tuple[int, ...]]]
+
 
 @dataclass(frozen=True)
 class Tier:
@@ -95,6 +98,8 @@ class Settings:
     options: Any  # the platform's own: an instance of its Options
     program: Program | None = None
     provision: tuple[str, ...] = ("static",)  # how the VMs get their memory
+    parameters: Parameters = field(default_factory=dict)  # that are not the designs' own
+    recipe: str = ""  # what is drawn and shown beside the usual (recipe.py)
     format: int = field(default=FORMAT)
 
     def to_json(self) -> dict[str, Any]:

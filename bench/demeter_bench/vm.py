@@ -29,6 +29,7 @@ from . import processes
 from .archive import write_json
 from .design import Design
 from .designs import DESIGNS
+from .parameters import values_of
 from .platforms import PLATFORMS
 from .platforms.platform import Platform
 from .program import job as program_job
@@ -45,6 +46,7 @@ from .workloads import WORKLOADS, application_image
 POLL_S = 0.5
 CHUNK = 1 << 20
 MAX_OUTPUT = 1 << 30
+COUNTERS = "counters"  # of its job: files in the guest that are read before and after
 WAITS = "provision"  # with this file in its job, the guest waits for its memory
 NOT_FOUND = 127  # the shell's status for a command that is not there
 # Files of a job by their places in the guest, below /job or from its root if they begin
@@ -64,6 +66,7 @@ class Run:
     repeat: int
     vm: int
     provision: str = "static"
+    parameters: str = ""  # of the design, "a=1 b=2"
     # waiting, profiling, booting, provisioning, running, ending, done, failed
     state: str = "waiting"
     error: str = ""
@@ -85,7 +88,7 @@ class Run:
 
     @property
     def variant(self) -> Variant:
-        return Variant(self.design, self.provision)
+        return Variant(self.design, self.provision, self.parameters)
 
     @property
     def guest(self) -> Path:
@@ -102,7 +105,12 @@ def job_files(s: Settings, run: Run) -> Job:
     """The job of a run: a workload, or the user's program."""
     environment = {"OMP_NUM_THREADS": s.vcpus, "JOB_VM": run.vm, "JOB_DESIGN": run.design}
     env = "".join(f"{key}={shlex.quote(str(v))}\n" for key, v in environment.items())
-    job: dict[str, str | bytes | Path] = {"env": env, "setup": DESIGNS[run.design].setup}
+    design = DESIGNS[run.design]
+    job: dict[str, str | bytes | Path] = {
+        "env": env,
+        "setup": design.setup_with(values_of(run.parameters)),
+        COUNTERS: "".join(f"{file}\n" for file in design.files),
+    }
     if PROVISIONS[run.provision].shrinks:
         job[WAITS] = ""
     if s.program:
@@ -349,6 +357,7 @@ def save_run(run: Run) -> None:
             "workload": run.workload,
             "design": run.design,
             "provision": run.provision,
+            "parameters": run.parameters,
             "vms": run.vms,
             "repeat": run.repeat,
             "vm": run.vm,

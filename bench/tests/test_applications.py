@@ -13,7 +13,7 @@ from demeter_bench.cli import applications, main
 from demeter_bench.errors import UserError
 from demeter_bench.results import latency_us, make_row
 from demeter_bench.settings import Program, Settings
-from demeter_bench.table import print_table
+from demeter_bench.table import print_tables
 from demeter_bench.vm import Run, write_initrd
 from demeter_bench.workloads import application_image, load
 from rich.console import Console
@@ -100,7 +100,7 @@ def test_latencies(settings: Settings):
 
     def table(*rows: dict) -> str:
         out = io.StringIO()
-        print_table(settings, list(rows), Console(file=out, width=200))
+        print_tables(settings, list(rows), Console(file=out, width=200))
         return out.getvalue()
 
     assert "p99" not in table(row)

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 from demeter_bench import discover, docs, options, skeleton
-from demeter_bench.design import Design
+from demeter_bench.design import STAGES, Design
 from demeter_bench.designs import DESIGNS
 from demeter_bench.errors import UserError
 from demeter_bench.platforms import PLATFORMS
+from demeter_bench.recipes import RECIPES
+from demeter_bench.results import COLUMNS
 from demeter_bench.workloads import WORKLOADS
 from demeter_testing import TOP
 
@@ -71,6 +73,14 @@ def test_designs_say_what_they_are(design: Design):
     assert design.title and design.about and "\n" not in design.about
     assert design.color.startswith("#")
     assert not design.setup or design.setup.endswith("\n")
+    assert set(design.stages) <= set(STAGES)
+    assert not set(design.stats) & set(COLUMNS)
+    for stat in design.stats.values():
+        assert stat.about and "\n" not in stat.about
+    for name, parameter in design.parameters.items():
+        assert parameter.allows(parameter.default), name
+        assert parameter.published is None or parameter.allows(parameter.published), name
+        assert design.path(parameter.file or name).startswith("/"), name
 
 
 def test_designs_can_be_told_apart():
@@ -122,14 +132,14 @@ def test_help_lists_everything():
     shown = subprocess.run(
         ["make", "help"], cwd=TOP, capture_output=True, text=True, check=True
     ).stdout
-    for name in (*DESIGNS, *WORKLOADS, *PLATFORMS):
+    for name in (*DESIGNS, *WORKLOADS, *PLATFORMS, *RECIPES):
         assert f"\n  {name} " in shown
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The repository's folders that are looked into, to add to."""
-    for folder in ("designs", "workloads"):
+    for folder in ("designs", "workloads", "bench/recipes"):
         shutil.copytree(TOP / folder, tmp_path / folder)
     return tmp_path
 

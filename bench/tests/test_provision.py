@@ -213,7 +213,7 @@ def test_versions(settings: Settings, tmp_path: Path):
 def test_runs_of_every_way_to_provision(settings: Settings):
     s = dataclasses.replace(settings, designs=("tpp", "all-fast"), provision=("static", *BALLOONS))
     variants = [run.variant for run in make_runs(s)]
-    assert variants == [(d, p) for d in s.designs for p in s.provision]
+    assert variants == [(d, p, "") for d in s.designs for p in s.provision]
     assert [str(v) for v in variants[:2]] == ["tpp", "tpp-virtio-balloon"]
     assert [v.title for v in variants[:2]] == ["TPP", "TPP, virtio-balloon"]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from demeter_bench.archive import Archive
 from demeter_bench.chart import draw
+from demeter_bench.designs import DESIGNS
 from demeter_bench.matrix import make_runs
 from demeter_bench.results import (
     COLUMNS,
@@ -68,7 +69,7 @@ def folder(tmp_path: Path) -> Path:
 def test_row(settings: Settings, folder: Path):
     run = Run("gups", "tpp", vms=1, repeat=0, vm=0, state="done", folder=folder)
     row = make_row(settings, run)
-    assert tuple(row) == COLUMNS
+    assert tuple(row) == (*COLUMNS, *DESIGNS["tpp"].stats)
     assert row["elapsed_s"] == 2.5 and row["rate"] == 4e6 and row["verified"] is True
     assert row["promotions"] == 100 and row["demotions"] == 25
     assert row["tmm_cpu_s"] == pytest.approx(0.6) and row["job_sys_s"] == 0.25
