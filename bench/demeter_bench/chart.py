@@ -179,6 +179,7 @@ def draw_sweep(
     axes.minorticks_off()
     axes.set_xlabel(f"{DESIGNS[design].title}: {parameter}")
     axes.set_ylabel("elapsed time (s)")
+    axes.margins(y=0.12)
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=8)
 

@@ -100,14 +100,10 @@ TIER_STAGE_FILE(tlb_full, TIER_TLB_FULL);
 TIER_STAGE_FILE(tlb_remote, TIER_TLB_REMOTE);
 
 static struct attribute *tier_stage_attrs[] = {
-	&tier_stage_hint_faults_ns.attr.attr,
-	&tier_stage_scan_ns.attr.attr,
-	&tier_stage_promote_ns.attr.attr,
-	&tier_stage_demote_ns.attr.attr,
-	&tier_stage_tlb_single.attr.attr,
-	&tier_stage_tlb_full.attr.attr,
-	&tier_stage_tlb_remote.attr.attr,
-	NULL,
+	&tier_stage_hint_faults_ns.attr.attr, &tier_stage_scan_ns.attr.attr,
+	&tier_stage_promote_ns.attr.attr,     &tier_stage_demote_ns.attr.attr,
+	&tier_stage_tlb_single.attr.attr,     &tier_stage_tlb_full.attr.attr,
+	&tier_stage_tlb_remote.attr.attr,     NULL,
 };
 
 static const struct attribute_group tier_stage_group = {
