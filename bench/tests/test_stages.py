@@ -62,7 +62,6 @@ def test_tpp(boot, settings: Settings):
     assert 1e-6 < row["tpp_promote_s"] / promoted < 50e-6, row
     assert 0.5e-6 < row["tpp_demote_s"] / demoted < 50e-6, row
     assert 0.1e-6 < row["classification_s"] / row["tpp_hint_faults"] < 20e-6, row
-    assert row["tlb_single"] > promoted
     # what was timed is a part of the processes' system time and of kswapd's
     assert row["tpp_demote_s"] < row["tmm_cpu_s"] + 0.1 * row["elapsed_s"]
 
