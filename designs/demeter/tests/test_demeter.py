@@ -22,16 +22,17 @@ def test_kunit(boot):
         linux / "lib/kunit/kunit.ko",
         linux / "mm/demeter/demeter_kunit.ko",
         linux / "mm/page_exchange/page_exchange_kunit.ko",
+        linux / "mm/tier_sampling/tier_sampling_kunit.ko",
     ]
     run = boot(
         f"{THP}insmod /job/kunit.ko enable=1; insmod /job/demeter_kunit.ko\n"
-        "insmod /job/page_exchange_kunit.ko; dmesg",
+        "insmod /job/page_exchange_kunit.ko; insmod /job/tier_sampling_kunit.ko; dmesg",
         design="demeter", files=modules, vcpus=2,
     )  # fmt: skip
     log = text(run)
     suites = kunit(log)
     assert set(suites) == {
-        "demeter-range", "demeter-heat", "demeter-plan", "demeter-scope", "demeter-channel",
+        "demeter-range", "demeter-heat", "demeter-plan", "demeter-scope", "tier-ring",
         "demeter-tree", "demeter-gather", "demeter-pair", "demeter-pace", "demeter-update",
         "page-exchange", "page-exchange-scan", "page-exchange-spaces",
     }, log[-4000:]  # fmt: skip
@@ -48,7 +49,7 @@ def test_exchange_is_faster_than_migration(boot):
     ]
     run = boot(
         "insmod /job/kunit.ko enable=1 filter_glob=page-exchange.*speed*\n"
-        "insmod /job/page_exchange_kunit.ko; dmesg",
+        "insmod /job/page_exchange_kunit.ko; insmod /job/tier_sampling_kunit.ko; dmesg",
         design="demeter", files=modules,
     )  # fmt: skip
     found = re.search(r"exchange_ns=(\d+) migrate_ns=(\d+)", text(run))

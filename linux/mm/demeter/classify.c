@@ -147,12 +147,12 @@ static void demeter_classify_places(struct demeter_ctx *ctx, struct demeter_targ
 
 /* The target whose memory a sample is of, if it is no file's. */
 static struct demeter_target *demeter_classify_owner(struct demeter_ctx *ctx,
-						     const struct demeter_sample *sample)
+						     const struct tier_sample *sample)
 {
 	return sample->owner ? demeter_target_of(ctx, sample->owner) : ctx->targets.frames;
 }
 
-static void demeter_classify_take(struct demeter_ctx *ctx, const struct demeter_sample *samples,
+static void demeter_classify_take(struct demeter_ctx *ctx, const struct tier_sample *samples,
 				  u32 n)
 {
 	const void *owner = NULL;

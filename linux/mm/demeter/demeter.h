@@ -7,9 +7,9 @@
  *	find		find.c finds the processes that are in a scope (scope.c with scope_name.c,
  *			tree.c and claim.c), which become targets (target.c), and scan.c where
  *			their pages are;
- *	sample		a source (source.c: source_pmu.c with pmu_cpu.c and pmu_kind.c, or
- *			source_damon.c with watch.c) hands over the addresses that were
- *			accessed, from its rings (channel.c);
+ *	sample		a source (source.c: source_pmu.c, or source_damon.c with watch.c) hands over
+ *			the addresses that were accessed, from rings of mm/tier_sampling, which is
+ *			built in;
  *	classify	classify.c counts them per page (heat.c) and per range (range.c), and
  *			estimates how hot pages are;
  *	rank		plan.c decides from the ranking (rank.c) which pages change tiers;
@@ -34,13 +34,13 @@
  *	evacuate.c
  *	relocate.c, classify.c, source.c
  *	gather.c, pair.c, plan.c, source_pmu.c, source_damon.c
- *	find.c, watch.c, pmu_cpu.c, pmu_kind.c
+ *	find.c, watch.c
  *	target.c
  *	claim.c, scan.c
  *	scope.c, update.c
  *	tree.c, scope_name.c
  *	granule.c, range.c, index.c, rank.c, unmanaged.c
- *	heat.c, channel.c
+ *	heat.c
  *
  * Lower files reach upper ones only through the callbacks of struct demeter_source_ops,
  * struct demeter_control and struct demeter_observer, through demeter_take_fn, and through
@@ -307,7 +307,7 @@ struct demeter_ctx {
 	struct demeter_health health;
 	struct task_struct *thread;
 	bool told_balanced;
-	struct demeter_sample *samples;
+	struct tier_sample *samples;
 	struct page_exchange_place *places;
 	unsigned int nr_read;
 	struct demeter_file read[DEMETER_MAX_READ];

@@ -8,14 +8,14 @@
 #ifndef _MM_DEMETER_SOURCE_H
 #define _MM_DEMETER_SOURCE_H
 
-#include "channel.h"
+#include <linux/tier_sampling.h>
 
 struct demeter_ctx;
 struct demeter_source;
 struct demeter_target;
 
 /* Called for some samples of user addresses, some of which may be of no target. */
-typedef void demeter_take_fn(struct demeter_ctx *ctx, const struct demeter_sample *samples, u32 n);
+typedef void demeter_take_fn(struct demeter_ctx *ctx, const struct tier_sample *samples, u32 n);
 
 /**
  * struct demeter_source_ops - What a source of samples can do

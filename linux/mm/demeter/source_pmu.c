@@ -1,136 +1,60 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Samples data addresses by the PMU, on all CPUs that are online: pmu_cpu.c has what happens on
- * each of them, pmu_kind.c what is counted.
+ * Samples data addresses by the PMU, on all CPUs that are online; see mm/tier_sampling.
+ *
+ * Intel's counters sample in user and kernel mode, one loads and one stores. With PEBS, records
+ * stay in the debug store until the processor runs another task or the buffer is full, so there
+ * are hardly any interrupts and nobody polls.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
-#include <linux/cpu.h>
-#include <linux/cpuhotplug.h>
-#include <linux/delay.h>
+#include <linux/cpumask.h>
 #include <linux/mmu_notifier.h>
-#include <linux/percpu.h>
-#include <linux/perf_event.h>
-#include <linux/printk.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
+#include <linux/tier_sampling.h>
 
 #include "demeter.h"
-#include "pmu.h"
 
-/* Epochs without a counter after which the log says so. */
-#define IDLE_EPOCHS 20
+/* Events: loads, or all accesses; and stores, if they have an event of their own. */
+enum {
+	LOADS,
+	STORES,
+	NR_EVENTS,
+};
 
-/* Rounds of START_WAIT_MS to wait for a counter that others have, too; perf takes turns. */
-#define START_ROUNDS  10
-#define START_WAIT_MS 10
+/**
+ * struct demeter_pmu_kind - A PMU that samples data addresses
+ * @events:	What it samples.
+ * @nr:		How many of them it has.
+ */
+struct demeter_pmu_kind {
+	enum tier_event events[NR_EVENTS];
+	unsigned int nr;
+};
+
+static const struct demeter_pmu_kind demeter_pmu_pebs = {
+	.events = { TIER_EVENT_LOAD_LATENCY, TIER_EVENT_STORES },
+	.nr = 2,
+};
+
+static const struct demeter_pmu_kind demeter_pmu_ibs = {
+	.events = { TIER_EVENT_OPS },
+	.nr = 1,
+};
 
 /**
  * struct demeter_pmu - State of a source: sampling on all CPUs
  * @kind:	The PMU. All that follows is valid while the source is in use.
- * @cpus:	Per CPU.
- * @attrs:	The events that are counted; those without a period are not.
- * @keeper:	A counter that never counts; see demeter_pmu_start().
- * @hotplug_state: State that tells of CPUs which come and go.
- * @hotplug_node: Ties this to that state.
- * @error:	Error of the first CPU that could not be sampled in the beginning.
- * @started:	Whether the beginning is over. Both belong to the lock of CPU hotplug.
- * @told_stores: Whether the log says already that stores are not sampled.
- * @told_idle:	Whether it says that others use the counters.
- * @samples:	Samples that have been added to the statistics.
- * @cpu_ns:	CPU time that has been added to the statistics.
+ * @sampler:	The sampler.
+ * @period:	Period of the first event, if users cannot choose that; else 0.
+ * @counted:	What has been added to the statistics.
  */
 struct demeter_pmu {
 	const struct demeter_pmu_kind *kind;
-	struct demeter_pmu_cpu __percpu *cpus;
-	struct perf_event_attr attrs[NR_DEMETER_EVENTS];
-	struct perf_event *keeper;
-	enum cpuhp_state hotplug_state;
-	struct hlist_node hotplug_node;
-	int error;
-	bool started;
-	bool told_stores;
-	bool told_idle;
-	u64 samples;
-	u64 cpu_ns;
+	struct tier_sampler sampler;
+	u64 period;
+	struct tier_sampler_count counted;
 };
-
-/* Takes the overflows of the keeper, which has none. */
-static void demeter_pmu_ignore(struct perf_event *event, struct perf_sample_data *data,
-			       struct pt_regs *regs)
-{
-}
-
-static void demeter_pmu_no_stores(struct demeter_pmu *pmu, int error)
-{
-	if (!pmu->told_stores)
-		pr_warn("stores are not sampled (%d)\n", error);
-	pmu->told_stores = true;
-}
-
-/*
- * Begins to sample a CPU. Never fails, since that would keep a CPU from coming online: one
- * that cannot be sampled is not. In the beginning, the first failure is one for all. Loads are
- * sampled also where stores cannot be.
- */
-static int demeter_pmu_online(unsigned int cpu, struct hlist_node *node)
-{
-	struct demeter_pmu *pmu = hlist_entry(node, struct demeter_pmu, hotplug_node);
-	struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
-	int ret;
-
-	if (pmu->error)
-		return 0;
-	ret = demeter_pmu_cpu_add(c, cpu, DEMETER_LOADS, pmu->attrs);
-	if (ret) {
-		if (pmu->started)
-			pr_warn("CPU %u is not sampled (%d)\n", cpu, ret);
-		else
-			pmu->error = ret;
-		return 0;
-	}
-	if (!pmu->attrs[DEMETER_STORES].sample_period)
-		return 0;
-	ret = demeter_pmu_cpu_add(c, cpu, DEMETER_STORES, pmu->attrs);
-	if (ret)
-		demeter_pmu_no_stores(pmu, ret);
-	return 0;
-}
-
-static int demeter_pmu_offline(unsigned int cpu, struct hlist_node *node)
-{
-	struct demeter_pmu *pmu = hlist_entry(node, struct demeter_pmu, hotplug_node);
-
-	for (int n = 0; n < NR_DEMETER_EVENTS; n++)
-		demeter_pmu_cpu_remove(per_cpu_ptr(pmu->cpus, cpu), n);
-	return 0;
-}
-
-static void demeter_pmu_free_cpus(struct demeter_pmu *pmu)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		demeter_pmu_cpu_exit(per_cpu_ptr(pmu->cpus, cpu));
-	free_percpu(pmu->cpus);
-	pmu->cpus = NULL;
-}
-
-static int demeter_pmu_alloc_cpus(struct demeter_pmu *pmu)
-{
-	int cpu;
-
-	pmu->cpus = alloc_percpu(struct demeter_pmu_cpu);
-	if (!pmu->cpus)
-		return -ENOMEM;
-	for_each_possible_cpu(cpu) {
-		if (demeter_pmu_cpu_init(per_cpu_ptr(pmu->cpus, cpu), cpu)) {
-			demeter_pmu_free_cpus(pmu);
-			return -ENOMEM;
-		}
-	}
-	return 0;
-}
 
 static int demeter_pmu_init(struct demeter_source *source, const struct demeter_pmu_kind *kind)
 {
@@ -148,102 +72,57 @@ static void demeter_pmu_exit(struct demeter_source *source)
 	kfree(source->state);
 }
 
-/* Whether loads have been sampled on some CPU. */
-static bool demeter_pmu_is_counting(struct demeter_pmu *pmu)
+/* Says how often samples are taken: by a factor less often than the parameters say. */
+static void demeter_pmu_set_periods(struct demeter_pmu *pmu, const struct demeter_params *params,
+				    unsigned int factor)
 {
-	bool counting = false;
-	int cpu;
+	struct perf_event_attr *attrs = pmu->sampler.attrs;
 
-	cpus_read_lock();
-	for_each_possible_cpu(cpu)
-		counting |= demeter_pmu_cpu_has_counted(per_cpu_ptr(pmu->cpus, cpu), DEMETER_LOADS);
-	cpus_read_unlock();
-	return counting;
+	attrs[LOADS].sample_period = (pmu->period ?: params->sample_period) * factor;
+	if (pmu->kind->nr > STORES)
+		attrs[STORES].sample_period = (u64)params->store_period * factor;
 }
 
-/* Waits until loads are sampled, which never happens while others have pinned the counters. */
-static int demeter_pmu_await_turn(struct demeter_pmu *pmu)
+/* Says what is sampled. Returns 0, -ENODEV if the machine has no such PMU. */
+static int demeter_pmu_set_events(struct demeter_pmu *pmu, const struct demeter_params *params)
 {
-	for (int i = 0; i < START_ROUNDS; i++) {
-		if (demeter_pmu_is_counting(pmu))
-			return 0;
-		msleep(START_WAIT_MS);
+	struct perf_event_attr *loads = &pmu->sampler.attrs[LOADS];
+
+	for (unsigned int n = 0; n < pmu->kind->nr; n++) {
+		int ret = tier_event_attr(pmu->kind->events[n], &pmu->sampler.attrs[n]);
+
+		if (ret)
+			return ret;
 	}
-	pr_warn("others use the counters of all CPUs\n");
-	return -EBUSY;
-}
-
-/* Samples all CPUs that are online, and those that come online later. */
-static int demeter_pmu_start_cpus(struct demeter_pmu *pmu)
-{
-	int ret = cpuhp_setup_state_multi(CPUHP_AP_ONLINE_DYN, "mm/demeter:online",
-					  demeter_pmu_online, demeter_pmu_offline);
-
-	if (ret < 0)
-		return ret;
-	pmu->hotplug_state = ret;
-	ret = cpuhp_state_add_instance(pmu->hotplug_state, &pmu->hotplug_node);
-	if (ret)
-		goto remove_state;
-	/* a CPU may have come online since, but none does so now: its error counts, or is logged */
-	cpus_read_lock();
-	pmu->started = true;
-	ret = pmu->error;
-	cpus_read_unlock();
-	if (!ret)
-		ret = demeter_pmu_await_turn(pmu);
-	if (!ret)
-		return 0;
-	cpuhp_state_remove_instance(pmu->hotplug_state, &pmu->hotplug_node);
-remove_state:
-	cpuhp_remove_multi_state(pmu->hotplug_state);
-	return ret;
+	pmu->period = loads->sample_period;
+	if (pmu->kind->events[LOADS] == TIER_EVENT_LOAD_LATENCY)
+		loads->config1 = params->latency_threshold;
+	demeter_pmu_set_periods(pmu, params, 1);
+	return 0;
 }
 
 static int demeter_pmu_start(struct demeter_source *source)
 {
 	struct demeter_pmu *pmu = source->state;
-	struct perf_event_attr keeper_attr;
 	int ret;
 
-	*pmu = (struct demeter_pmu){ .kind = pmu->kind };
-	ret = demeter_pmu_set_attrs(pmu->kind, &source->ctx->params, pmu->attrs);
-	if (ret)
-		return ret;
-	ret = demeter_pmu_alloc_cpus(pmu);
-	if (ret)
-		return ret;
-	/*
-	 * The first event of its kind makes perf change code, for which it takes the lock of
-	 * CPU hotplug. Those of the CPUs are made with that lock held, so this one comes
-	 * first. It never counts.
-	 */
-	keeper_attr = pmu->attrs[DEMETER_LOADS];
-	keeper_attr.disabled = 1;
-	pmu->keeper = perf_event_create_kernel_counter(&keeper_attr, cpumask_first(cpu_online_mask),
-						       NULL, demeter_pmu_ignore, NULL);
-	ret = PTR_ERR_OR_ZERO(pmu->keeper);
-	if (ret)
-		goto free;
-	ret = demeter_pmu_start_cpus(pmu);
-	if (ret)
-		goto release;
-	return 0;
-release:
-	perf_event_release_kernel(pmu->keeper);
-free:
-	demeter_pmu_free_cpus(pmu);
-	return ret;
+	*pmu = (struct demeter_pmu){
+		.kind = pmu->kind,
+		.sampler = {
+			.name = KBUILD_MODNAME,
+			.nr = pmu->kind->nr,
+			.names = { "loads", "stores" },
+		},
+	};
+	ret = demeter_pmu_set_events(pmu, &source->ctx->params);
+	return ret ?: tier_sampler_start(&pmu->sampler);
 }
 
 static void demeter_pmu_stop(struct demeter_source *source)
 {
 	struct demeter_pmu *pmu = source->state;
 
-	cpuhp_state_remove_instance(pmu->hotplug_state, &pmu->hotplug_node);
-	cpuhp_remove_multi_state(pmu->hotplug_state);
-	perf_event_release_kernel(pmu->keeper);
-	demeter_pmu_free_cpus(pmu);
+	tier_sampler_stop(&pmu->sampler);
 }
 
 /* What runs in a virtual machine is not sampled; such a process has notifiers of KVM. */
@@ -252,19 +131,17 @@ static bool demeter_pmu_samples(struct demeter_source *source, const struct deme
 	return !mm_has_notifiers(t->space.mm);
 }
 
-/* Never waits for a CPU that comes or goes. */
 static bool demeter_pmu_set_factor(struct demeter_source *source, unsigned int factor)
 {
 	struct demeter_pmu *pmu = source->state;
-	int cpu;
+	struct perf_event_attr before[NR_EVENTS];
 
-	if (!cpus_read_trylock())
-		return false;
-	demeter_pmu_set_periods(pmu->kind, &source->ctx->params, factor, pmu->attrs);
-	for_each_possible_cpu(cpu)
-		demeter_pmu_cpu_set_periods(per_cpu_ptr(pmu->cpus, cpu), pmu->attrs);
-	cpus_read_unlock();
-	return true;
+	memcpy(before, pmu->sampler.attrs, sizeof(before));
+	demeter_pmu_set_periods(pmu, &source->ctx->params, factor);
+	if (tier_sampler_update_periods(&pmu->sampler))
+		return true;
+	memcpy(pmu->sampler.attrs, before, sizeof(before));
+	return false;
 }
 
 static void demeter_pmu_drain(struct demeter_source *source, demeter_take_fn *take)
@@ -275,68 +152,26 @@ static void demeter_pmu_drain(struct demeter_source *source, demeter_take_fn *ta
 	u32 n;
 
 	for_each_possible_cpu(cpu) {
-		struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
-
-		while ((n = demeter_ring_read(&c->ring, ctx->samples, DEMETER_READ_SAMPLES,
-					      &ctx->stats.lost))) {
+		while ((n = tier_sampler_read(&pmu->sampler, cpu, ctx->samples,
+					      DEMETER_READ_SAMPLES, &ctx->stats.lost))) {
 			take(ctx, ctx->samples, n);
 			cond_resched();
 		}
 	}
 }
 
-/* Stops to sample what tells nothing, and says what has not been sampled for long. */
-static void demeter_pmu_check_cpu(struct demeter_pmu *pmu, unsigned int cpu)
-{
-	struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
-
-	if (READ_ONCE(c->blind) && c->events[DEMETER_STORES]) {
-		demeter_pmu_cpu_remove(c, DEMETER_STORES);
-		demeter_pmu_no_stores(pmu, -EOPNOTSUPP);
-	}
-	for (int n = 0; n < NR_DEMETER_EVENTS; n++) {
-		if (demeter_pmu_cpu_waits(c, n) < IDLE_EPOCHS || pmu->told_idle)
-			continue;
-		pr_warn("%s of CPU %u are not sampled: others use its counters\n",
-			n == DEMETER_STORES ? "stores" : "loads", cpu);
-		pmu->told_idle = true;
-	}
-}
-
-static void demeter_pmu_check(struct demeter_pmu *pmu)
-{
-	int cpu;
-
-	/* not worth waiting for a CPU that comes or goes */
-	if (!cpus_read_trylock())
-		return;
-	for_each_possible_cpu(cpu)
-		demeter_pmu_check_cpu(pmu, cpu);
-	cpus_read_unlock();
-}
-
 static int demeter_pmu_health(struct demeter_source *source, char *buf, int len)
 {
-	static const char *const names[] = { "loads", "stores" };
-	unsigned int sampled[NR_DEMETER_EVENTS] = {}, waiting[NR_DEMETER_EVENTS] = {};
 	struct demeter_pmu *pmu = source->state;
-	int cpu;
+	unsigned int sampled, waiting;
 
-	cpus_read_lock();
 	len += sysfs_emit_at(buf, len, "cpus %u\n", num_online_cpus());
-	for_each_possible_cpu(cpu) {
-		const struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
-
-		for (int n = 0; n < NR_DEMETER_EVENTS; n++) {
-			sampled[n] += !!c->events[n];
-			waiting[n] += !!c->idle[n];
-		}
+	for (unsigned int n = 0; n < pmu->sampler.nr; n++) {
+		tier_sampler_health(&pmu->sampler, n, &sampled, &waiting);
+		len += sysfs_emit_at(buf, len, "%s_sampled %u\n%s_waiting %u\n",
+				     pmu->sampler.names[n], sampled, pmu->sampler.names[n],
+				     waiting);
 	}
-	cpus_read_unlock();
-	/* the first event is of all accesses if there is no other */
-	for (int n = 0; n < NR_DEMETER_EVENTS && pmu->kind->config[n]; n++)
-		len += sysfs_emit_at(buf, len, "%s_sampled %u\n%s_waiting %u\n", names[n],
-				     sampled[n], names[n], waiting[n]);
 	return len;
 }
 
@@ -344,22 +179,16 @@ static void demeter_pmu_count(struct demeter_source *source)
 {
 	struct demeter_stats *stats = &source->ctx->stats;
 	struct demeter_pmu *pmu = source->state;
-	u64 all_samples = 0, all_ns = 0;
-	int cpu;
+	struct tier_sampler_count now;
 
-	demeter_pmu_check(pmu);
-	for_each_possible_cpu(cpu) {
-		const struct demeter_pmu_cpu *c = per_cpu_ptr(pmu->cpus, cpu);
-
-		all_samples += READ_ONCE(c->samples);
-		all_ns += demeter_pmu_cpu_ns(c);
-	}
-	stats->samples += all_samples - pmu->samples;
-	pmu->samples = all_samples;
+	tier_sampler_check(&pmu->sampler);
+	now = tier_sampler_count(&pmu->sampler);
+	stats->samples += now.samples - pmu->counted.samples;
+	pmu->counted.samples = now.samples;
 	/* an estimate, which may become smaller */
-	if (all_ns > pmu->cpu_ns) {
-		stats->stage_ns[DEMETER_SAMPLE] += all_ns - pmu->cpu_ns;
-		pmu->cpu_ns = all_ns;
+	if (now.ns > pmu->counted.ns) {
+		stats->stage_ns[DEMETER_SAMPLE] += now.ns - pmu->counted.ns;
+		pmu->counted.ns = now.ns;
 	}
 }
 

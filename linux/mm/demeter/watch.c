@@ -64,7 +64,7 @@ struct demeter_watch {
 	struct work_struct stopping;
 	unsigned int epoch_ms;
 	struct rnd_state random;
-	struct demeter_ring ring;
+	struct tier_ring ring;
 	u64 total;
 	u64 samples;
 	u64 cpu_ns;
@@ -132,7 +132,7 @@ static void demeter_watch_sample(struct demeter_watch *w, struct damon_region *r
 		const u64 somewhere = mul_u64_u32_shr(pages, prandom_u32_state(&w->random), 32);
 		const u64 page = div64_u64(i * pages + somewhere, n);
 
-		demeter_ring_write(&w->ring, w->mm, r->ar.start + (page << PAGE_SHIFT));
+		tier_ring_write(&w->ring, w->mm, r->ar.start + (page << PAGE_SHIFT));
 	}
 	WRITE_ONCE(w->samples, w->samples + n);
 }
@@ -249,7 +249,7 @@ static void demeter_watch_free(struct demeter_watch *w)
 {
 	if (w->ctx)
 		damon_destroy_ctx(w->ctx);
-	demeter_ring_free(&w->ring);
+	tier_ring_free(&w->ring);
 	put_pid(w->thread);
 	mmdrop(w->mm);
 	kfree(w);
@@ -292,7 +292,7 @@ struct demeter_watch *demeter_watch_start(struct demeter_watches *all, struct pi
 	w->epoch_ms = epoch_ms;
 	INIT_WORK(&w->stopping, demeter_watch_stop_work);
 	w->ctx = damon_new_ctx();
-	if (w->ctx && !demeter_ring_init(&w->ring, RING_SAMPLES, NUMA_NO_NODE))
+	if (w->ctx && !tier_ring_init(&w->ring, RING_SAMPLES, NUMA_NO_NODE))
 		ret = demeter_watch_start_damon(w);
 	if (!ret)
 		return w;
@@ -354,9 +354,9 @@ u64 demeter_watch_total(const struct demeter_watch *w)
  *
  * Return: how many were read, 0 when there are no more.
  */
-u32 demeter_watch_read(struct demeter_watch *w, struct demeter_sample *samples, u32 max, u64 *lost)
+u32 demeter_watch_read(struct demeter_watch *w, struct tier_sample *samples, u32 max, u64 *lost)
 {
-	return demeter_ring_read(&w->ring, samples, max, lost);
+	return tier_ring_read(&w->ring, samples, max, lost);
 }
 
 /**

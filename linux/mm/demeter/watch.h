@@ -3,7 +3,7 @@
 #ifndef _MM_DEMETER_WATCH_H
 #define _MM_DEMETER_WATCH_H
 
-#include "channel.h"
+#include <linux/tier_sampling.h>
 
 struct demeter_watch;
 struct mm_struct;
@@ -32,7 +32,7 @@ void demeter_watch_stop(struct demeter_watch *w);
 bool demeter_watch_has_ended(const struct demeter_watch *w);
 unsigned int demeter_watch_epoch(const struct demeter_watch *w);
 u64 demeter_watch_total(const struct demeter_watch *w);
-u32 demeter_watch_read(struct demeter_watch *w, struct demeter_sample *samples, u32 max, u64 *lost);
+u32 demeter_watch_read(struct demeter_watch *w, struct tier_sample *samples, u32 max, u64 *lost);
 void demeter_watch_counts(struct demeter_watch *w, u64 *samples, u64 *cpu_ns);
 
 #endif /* _MM_DEMETER_WATCH_H */

@@ -4,7 +4,7 @@
 
 #include "kunit.h"
 
-kunit_test_suites(&demeter_range_suite, &demeter_heat_suite, &demeter_channel_suite,
+kunit_test_suites(&demeter_range_suite, &demeter_heat_suite,
 		  &demeter_plan_suite, &demeter_scope_suite, &demeter_tree_suite,
 		  &demeter_gather_suite, &demeter_pair_suite, &demeter_pace_suite,
 		  &demeter_update_suite);

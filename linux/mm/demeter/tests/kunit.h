@@ -8,7 +8,6 @@
 
 extern struct kunit_suite demeter_range_suite;
 extern struct kunit_suite demeter_heat_suite;
-extern struct kunit_suite demeter_channel_suite;
 extern struct kunit_suite demeter_plan_suite;
 extern struct kunit_suite demeter_scope_suite;
 extern struct kunit_suite demeter_tree_suite;

@@ -3,7 +3,6 @@
  * The logic that is tested, compiled once more, so that the tests need neither the module
  * of Demeter nor a machine that it runs on.
  */
-#include "../channel.c"
 #include "../claim.c"
 #include "../gather.c"
 #include "../granule.c"

@@ -2,8 +2,7 @@
 /*
  * Samples data addresses on a CPU.
  *
- * Counters sample whatever runs there: Intel's in user mode only, one loads and
- * one stores. With PEBS records stay in the debug store until the processor runs another task
+ * Counters sample whatever runs there, the kernel too. With PEBS records stay in the debug store until the processor runs another task
  * or the buffer is full, so there are hardly any interrupts and nobody polls. perf hands every
  * record to the handler below, with interrupts off and often the run queue locked, or in an
  * NMI: it takes a note and returns. Handlers do not interrupt each other: perf hands over records
@@ -17,7 +16,7 @@
 #include <linux/sched/clock.h>
 #include <linux/topology.h>
 
-#include "pmu.h"
+#include "internal.h"
 
 /* Samples that the ring of a CPU holds: more than two PEBS buffers of 64 KiB. */
 #define RING_SAMPLES 8192
@@ -37,7 +36,7 @@
  * Whether it matters in which tier the memory of a sample is. Fast loads have been left out if
  * the event does not ask for the source.
  */
-static bool demeter_pmu_is_miss(struct demeter_pmu_cpu *c, const struct perf_sample_data *data)
+static bool tier_sampling_is_miss(struct tier_sampling_cpu *c, const struct perf_sample_data *data)
 {
 	const union perf_mem_data_src source = data->data_src;
 
@@ -54,15 +53,15 @@ static bool demeter_pmu_is_miss(struct demeter_pmu_cpu *c, const struct perf_sam
  * Whether the kernel has accessed memory where it finds all of it, such as pages of files for
  * those who read them.
  */
-static bool demeter_pmu_is_direct(unsigned long addr)
+static bool tier_sampling_is_direct(unsigned long addr)
 {
 	return addr >= PAGE_OFFSET && addr < (unsigned long)high_memory;
 }
 
-static void demeter_pmu_sample(struct perf_event *event, struct perf_sample_data *data,
+static void tier_sampling_sample(struct perf_event *event, struct perf_sample_data *data,
 			       struct pt_regs *regs)
 {
-	struct demeter_pmu_cpu *c = event->overflow_handler_context;
+	struct tier_sampling_cpu *c = event->overflow_handler_context;
 	const u64 now = local_clock();
 
 	if (now - c->last < BATCH_GAP_NS) {
@@ -71,41 +70,41 @@ static void demeter_pmu_sample(struct perf_event *event, struct perf_sample_data
 	}
 	c->last = now;
 	c->records++;
-	if (!demeter_pmu_is_miss(c, data))
+	if (!tier_sampling_is_miss(c, data))
 		return;
 	c->samples++;
 	if (!(data->sample_flags & PERF_SAMPLE_ADDR) || !data->addr)
 		return;
 	/* a task that is exiting or of the kernel has no memory to manage */
 	if (data->addr < TASK_SIZE_MAX && current->mm)
-		demeter_ring_write(&c->ring, current->mm, data->addr);
-	else if (demeter_pmu_is_direct(data->addr))
-		demeter_ring_write(&c->ring, NULL, __pa(data->addr));
+		tier_ring_write(&c->ring, current->mm, data->addr);
+	else if (tier_sampling_is_direct(data->addr))
+		tier_ring_write(&c->ring, NULL, __pa(data->addr));
 }
 
 /**
- * demeter_pmu_cpu_init() - Prepare to sample a CPU
+ * tier_sampling_cpu_init() - Prepare to sample a CPU
  * @c:		What is kept of it, all zero.
  * @cpu:	Its number.
  *
  * Return: 0 or -ENOMEM.
  */
-int demeter_pmu_cpu_init(struct demeter_pmu_cpu *c, unsigned int cpu)
+int tier_sampling_cpu_init(struct tier_sampling_cpu *c, unsigned int cpu)
 {
-	return demeter_ring_init(&c->ring, RING_SAMPLES, cpu_to_node(cpu));
+	return tier_ring_init(&c->ring, RING_SAMPLES, cpu_to_node(cpu));
 }
 
 /**
- * demeter_pmu_cpu_exit() - Free what demeter_pmu_cpu_init() has allocated
+ * tier_sampling_cpu_exit() - Free what tier_sampling_cpu_init() has allocated
  * @c:		The CPU, whose counters are removed.
  */
-void demeter_pmu_cpu_exit(struct demeter_pmu_cpu *c)
+void tier_sampling_cpu_exit(struct tier_sampling_cpu *c)
 {
-	demeter_ring_free(&c->ring);
+	tier_ring_free(&c->ring);
 }
 
 /**
- * demeter_pmu_cpu_add() - Begin to sample an event on a CPU
+ * tier_sampling_cpu_add() - Begin to sample an event on a CPU
  * @c:		The CPU.
  * @cpu:	Its number.
  * @n:		Number of the event.
@@ -113,35 +112,35 @@ void demeter_pmu_cpu_exit(struct demeter_pmu_cpu *c)
  *
  * Return: 0 or an error of perf.
  */
-int demeter_pmu_cpu_add(struct demeter_pmu_cpu *c, unsigned int cpu, int n,
+int tier_sampling_cpu_add(struct tier_sampling_cpu *c, unsigned int cpu, int n,
 			struct perf_event_attr *attrs)
 {
 	struct perf_event *event;
 
-	event = perf_event_create_kernel_counter(&attrs[n], cpu, NULL, demeter_pmu_sample, c);
+	event = perf_event_create_kernel_counter(&attrs[n], cpu, NULL, tier_sampling_sample, c);
 	c->events[n] = IS_ERR(event) ? NULL : event;
 	c->idle[n] = 0;
 	return PTR_ERR_OR_ZERO(event);
 }
 
 /**
- * demeter_pmu_cpu_set_periods() - Take samples more or less often
+ * tier_sampling_cpu_set_periods() - Take samples more or less often
  * @c:		The CPU.
  * @attrs:	The events, with their new periods.
  */
-void demeter_pmu_cpu_set_periods(struct demeter_pmu_cpu *c, const struct perf_event_attr *attrs)
+void tier_sampling_cpu_set_periods(struct tier_sampling_cpu *c, const struct perf_event_attr *attrs)
 {
-	for (int n = 0; n < NR_DEMETER_EVENTS; n++)
+	for (int n = 0; n < TIER_SAMPLER_EVENTS; n++)
 		if (c->events[n])
 			perf_event_period(c->events[n], attrs[n].sample_period);
 }
 
 /**
- * demeter_pmu_cpu_remove() - Sample an event on a CPU no longer
+ * tier_sampling_cpu_remove() - Sample an event on a CPU no longer
  * @c:		The CPU.
  * @n:		Number of the event, which need not be sampled.
  */
-void demeter_pmu_cpu_remove(struct demeter_pmu_cpu *c, int n)
+void tier_sampling_cpu_remove(struct tier_sampling_cpu *c, int n)
 {
 	if (c->events[n])
 		perf_event_release_kernel(c->events[n]);
@@ -150,13 +149,13 @@ void demeter_pmu_cpu_remove(struct demeter_pmu_cpu *c, int n)
 }
 
 /**
- * demeter_pmu_cpu_has_counted() - Whether an event has had its counter
+ * tier_sampling_cpu_has_counted() - Whether an event has had its counter
  * @c:		The CPU.
  * @n:		Number of the event.
  *
  * Return: whether it has been counted, for however short a time.
  */
-bool demeter_pmu_cpu_has_counted(const struct demeter_pmu_cpu *c, int n)
+bool tier_sampling_cpu_has_counted(const struct tier_sampling_cpu *c, int n)
 {
 	u64 enabled, running = 0;
 
@@ -166,15 +165,15 @@ bool demeter_pmu_cpu_has_counted(const struct demeter_pmu_cpu *c, int n)
 }
 
 /**
- * demeter_pmu_cpu_waits() - See whether an event waits for a counter that others have
+ * tier_sampling_cpu_waits() - See whether an event waits for a counter that others have
  * @c:		The CPU.
  * @n:		Number of the event.
  *
- * Called once per epoch.
+ * Called regularly.
  *
- * Return: for how many epochs it has waited.
+ * Return: for how many calls it has waited.
  */
-unsigned int demeter_pmu_cpu_waits(struct demeter_pmu_cpu *c, int n)
+unsigned int tier_sampling_cpu_waits(struct tier_sampling_cpu *c, int n)
 {
 	const struct perf_event *event = c->events[n];
 	const bool waits = event && READ_ONCE(event->state) != PERF_EVENT_STATE_ACTIVE;
@@ -184,12 +183,12 @@ unsigned int demeter_pmu_cpu_waits(struct demeter_pmu_cpu *c, int n)
 }
 
 /**
- * demeter_pmu_cpu_ns() - Estimate what sampling has cost
+ * tier_sampling_cpu_ns() - Estimate what sampling has cost
  * @c:		The CPU.
  *
  * Return: CPU time, which may be less than the last time.
  */
-u64 demeter_pmu_cpu_ns(const struct demeter_pmu_cpu *c)
+u64 tier_sampling_cpu_ns(const struct tier_sampling_cpu *c)
 {
 	const u64 records = READ_ONCE(c->records), timed = READ_ONCE(c->timed);
 
