@@ -132,6 +132,7 @@ unsigned long page_exchange_room(int nid, unsigned int order);
 unsigned long page_exchange_free(int nid, unsigned int order);
 void page_exchange_reserve(int nid, unsigned long pages);
 bool page_exchange_split(const struct page_exchange_space *space, unsigned long addr);
+bool page_exchange_join(struct mm_struct *mm, unsigned long addr);
 
 /**
  * struct page_exchange_place - A place in a file

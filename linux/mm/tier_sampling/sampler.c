@@ -3,8 +3,6 @@
  * Samples data addresses by the PMU, on all CPUs that are online: cpu.c has what happens on
  * each of them, events.c what can be counted.
  */
-#define pr_fmt(fmt) "%s: " fmt, sampler->name
-
 #include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/export.h>
@@ -29,7 +27,7 @@ static void tier_sampler_ignore(struct perf_event *event, struct perf_sample_dat
 static void tier_sampler_tell(struct tier_sampler *sampler, unsigned int n, int error)
 {
 	if (!sampler->told[n])
-		pr_warn("%s are not sampled (%d)\n", sampler->names[n], error);
+		pr_warn("%s: %s are not sampled (%d)\n", sampler->name, sampler->names[n], error);
 	sampler->told[n] = true;
 }
 
@@ -49,7 +47,7 @@ static int tier_sampler_online(unsigned int cpu, struct hlist_node *node)
 	ret = tier_sampling_cpu_add(c, cpu, 0, sampler->attrs);
 	if (ret) {
 		if (sampler->started)
-			pr_warn("CPU %u is not sampled (%d)\n", cpu, ret);
+			pr_warn("%s: CPU %u is not sampled (%d)\n", sampler->name, cpu, ret);
 		else
 			sampler->error = ret;
 		return 0;
@@ -120,7 +118,7 @@ static int tier_sampler_await_turn(struct tier_sampler *sampler)
 			return 0;
 		msleep(START_WAIT_MS);
 	}
-	pr_warn("others use the counters of all CPUs\n");
+	pr_warn("%s: others use the counters of all CPUs\n", sampler->name);
 	return -EBUSY;
 }
 
@@ -260,8 +258,8 @@ static void tier_sampler_check_cpu(struct tier_sampler *sampler, unsigned int cp
 		}
 		if (tier_sampling_cpu_waits(c, n) < IDLE_CHECKS || sampler->told_idle)
 			continue;
-		pr_warn("%s of CPU %u are not sampled: others use its counters\n",
-			sampler->names[n], cpu);
+		pr_warn("%s: %s of CPU %u are not sampled: others use its counters\n",
+			sampler->name, sampler->names[n], cpu);
 		sampler->told_idle = true;
 	}
 }
