@@ -4,6 +4,7 @@
  * belongs to a frame itself stays with it: its place in lists, its charge, its counters.
  */
 #include <linux/highmem.h>
+#include <linux/nomad.h>
 #include <linux/percpu.h>
 #include <linux/uaccess.h>
 
@@ -35,6 +36,9 @@ void page_exchange_swap_identity(struct folio *a, struct folio *b)
 	const bool exclusive_a = PageAnonExclusive(&a->page);
 	const bool exclusive_b = PageAnonExclusive(&b->page);
 
+	/* their contents are others now */
+	nomad_unmapped(a);
+	nomad_unmapped(b);
 	swap(a->mapping, b->mapping);
 	swap(a->index, b->index);
 	page_exchange_swap_flag(a, b, PG_dirty);
