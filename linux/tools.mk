@@ -4,7 +4,7 @@
 
 demeterctl := $(BUILD)/tools/demeterctl
 demeterctl_files := $(wildcard linux/tools/mm/demeterctl/*.[ch])
-selftests := $(addprefix $(BUILD)/tests/,churn crowd kinds policies spots)
+selftests := $(addprefix $(BUILD)/tests/,churn crowd kinds policies shadows spots)
 medley_files := $(wildcard linux/tools/testing/selftests/demeter/medley*.[ch])
 kvm_selftests := vmx_pebs_test pmu_counters_test pmu_event_filter_test vmx_pmu_caps_test
 tools_flags := -std=gnu11 -Wall -Wextra -Werror
