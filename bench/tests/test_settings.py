@@ -248,7 +248,7 @@ def test_ways_to_provision():
 
 def test_what_resizes_nodes_runs_under_the_designs_that_have_two():
     args = ("--workloads", "gups-resize", "--provision", "tiered-balloon", "--vm-memory", "1G")
-    assert make(*args).designs == ("demeter", "first-touch", "tpp")
+    assert make(*args).designs == ("demeter", "first-touch", "memtis", "nomad", "tpp")
 
 
 def test_the_tiered_balloon_is_selected():
