@@ -12,7 +12,11 @@ DESIGNS = {
         "tiers that are not exclusive: promotion by transactions, demotion to shadows",
         needs_two_tiers=True,
         boot_args="numa_balancing=tiering",
-        setup=hint_faults.SETUP + PARAMETERS + "echo 1 >/sys/kernel/mm/nomad/enabled\n",
+        # what is idle at the first look is not worth a page of the fast tier (README.md)
+        setup=hint_faults.SETUP
+        + "echo 1 >/sys/kernel/mm/nomad/looks\n"
+        + PARAMETERS
+        + "echo 1 >/sys/kernel/mm/nomad/enabled\n",
         threads=("knomadd",),
         demotions=("stats/demoted_remap",),
         folder="/sys/kernel/mm/nomad",
@@ -38,7 +42,7 @@ DESIGNS = {
         parameters={
             **hint_faults.PARAMETERS,
             "check_ms": Parameter(20, 1, 10000, "ms until a candidate is looked at first"),
-            "looks": Parameter(6, 1, 6, "looks at a candidate, at most"),
+            "looks": Parameter(1, 1, 6, "looks at a candidate, at most"),
             "pending_ms": Parameter(5000, 1, 600000, "ms that a page may wait for its promotion"),
             "retries": Parameter(3, 0, 100, "transactions after one that was aborted"),
             "queue_pages": Parameter(16384, 64, 1 << 22, "pages in the queues of a slow node"),

@@ -22,15 +22,33 @@ static void memtis_wait(struct memtis *t, struct memtis_node *node)
 	WRITE_ONCE(node->is_woken, false);
 }
 
-/* Room was made: hot pages need not wait until their turn. */
-static void memtis_wake_slow(struct memtis *t)
+/*
+ * Has the threads of a tier go on before their turn, since the other one has moved pages. Where
+ * memory is nearly full, little can be moved either way until the other has moved.
+ */
+static void memtis_wake(struct memtis *t, const nodemask_t *nodes)
 {
 	int nid;
 
-	for_each_node_mask(nid, t->slow) {
+	for_each_node_mask(nid, *nodes) {
 		WRITE_ONCE(t->nodes[nid].is_woken, true);
 		wake_up(&t->nodes[nid].wait);
 	}
+}
+
+/* Sees which pages there are, and of what size they are to be, when it is time to. */
+static bool memtis_observe(struct memtis *t)
+{
+	const u64 since = task_sched_runtime(current), now = ktime_get_ns();
+
+	if (now - t->looked < READ_ONCE(t->params.wake_ms) * NSEC_PER_MSEC * 9 / 10)
+		return false;
+	t->looked = now;
+	memtis_look(t);
+	memtis_split_some(t);
+	memtis_join_some(t);
+	t->stats.scan_ns += task_sched_runtime(current) - since;
+	return true;
 }
 
 /* Of a fast node */
@@ -40,20 +58,18 @@ static int memtis_fast_thread(void *arg)
 	struct memtis *t = &memtis;
 
 	while (!kthread_should_stop()) {
-		u64 since, seen;
+		bool has_looked, has_moved;
+		u64 since;
 
 		memtis_wait(t, node);
 		mutex_lock(&t->round);
+		has_looked = memtis_observe(t);
 		since = task_sched_runtime(current);
-		memtis_look(t);
-		memtis_split_some(t);
-		memtis_join_some(t);
-		seen = task_sched_runtime(current);
-		memtis_demote(t);
-		t->stats.scan_ns += seen - since;
-		t->stats.migrate_ns += task_sched_runtime(current) - seen;
+		has_moved = memtis_demote(t);
+		t->stats.migrate_ns += task_sched_runtime(current) - since;
 		mutex_unlock(&t->round);
-		memtis_wake_slow(t);
+		if (has_moved || has_looked)
+			memtis_wake(t, &t->slow);
 	}
 	return 0;
 }
@@ -65,14 +81,17 @@ static int memtis_slow_thread(void *arg)
 	struct memtis *t = &memtis;
 
 	while (!kthread_should_stop()) {
+		bool has_moved;
 		u64 since;
 
 		memtis_wait(t, node);
 		mutex_lock(&t->round);
 		since = task_sched_runtime(current);
-		memtis_promote(t);
+		has_moved = memtis_promote(t);
 		t->stats.migrate_ns += task_sched_runtime(current) - since;
 		mutex_unlock(&t->round);
+		if (has_moved)
+			memtis_wake(t, &t->fast);
 	}
 	return 0;
 }
@@ -158,6 +177,7 @@ static int memtis_start(struct memtis *t)
 	if (!t->moves)
 		return -ENOMEM;
 	t->pid = 1;
+	t->looked = 0;
 	t->capacity = 0;
 	t->nr_split = 0;
 	t->hits = (struct memtis_hits){};

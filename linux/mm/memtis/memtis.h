@@ -165,9 +165,10 @@ struct memtis_move {
 /**
  * struct memtis - Everything that Memtis knows
  * @control:	Lets one user at a time switch it on or off, or set what may not change meanwhile.
- * @round:	Held by the thread of a node for a round; protects what the following three say.
+ * @round:	Held by the thread of a node for a round; protects what follows, down to @max_moves.
  *		Taken before @lock.
  * @mms:	Processes that are managed. To change it, @lock is held as well.
+ * @looked:	When processes and their pages were looked at last, in ns.
  * @pid:	Pid from which on processes are looked for.
  * @moves:	Room for @max_moves.
  * @max_moves:	Most pages that move in a round, either way.
@@ -198,6 +199,7 @@ struct memtis {
 	struct mutex control; /* see above */
 	struct mutex round; /* see above */
 	struct list_head mms;
+	u64 looked;
 	int pid;
 	struct memtis_move *moves;
 	unsigned int max_moves;
@@ -253,8 +255,8 @@ void memtis_join_some(struct memtis *t);
 /* move.c */
 unsigned long memtis_headroom(const struct memtis *t);
 unsigned long memtis_room(const struct memtis *t, unsigned int order);
-void memtis_demote(struct memtis *t);
-void memtis_promote(struct memtis *t);
+bool memtis_demote(struct memtis *t);
+bool memtis_promote(struct memtis *t);
 
 /* control.c */
 int memtis_set_enabled(struct memtis *t, bool on);

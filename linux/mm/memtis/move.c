@@ -240,8 +240,10 @@ static unsigned long memtis_waiting(struct memtis *t)
 /**
  * memtis_demote() - Make room in the fast tier
  * @t:		Memtis, whose round it is.
+ *
+ * Return: whether any page was moved.
  */
-void memtis_demote(struct memtis *t)
+bool memtis_demote(struct memtis *t)
 {
 	const unsigned long headroom = memtis_headroom(t), room = memtis_room(t, 0);
 	const unsigned long want = min(memtis_waiting(t), (unsigned long)t->max_moves) + headroom;
@@ -255,13 +257,16 @@ void memtis_demote(struct memtis *t)
 	if (room + moved < headroom / 2)
 		moved += memtis_demote_bins(t, 0, hot.hot, 0, headroom / 2 - room - moved);
 	t->stats.demoted += moved;
+	return moved;
 }
 
 /**
  * memtis_promote() - Promote hot pages of the slow tier, the hottest first
  * @t:		Memtis, whose round it is.
+ *
+ * Return: whether any page was moved.
  */
-void memtis_promote(struct memtis *t)
+bool memtis_promote(struct memtis *t)
 {
 	const unsigned int hot = t->hot.hot;
 	unsigned long moved = 0;
@@ -279,4 +284,5 @@ void memtis_promote(struct memtis *t)
 		moved += memtis_move_all(t, n, true, &t->fast);
 	}
 	t->stats.promoted += moved;
+	return moved;
 }
