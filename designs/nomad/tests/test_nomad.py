@@ -68,7 +68,7 @@ def test_hot_pages_are_promoted(boot):
     """Asked while GUPS runs; it verifies its table, which is written all the time."""
     run = boot(
         "gups --mem 200M --updates 60M --hot 16M --hot-weight 0.9 --reverse & p=$!\n"
-        f"sleep 6; {STATS}; wait $p; echo 0 >{NOMAD}/enabled; {STATS}",
+        f"sleep 3; {STATS}; wait $p; echo 0 >{NOMAD}/enabled; {STATS}",
         design="nomad", setup=SETUP, fast_ratio=0.2, vm_memory=384 * MIB,
     )  # fmt: skip
     out = text(run)
@@ -78,7 +78,7 @@ def test_hot_pages_are_promoted(boot):
     assert during["judge_ns"] > 0 and during["promote_ns"] > 0, out
     assert after["candidates"] == 0 and after["pending"] == 0 and after["shadows"] == 0, out
     assert '"verified": true' in out
-    assert hit_ratio(plugin_report(run.folder)) > 0.7
+    assert hit_ratio(plugin_report(run.folder)) > 0.55
     no_complaint(run)
 
 
@@ -102,26 +102,27 @@ def test_pages_that_were_only_read_go_down_without_a_copy(boot):
 
 
 def test_full_memory_takes_the_shadows(boot):
-    """Nobody is killed, though 90 % of memory are used and shadows had the rest.
+    """Nobody is killed, though a process takes 90 % of what is available, shadows and all.
 
     The other processor writes what is copied, so that transactions are aborted. Nomad is
-    switched off and on all the time.
+    switched off and on while that goes on.
     """
     run = boot(
         f"echo 5 >{NOMAD}/check_ms; echo 100 >{NOMAD}/shadow_percent\n"
-        "gups --mem 40M --updates 100M --hot 8M --hot-weight 0.9 --reverse & p=$!\n"
-        f"/job/shadows --mem 120 --window 24 --rounds 12 --ms 400; {STATS}\n"
-        "n=$(awk '/MemTotal/ { print int($2 / 1024 * 0.9) - 44 }' /proc/meminfo)\n"
-        f"/job/shadows --mem $n --window 24 --rounds 14 --ms 300 --deeds & q=$!\n"
-        f"for i in 1 2 3 4; do sleep 1; echo 0 >{NOMAD}/enabled; echo 1 >{NOMAD}/enabled; done\n"
-        f"wait $q; echo shadows $?; kill $p; {STATS}",
+        "gups --mem 40M --updates 100M --hot 8M --hot-weight 0.9 --reverse & gups=$!\n"
+        "/job/shadows --mem 100 --window 24 --rounds 14 --ms 500 & reader=$!\n"
+        f"sleep 4; {STATS}\n"
+        "n=$(awk '/MemAvailable/ { print int($2 / 1024 * 0.9) }' /proc/meminfo)\n"
+        f"/job/shadows --mem $n --window 1 --rounds 7 --ms 100 --deeds; echo taker $?; {STATS}\n"
+        f"for i in 1 2 3 4; do echo 0 >{NOMAD}/enabled; echo 1 >{NOMAD}/enabled; sleep 0.3; done\n"
+        f"wait $reader; echo reader $?; kill $gups; {STATS}",
         design="nomad", setup=SETUP, files=[BUILD / "tests/shadows"],
         fast_ratio=0.25, vm_memory=320 * MIB, vcpus=2,
     )  # fmt: skip
     out = text(run)
-    before, after = stats(out)
-    assert out.count("ok rounds=") == 2 and "shadows 0" in out, out
-    assert before["shadows"] > 0 and after["shadow_reclaimed"] > 0, out
-    assert after["aborts"] > 0, out
+    before, full, after = stats(out)
+    assert "taker 0" in out and "reader 0" in out and out.count("ok rounds=") == 2, out
+    assert before["shadows"] > 1000 and full["shadow_reclaimed"] > 100, out
+    assert after["aborts"] > 0 and after["promoted"] > full["promoted"], out
     assert "Out of memory" not in (run.guest / "dmesg").read_text()
     no_complaint(run)

@@ -43,8 +43,7 @@ struct tier_ring {
 
 int tier_ring_init(struct tier_ring *ring, u32 size, int nid);
 void tier_ring_free(struct tier_ring *ring);
-u32 tier_ring_read(struct tier_ring *ring, struct tier_sample *samples, u32 max,
-		      u64 *lost);
+u32 tier_ring_read(struct tier_ring *ring, struct tier_sample *samples, u32 max, u64 *lost);
 
 /**
  * tier_ring_write() - Add a sample, over the oldest one if there is no room
@@ -55,8 +54,7 @@ u32 tier_ring_read(struct tier_ring *ring, struct tier_sample *samples, u32 max,
  * May be called in any context, also in an NMI, but must not be interrupted by
  * itself.
  */
-static inline void tier_ring_write(struct tier_ring *ring, const void *owner,
-				      unsigned long addr)
+static inline void tier_ring_write(struct tier_ring *ring, const void *owner, unsigned long addr)
 {
 	const u64 n = ring->written;
 	struct tier_sample *slot = &ring->slots[n & (ring->size - 1)];

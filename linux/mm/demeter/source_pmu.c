@@ -2,9 +2,7 @@
 /*
  * Samples data addresses by the PMU, on all CPUs that are online; see mm/tier_sampling.
  *
- * Intel's counters sample in user and kernel mode, one loads and one stores. With PEBS, records
- * stay in the debug store until the processor runs another task or the buffer is full, so there
- * are hardly any interrupts and nobody polls.
+ * Intel has counters for loads and for stores, AMD has one for all.
  */
 #include <linux/cpumask.h>
 #include <linux/mmu_notifier.h>

@@ -34,7 +34,8 @@ static unsigned int memtis_hot_count(const struct memtis *t)
 }
 
 /* Enters a huge page where it belongs, if it does. */
-static void memtis_choose(struct memtis_choice *c, struct memtis_mm *m, unsigned long addr, u64 skew)
+static void memtis_choose(struct memtis_choice *c, struct memtis_mm *m, unsigned long addr,
+			  u64 skew)
 {
 	unsigned int at = c->n;
 

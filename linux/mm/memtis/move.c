@@ -77,7 +77,8 @@ static bool memtis_may_be_wanted(const struct memtis_wanted *w, const struct mem
 /* Counts what is wanted of a region by bin, and if there is room, notes it. */
 static void memtis_collect_region(struct memtis *t, const struct memtis_wanted *w,
 				  struct memtis_mm *m, struct memtis_region *r,
-				  struct memtis_histogram *count, unsigned int *n, unsigned int most)
+				  struct memtis_histogram *count, unsigned int *n,
+				  unsigned int most)
 {
 	unsigned int page;
 
@@ -209,7 +210,10 @@ static unsigned long memtis_demote_bins(struct memtis *t, unsigned int first, un
 
 	for (unsigned int bin = first; bin < end && moved < most; bin++) {
 		const struct memtis_wanted w = {
-			.is_fast = true, .first = bin, .last = bin, .old = old,
+			.is_fast = true,
+			.first = bin,
+			.last = bin,
+			.old = old,
 		};
 		const unsigned long pages = most - moved;
 		unsigned int n;
@@ -246,7 +250,8 @@ static unsigned long memtis_waiting(struct memtis *t)
 bool memtis_demote(struct memtis *t)
 {
 	const unsigned long headroom = memtis_headroom(t), room = memtis_room(t, 0);
-	const unsigned long want = min(memtis_waiting(t), (unsigned long)t->max_moves) + headroom;
+	const unsigned long waiting = min_t(unsigned long, memtis_waiting(t), t->max_moves);
+	const unsigned long want = waiting + headroom;
 	const struct memtis_thresholds hot = t->hot;
 	const u64 now = ktime_get_ns();
 	unsigned long moved = 0;

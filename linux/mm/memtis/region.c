@@ -149,11 +149,12 @@ static void memtis_region_forget(struct memtis_region *r, struct memtis_heat *he
 {
 	unsigned int page;
 
-	for_each_andnot_bit(page, r->present, present, MEMTIS_REGION_PAGES) {
+	for_each_andnot_bit(page, r->present, present, MEMTIS_REGION_PAGES)
+	{
 		heat->gone++;
 		if (!r->counts)
 			continue;
-		r->total -= min(r->total, (unsigned int)r->counts[page]);
+		r->total -= min_t(unsigned int, r->total, r->counts[page]);
 		r->counts[page] = 0;
 	}
 }

@@ -45,7 +45,8 @@ static void memtis_take(struct memtis *t, const struct tier_sample *samples, u32
 
 		if (samples[i].owner != owner) {
 			owner = samples[i].owner;
-			m = owner ? xa_load(&t->by_mm, (unsigned long)owner / sizeof(void *)) : NULL;
+			m = owner ? xa_load(&t->by_mm, (unsigned long)owner / sizeof(void *))
+				  : NULL;
 		}
 		r = m ? memtis_find_region(m, samples[i].addr) : NULL;
 		if (r)

@@ -37,7 +37,7 @@ struct nomad_node {
 	int nid;
 	struct task_struct *thread;
 	wait_queue_head_t wait;
-	spinlock_t lock;
+	spinlock_t lock; /* see above */
 	unsigned long asked;
 	struct nomad_queue queue;
 };
@@ -209,8 +209,8 @@ static unsigned int nomad_promote_some(struct nomad_node *node, unsigned int mos
 	nomad_leave(&visit);
 	spin_lock(&node->lock);
 	list_for_each_entry_safe(page, next, &taken, list) {
-		bool is_queued = nomad_queue_tried(&node->queue, page, &nomad_params,
-						   ktime_get_ns());
+		bool is_queued =
+			nomad_queue_tried(&node->queue, page, &nomad_params, ktime_get_ns());
 
 		nomad_count_outcome(page, is_queued);
 		if (!is_queued)
@@ -306,6 +306,7 @@ static struct nomad_node *nomad_get_node(int nid)
 	init_waitqueue_head(&node->wait);
 	spin_lock_init(&node->lock);
 	nomad_queue_init(&node->queue, NULL, 0);
+	/* faults see it as it is now */
 	smp_store_release(&nomad_nodes[nid], node);
 	return node;
 }

@@ -18,10 +18,10 @@ static bool nomad_is_idle(struct folio *folio, pte_t pte)
 {
 	return pte_present(pte) && pte_pfn(pte) == folio_pfn(folio) && !pte_write(pte) &&
 	       !pte_dirty(pte) && !pte_protnone(pte) && !pte_uffd_wp(pte) &&
-	       folio_mapcount(folio) == 1 && PageAnonExclusive(&folio->page) &&
-	       folio_test_swapbacked(folio) && !folio_test_swapcache(folio) &&
-	       !folio_test_ksm(folio) && !folio_test_mlocked(folio) &&
-	       !folio_test_hwpoison(folio) && folio_ref_count(folio) == NOMAD_REFS;
+	       folio_mapcount(folio) == 1 && folio_test_swapbacked(folio) &&
+	       !folio_test_swapcache(folio) && !folio_test_ksm(folio) &&
+	       !folio_test_mlocked(folio) && !folio_test_hwpoison(folio) &&
+	       folio_ref_count(folio) == NOMAD_REFS;
 }
 
 /* Redirects an entry to the shadow of its folio. Returns whether it was done. */

@@ -28,8 +28,8 @@
 bool nomad_may_keep(struct folio *slow)
 {
 	const int nid = folio_nid(slow);
-	const unsigned long most = mult_frac(node_present_pages(nid),
-					     READ_ONCE(nomad_params.shadow_percent), 100ul);
+	const unsigned long most =
+		mult_frac(node_present_pages(nid), READ_ONCE(nomad_params.shadow_percent), 100ul);
 	struct zone *zone = folio_zone(slow);
 
 	return nomad_shadow_count(nid) < most && !is_migrate_isolate_page(&slow->page) &&
@@ -85,8 +85,7 @@ unsigned long nomad_reclaim_all(void)
 	unsigned long freed = 0;
 	int nid;
 
-	for_each_node(nid)
-		freed += nomad_reclaim_some(nid, ULONG_MAX);
+	for_each_node(nid) freed += nomad_reclaim_some(nid, ULONG_MAX);
 	return freed;
 }
 

@@ -11,8 +11,8 @@
  * @vma:	The area that maps @from, whose entry has been cleared and flushed. The page table
  *		is locked.
  * @addr:	Where.
- * @from:	The folio that was mapped there: anonymous, of one page that is exclusive, mapped
- *		nowhere else, locked, on no LRU list, and without references, which are frozen.
+ * @from:	The folio that was mapped there: anonymous, of one page, mapped nowhere else,
+ *		locked, on no LRU list, and without references, which are frozen.
  * @to:		A folio with the same contents that nobody else knows, locked. Its one reference
  *		becomes that of the mapping, and it gets @from's charge.
  *
@@ -22,6 +22,9 @@
 void nomad_replace(struct vm_area_struct *vma, unsigned long addr, struct folio *from,
 		   struct folio *to)
 {
+	/* after a fork whose child has ended, that it is exclusive is found at its first write */
+	const rmap_t how = PageAnonExclusive(&from->page) ? RMAP_EXCLUSIVE : RMAP_NONE;
+
 	to->mapping = from->mapping;
 	to->index = from->index;
 	__folio_set_swapbacked(to);
@@ -30,5 +33,5 @@ void nomad_replace(struct vm_area_struct *vma, unsigned long addr, struct folio 
 	folio_set_dirty(to);
 	ClearPageAnonExclusive(&from->page);
 	from->mapping = NULL;
-	folio_add_anon_rmap_pte(to, &to->page, vma, addr, RMAP_EXCLUSIVE);
+	folio_add_anon_rmap_pte(to, &to->page, vma, addr, how);
 }

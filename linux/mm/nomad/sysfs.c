@@ -42,8 +42,8 @@ static ssize_t nomad_param_show(struct kobject *kobj, struct kobj_attribute *att
 	return sysfs_emit(buf, "%u\n", READ_ONCE(*p->value));
 }
 
-static ssize_t nomad_param_store(struct kobject *kobj, struct kobj_attribute *attr,
-				 const char *buf, size_t count)
+static ssize_t nomad_param_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+				 size_t count)
 {
 	const struct nomad_param *p = container_of(attr, struct nomad_param, attr);
 	unsigned int value;
@@ -108,8 +108,7 @@ static ssize_t shadows_show(struct kobject *kobj, struct kobj_attribute *attr, c
 	unsigned long n = 0;
 	int nid;
 
-	for_each_node(nid)
-		n += nomad_shadow_count(nid);
+	for_each_node(nid) n += nomad_shadow_count(nid);
 	return sysfs_emit(buf, "%lu\n", n);
 }
 
@@ -131,10 +130,10 @@ static ssize_t nomad_counter_show(struct kobject *kobj, struct kobj_attribute *a
 	return sysfs_emit(buf, "%lu\n", nomad_stat_read(c->stat));
 }
 
-#define NOMAD_COUNTER(_name, _stat)                              \
-	static struct nomad_counter nomad_counter_##_name = {    \
+#define NOMAD_COUNTER(_name, _stat)                                    \
+	static struct nomad_counter nomad_counter_##_name = {          \
 		.attr = __ATTR(_name, 0444, nomad_counter_show, NULL), \
-		.stat = _stat,                                   \
+		.stat = _stat,                                         \
 	}
 
 NOMAD_COUNTER(queued, NOMAD_STAT_QUEUED);

@@ -66,7 +66,8 @@ static bool nomad_vma_allows(struct vm_area_struct *vma, const struct nomad_visi
 static struct folio *nomad_alloc(int nid)
 {
 	const gfp_t gfp = ((GFP_HIGHUSER_MOVABLE | __GFP_THISNODE | __GFP_NOMEMALLOC |
-			    __GFP_NORETRY | __GFP_NOWARN) & ~__GFP_RECLAIM);
+			    __GFP_NORETRY | __GFP_NOWARN) &
+			   ~__GFP_RECLAIM);
 
 	return __folio_alloc_node(gfp, 0, nid);
 }
@@ -75,11 +76,11 @@ static struct folio *nomad_alloc(int nid)
 static bool nomad_is_fit(struct folio *folio, pte_t pte)
 {
 	return folio_test_anon(folio) && !folio_test_large(folio) && !folio_test_ksm(folio) &&
-	       folio_mapcount(folio) == 1 && PageAnonExclusive(&folio->page) &&
-	       folio_test_swapbacked(folio) && !folio_test_swapcache(folio) &&
-	       !folio_test_writeback(folio) && !folio_test_mlocked(folio) &&
-	       !folio_test_unevictable(folio) && !folio_test_hwpoison(folio) &&
-	       !folio_is_zone_device(folio) && !folio_maybe_dma_pinned(folio) && !pte_uffd_wp(pte);
+	       folio_mapcount(folio) == 1 && folio_test_swapbacked(folio) &&
+	       !folio_test_swapcache(folio) && !folio_test_writeback(folio) &&
+	       !folio_test_mlocked(folio) && !folio_test_unevictable(folio) &&
+	       !folio_test_hwpoison(folio) && !folio_is_zone_device(folio) &&
+	       !folio_maybe_dma_pinned(folio) && !pte_uffd_wp(pte);
 }
 
 /* Locks the page table of a transaction; NULL: it is gone. */
@@ -113,7 +114,7 @@ static enum nomad_outcome nomad_begin(struct nomad_transaction *t, unsigned long
 {
 	enum nomad_outcome outcome = NOMAD_GONE;
 	struct folio *slow;
-	spinlock_t *ptl;
+	spinlock_t *ptl; /* of the table */
 	pte_t *ptep, pte;
 
 	ptep = nomad_lock_table(t, &ptl);
@@ -189,7 +190,7 @@ static enum nomad_outcome nomad_commit(const struct nomad_transaction *t)
 {
 	enum nomad_outcome outcome;
 	bool is_kept = false;
-	spinlock_t *ptl;
+	spinlock_t *ptl; /* of the table */
 	pte_t *ptep, pte;
 
 	ptep = nomad_lock_table(t, &ptl);
@@ -268,8 +269,7 @@ enum nomad_outcome nomad_transact(struct nomad_visit *visit, const struct nomad_
 	t.fast = nomad_alloc(page->target);
 	if (!t.fast)
 		return NOMAD_NO_ROOM;
-	mmu_notifier_range_init(&range, MMU_NOTIFY_CLEAR, 0, visit->mm, t.addr,
-				t.addr + PAGE_SIZE);
+	mmu_notifier_range_init(&range, MMU_NOTIFY_CLEAR, 0, visit->mm, t.addr, t.addr + PAGE_SIZE);
 	mmu_notifier_invalidate_range_start(&range);
 	outcome = nomad_copy(&t, page->pfn);
 	mmu_notifier_invalidate_range_end(&range);

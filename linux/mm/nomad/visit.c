@@ -80,7 +80,7 @@ enum nomad_outcome nomad_look(struct nomad_visit *visit, const struct nomad_page
 	struct vm_area_struct *vma = vma_lookup(visit->mm, page->addr);
 	enum nomad_outcome outcome = NOMAD_GONE;
 	pte_t *ptep, pte;
-	spinlock_t *ptl;
+	spinlock_t *ptl; /* of the table */
 	pmd_t *pmd;
 
 	if (!vma || is_vm_hugetlb_page(vma))

@@ -2,11 +2,11 @@
 /*
  * Samples data addresses on a CPU.
  *
- * Counters sample whatever runs there, the kernel too. With PEBS records stay in the debug store until the processor runs another task
- * or the buffer is full, so there are hardly any interrupts and nobody polls. perf hands every
- * record to the handler below, with interrupts off and often the run queue locked, or in an
- * NMI: it takes a note and returns. Handlers do not interrupt each other: perf hands over records
- * while the PMU of the CPU is disabled.
+ * Counters sample whatever runs there, the kernel too. With PEBS, records stay in the debug store
+ * until the processor runs another task or the buffer is full, so there are hardly any interrupts
+ * and nobody polls. perf hands every record to the handler below, with interrupts off and often the
+ * run queue locked, or in an NMI: it takes a note and returns. Handlers do not interrupt each
+ * other: perf hands over records while the PMU of the CPU is disabled.
  *
  * The counters are not pinned: other users of perf get their share of them.
  */
@@ -59,7 +59,7 @@ static bool tier_sampling_is_direct(unsigned long addr)
 }
 
 static void tier_sampling_sample(struct perf_event *event, struct perf_sample_data *data,
-			       struct pt_regs *regs)
+				 struct pt_regs *regs)
 {
 	struct tier_sampling_cpu *c = event->overflow_handler_context;
 	const u64 now = local_clock();
@@ -113,7 +113,7 @@ void tier_sampling_cpu_exit(struct tier_sampling_cpu *c)
  * Return: 0 or an error of perf.
  */
 int tier_sampling_cpu_add(struct tier_sampling_cpu *c, unsigned int cpu, int n,
-			struct perf_event_attr *attrs)
+			  struct perf_event_attr *attrs)
 {
 	struct perf_event *event;
 

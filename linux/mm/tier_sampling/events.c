@@ -46,8 +46,11 @@ static const struct tier_event_kind tier_event_kinds[NR_TIER_EVENTS] = {
 	/* MEM_LOAD_RETIRED.LOCAL_PMM */
 	[TIER_EVENT_LOADS_PMEM] = { .config = 0x80d1, .vendor = X86_VENDOR_INTEL },
 	/* op sampling, counting ops (bit 19) */
-	[TIER_EVENT_OPS] = { .pmu = "ibs_op", .config = 1 << 19, .period = IBS_PERIOD,
-			     .says_where = true, .vendor = X86_VENDOR_AMD },
+	[TIER_EVENT_OPS] = { .pmu = "ibs_op",
+			     .config = 1 << 19,
+			     .period = IBS_PERIOD,
+			     .says_where = true,
+			     .vendor = X86_VENDOR_AMD },
 };
 
 /* Finds the number by which perf knows a PMU. */

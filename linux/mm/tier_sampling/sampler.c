@@ -176,9 +176,8 @@ int tier_sampler_start(struct tier_sampler *sampler)
 	 */
 	keeper_attr = sampler->attrs[0];
 	keeper_attr.disabled = 1;
-	sampler->keeper = perf_event_create_kernel_counter(&keeper_attr,
-							   cpumask_first(cpu_online_mask), NULL,
-							   tier_sampler_ignore, NULL);
+	sampler->keeper = perf_event_create_kernel_counter(
+		&keeper_attr, cpumask_first(cpu_online_mask), NULL, tier_sampler_ignore, NULL);
 	ret = PTR_ERR_OR_ZERO(sampler->keeper);
 	if (ret)
 		goto free;

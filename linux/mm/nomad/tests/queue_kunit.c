@@ -22,7 +22,10 @@ static struct queue_test *queue_test_make(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	t->params = (struct nomad_params){
-		.check_ms = 20, .looks = 6, .pending_ms = 1000, .retries = 2,
+		.check_ms = 20,
+		.looks = 6,
+		.pending_ms = 1000,
+		.retries = 2,
 	};
 	nomad_queue_init(&t->q, t->pages, ROOM);
 	INIT_LIST_HEAD(&t->taken);

@@ -15,8 +15,8 @@
  *	ok KIND rounds=N checks=N
  * A page that holds something else is told in one line: "wrong KIND page N: expected ..., found
  * ...". Kinds that have done nothing for so many seconds (--grace) after they had to end are stuck;
- * where is told. Returns 0; 1 if a page was wrong or a kind was stuck; 2 if memory could not be set up; 4
- * if nothing was done, since the kernel lacks all that was asked for.
+ * where is told. Returns 0; 1 if a page was wrong or a kind was stuck; 2 if memory could not be
+ * set up; 4 if nothing was done, since the kernel lacks all that was asked for.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -199,7 +199,8 @@ int watch(const struct kind *const *chosen, struct tally *tallies, const pid_t *
 		if (has_ended[i])
 			continue;
 		any_is_stuck = true;
-		fprintf(stderr, "medley: %s had to end, and has done nothing for %u s, rounds=%lu\n",
+		fprintf(stderr,
+			"medley: %s had to end, and has done nothing for %u s, rounds=%lu\n",
 			chosen[i]->name, opt.grace, atomic_load(&tallies[i].rounds));
 		tell_where(chosen[i]->name, pids[i], NULL);
 	}

@@ -30,7 +30,7 @@
 #define PAGE  4096ul
 #define WORDS (PAGE / sizeof(uint64_t))
 /* Pages that a deed writes. */
-#define SOME  64
+#define SOME 64
 
 static uint64_t *memory;
 /* How often each page was written; 0: it was discarded, and holds zeros. */
@@ -220,7 +220,7 @@ static unsigned long number(const char *what, const char *text)
 	const unsigned long value = strtoul(text, &end, 10);
 
 	if (*end || !value || value > 1ul << 20) {
-		fprintf(stderr, "shadows: %s must be a number from 1 to 1048576: %s\n", what, text);
+		fprintf(stderr, "shadows: %s takes 1 to 1048576: %s\n", what, text);
 		exit(2);
 	}
 	return value;
@@ -229,9 +229,12 @@ static unsigned long number(const char *what, const char *text)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "mem", required_argument, NULL, 'm' },   { "window", required_argument, NULL, 'w' },
-		{ "rounds", required_argument, NULL, 'r' }, { "ms", required_argument, NULL, 't' },
-		{ "half", required_argument, NULL, 'h' },  { "deeds", no_argument, NULL, 'd' },
+		{ "mem", required_argument, NULL, 'm' },
+		{ "window", required_argument, NULL, 'w' },
+		{ "rounds", required_argument, NULL, 'r' },
+		{ "ms", required_argument, NULL, 't' },
+		{ "half", required_argument, NULL, 'h' },
+		{ "deeds", no_argument, NULL, 'd' },
 		{},
 	};
 	unsigned long mib = 64, window_mib = 16, rounds = 8, ms = 500;

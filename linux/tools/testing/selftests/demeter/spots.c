@@ -59,8 +59,8 @@ int main(int argc, char **argv)
 	pages = (number("MIB", argv[1], 1 << 20) << 20) / PAGE;
 	stride = number("STRIDE", argv[2], pages);
 	seconds = number("SECONDS", argv[3], 86400);
-	at = mmap(NULL, pages * PAGE + HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		  0);
+	at = mmap(NULL, pages * PAGE + HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		  -1, 0);
 	if (at == MAP_FAILED) {
 		perror("spots: mmap");
 		return 2;
