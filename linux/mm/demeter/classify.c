@@ -152,8 +152,7 @@ static struct demeter_target *demeter_classify_owner(struct demeter_ctx *ctx,
 	return sample->owner ? demeter_target_of(ctx, sample->owner) : ctx->targets.frames;
 }
 
-static void demeter_classify_take(struct demeter_ctx *ctx, const struct tier_sample *samples,
-				  u32 n)
+static void demeter_classify_take(struct demeter_ctx *ctx, const struct tier_sample *samples, u32 n)
 {
 	const void *owner = NULL;
 	struct demeter_target *t = NULL;

@@ -149,8 +149,9 @@ static void memtis_region_forget(struct memtis_region *r, struct memtis_heat *he
 {
 	unsigned int page;
 
-	for_each_andnot_bit(page, r->present, present, MEMTIS_REGION_PAGES)
-	{
+	for_each_set_bit(page, r->present, MEMTIS_REGION_PAGES) {
+		if (test_bit(page, present))
+			continue;
 		heat->gone++;
 		if (!r->counts)
 			continue;
