@@ -28,7 +28,7 @@ check-quick:
 	@$(parallel) needs-quick
 	@scripts/check run "$(T)" -m "not boots"
 
-# Ten minutes for each test, instead of one
+# Ten minutes for each test, instead of 40 s
 STRESS_SECONDS ?= 600
 stress:
 	@$(locked) needs-quick

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from demeter_bench.settings import MIB
 
-SECONDS = int(os.environ.get("STRESS_SECONDS", "60"))
+SECONDS = int(os.environ.get("STRESS_SECONDS", "40"))
 # Whether each part of a test is so long that pages move in it, however busy the machine is. In
 # make check, that depends on how fast it is.
 LONG = SECONDS >= 600

@@ -3,7 +3,7 @@
 
 In plain TCG, where four virtual CPUs really run at the same time, without simulated
 time and so without a PMU: accessed bits are the source. Each test takes STRESS_SECONDS,
-a minute in make check and ten in make stress. Memory is verified all the time (churn, and
+40 s in make check and ten minutes in make stress. Memory is verified all the time (churn, and
 medley for all kinds of it), and the kernel's log must have nothing to complain of.
 """
 
