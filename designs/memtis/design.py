@@ -9,7 +9,9 @@ DESIGNS = {
         "#a65628",
         "sampled accesses counted per page, thresholds from their distribution",
         needs_two_tiers=True,
-        setup="insmod /lib/modules/memtis.ko\n"
+        # watermarks that are boosted for a while hold back what little is free
+        setup="echo 0 >/proc/sys/vm/watermark_boost_factor\n"
+        "insmod /lib/modules/memtis.ko\n"
         + PARAMETERS
         + "echo 1 >/sys/kernel/mm/memtis/enabled\n",
         threads=("ksampled", "kmemtisd"),

@@ -128,6 +128,9 @@ unsigned int page_exchange_pairs(const struct page_exchange_side *a,
 				 unsigned int n);
 unsigned int page_exchange_migrate(const struct page_exchange_space *space, unsigned long *addrs,
 				   u8 *obstacles, unsigned int n, bool huge, nodemask_t *nodes);
+unsigned int page_exchange_migrate_borrowing(const struct page_exchange_space *space,
+					     unsigned long *addrs, u8 *obstacles, unsigned int n,
+					     bool huge, nodemask_t *nodes, unsigned int borrow);
 unsigned long page_exchange_room(int nid, unsigned int order);
 unsigned long page_exchange_free(int nid, unsigned int order);
 void page_exchange_reserve(int nid, unsigned long pages);

@@ -254,7 +254,7 @@ void memtis_join_some(struct memtis *t);
 
 /* move.c */
 unsigned long memtis_headroom(const struct memtis *t);
-unsigned long memtis_room(const struct memtis *t, unsigned int order);
+unsigned long memtis_room(const struct memtis *t);
 bool memtis_demote(struct memtis *t);
 bool memtis_promote(struct memtis *t);
 

@@ -11,6 +11,8 @@
 
 /* Pages that are moved at once. */
 #define BATCH 64
+/* Pages for which it is worth that the other tier goes on at once. */
+#define WORTH_A_WAKE 128
 /* Pages that came into a region so lately are not cold, though they have no samples yet; in ns. */
 #define NEW_NS NSEC_PER_SEC
 
@@ -39,21 +41,25 @@ unsigned long memtis_headroom(const struct memtis *t)
 	return mult_frac(t->fast_pages, READ_ONCE(t->params.headroom_permille), 1000ul);
 }
 
-/**
- * memtis_room() - Tell how much of the fast tier may be filled
- * @t:		Memtis.
- * @order:	Order of the pages that are to fill it.
- *
- * Return: in base pages, beyond what the kernel keeps.
- */
-unsigned long memtis_room(const struct memtis *t, unsigned int order)
+static unsigned long memtis_room_of(const nodemask_t *nodes)
 {
 	unsigned long room = 0;
 	int nid;
 
-	for_each_node_mask(nid, t->fast)
-		room += page_exchange_room(nid, order);
+	for_each_node_mask(nid, *nodes)
+		room += page_exchange_room(nid, 0);
 	return room;
+}
+
+/**
+ * memtis_room() - Tell how much of the fast tier may be filled
+ * @t:		Memtis.
+ *
+ * Return: in base pages, beyond what the kernel keeps.
+ */
+unsigned long memtis_room(const struct memtis *t)
+{
+	return memtis_room_of(&t->fast);
 }
 
 /* Whether a page of a region is one that is looked for. */
@@ -177,8 +183,12 @@ static unsigned int memtis_next_batch(struct memtis *t, const struct memtis_move
 	return i;
 }
 
-/* Moves pages that are noted, until there is no room. Returns how many base pages were moved. */
-static unsigned long memtis_move_all(struct memtis *t, unsigned int n, bool up, nodemask_t *to)
+/*
+ * Moves pages that are noted, until there is no room. So many base pages of those that are free
+ * there are borrowed: as many leave again. Returns how many base pages were moved.
+ */
+static unsigned long memtis_move_all(struct memtis *t, unsigned int n, bool up, nodemask_t *to,
+				     unsigned long borrow)
 {
 	unsigned long addrs[BATCH], moved = 0;
 	u8 obstacles[BATCH];
@@ -191,7 +201,8 @@ static unsigned long memtis_move_all(struct memtis *t, unsigned int n, bool up, 
 		batch = memtis_next_batch(t, &t->moves[i], n - i, addrs, &is_huge);
 		if (!mmget_not_zero(space.mm))
 			continue;
-		moved += page_exchange_migrate(&space, addrs, obstacles, batch, is_huge, to);
+		moved += page_exchange_migrate_borrowing(&space, addrs, obstacles, batch, is_huge,
+							 to, borrow - min(borrow, moved));
 		mmput_async(space.mm);
 		mutex_lock(&t->lock);
 		for (unsigned int k = 0; k < batch; k++)
@@ -204,7 +215,7 @@ static unsigned long memtis_move_all(struct memtis *t, unsigned int n, bool up, 
 
 /* Moves up to @most base pages of some bins down, the coldest first. Returns how many. */
 static unsigned long memtis_demote_bins(struct memtis *t, unsigned int first, unsigned int end,
-					u64 old, unsigned long most)
+					u64 old, unsigned long most, unsigned long waiting)
 {
 	unsigned long moved = 0;
 
@@ -221,7 +232,7 @@ static unsigned long memtis_demote_bins(struct memtis *t, unsigned int first, un
 		mutex_lock(&t->lock);
 		n = memtis_collect(t, &w, NULL, min(pages, t->max_moves));
 		mutex_unlock(&t->lock);
-		moved += memtis_move_all(t, n, false, &t->slow);
+		moved += memtis_move_all(t, n, false, &t->slow, waiting - min(waiting, moved));
 	}
 	return moved;
 }
@@ -245,11 +256,11 @@ static unsigned long memtis_waiting(struct memtis *t)
  * memtis_demote() - Make room in the fast tier
  * @t:		Memtis, whose round it is.
  *
- * Return: whether any page was moved.
+ * Return: whether so many pages were moved that it is worth it to promote others at once.
  */
 bool memtis_demote(struct memtis *t)
 {
-	const unsigned long headroom = memtis_headroom(t), room = memtis_room(t, 0);
+	const unsigned long headroom = memtis_headroom(t), room = memtis_room(t);
 	const unsigned long waiting = min_t(unsigned long, memtis_waiting(t), t->max_moves);
 	const unsigned long want = waiting + headroom;
 	const struct memtis_thresholds hot = t->hot;
@@ -257,28 +268,31 @@ bool memtis_demote(struct memtis *t)
 	unsigned long moved = 0;
 
 	if (room < want)
-		moved = memtis_demote_bins(t, 0, hot.warm, now - NEW_NS, want - room);
+		moved = memtis_demote_bins(t, 0, hot.warm, now - NEW_NS, want - room, waiting);
 	/* allocations go to the slow tier soon, if nothing gives way to them */
 	if (room + moved < headroom / 2)
-		moved += memtis_demote_bins(t, 0, hot.hot, 0, headroom / 2 - room - moved);
+		moved += memtis_demote_bins(t, 0, hot.hot, 0, headroom / 2 - room - moved, 0);
 	t->stats.demoted += moved;
-	return moved;
+	return moved >= WORTH_A_WAKE;
 }
 
 /**
  * memtis_promote() - Promote hot pages of the slow tier, the hottest first
  * @t:		Memtis, whose round it is.
  *
- * Return: whether any page was moved.
+ * Takes the head-room as well if the slow tier is full: nothing can be demoted otherwise.
+ *
+ * Return: whether so many pages were moved that it is worth it to make room again at once.
  */
 bool memtis_promote(struct memtis *t)
 {
+	const unsigned long headroom = memtis_room_of(&t->slow) ? memtis_headroom(t) / 2 : 0;
 	const unsigned int hot = t->hot.hot;
 	unsigned long moved = 0;
 
 	for (unsigned int bin = MEMTIS_BINS; bin-- > hot;) {
 		const struct memtis_wanted w = { .first = bin, .last = bin };
-		const unsigned long room = memtis_room(t, 0), headroom = memtis_headroom(t) / 2;
+		const unsigned long room = memtis_room(t);
 		unsigned int n;
 
 		if (room <= headroom || moved >= t->max_moves)
@@ -286,8 +300,8 @@ bool memtis_promote(struct memtis *t)
 		mutex_lock(&t->lock);
 		n = memtis_collect(t, &w, NULL, min(room - headroom, t->max_moves - moved));
 		mutex_unlock(&t->lock);
-		moved += memtis_move_all(t, n, true, &t->fast);
+		moved += memtis_move_all(t, n, true, &t->fast, 0);
 	}
 	t->stats.promoted += moved;
-	return moved;
+	return moved >= WORTH_A_WAKE;
 }

@@ -227,7 +227,7 @@ static void memtis_scan(struct memtis *t, struct memtis_mm *m)
 static void memtis_measure(struct memtis *t)
 {
 	const unsigned long headroom = memtis_headroom(t);
-	unsigned long fast = memtis_room(t, 0), index;
+	unsigned long fast = memtis_room(t), index;
 	struct memtis_region *r;
 	struct memtis_mm *m;
 

@@ -281,7 +281,7 @@ unsigned int page_exchange_revise(struct page_exchange_set *set, struct page_exc
 
 static unsigned int page_exchange_migrate_some(const struct page_exchange_space *space,
 					       unsigned long *addrs, u8 *obstacles, unsigned int n,
-					       bool huge, nodemask_t *nodes)
+					       bool huge, nodemask_t *nodes, unsigned int borrow)
 {
 	struct page_exchange_finder f;
 	struct page_exchange_set set;
@@ -296,7 +296,7 @@ static unsigned int page_exchange_migrate_some(const struct page_exchange_space 
 	if (page_exchange_finder_start(&f, space))
 		return 0;
 	page_exchange_isolate(&set, &f, nodes, false);
-	moved = page_exchange_move_set(&set, nodes, 0);
+	moved = page_exchange_move_set(&set, nodes, borrow);
 	moved -= min(moved, page_exchange_revise(&set, &f));
 	page_exchange_finder_end(&f);
 	memcpy(obstacles, set.obstacles, n);
@@ -323,14 +323,36 @@ static unsigned int page_exchange_migrate_some(const struct page_exchange_space 
 unsigned int page_exchange_migrate(const struct page_exchange_space *space, unsigned long *addrs,
 				   u8 *obstacles, unsigned int n, bool huge, nodemask_t *nodes)
 {
+	return page_exchange_migrate_borrowing(space, addrs, obstacles, n, huge, nodes, 0);
+}
+EXPORT_SYMBOL_GPL(page_exchange_migrate);
+
+/**
+ * page_exchange_migrate_borrowing() - Move pages to nodes, some of which leave room for that later
+ * @space:	As for page_exchange_migrate().
+ * @addrs:	Likewise.
+ * @obstacles:	Likewise.
+ * @n:		Likewise.
+ * @huge:	Likewise.
+ * @nodes:	Likewise.
+ * @borrow:	Base pages that the caller is going to move away from @nodes: so much may be used of
+ *		what is left free to others, down to the low watermark.
+ *
+ * Return: how many base pages were moved.
+ */
+unsigned int page_exchange_migrate_borrowing(const struct page_exchange_space *space,
+					     unsigned long *addrs, u8 *obstacles, unsigned int n,
+					     bool huge, nodemask_t *nodes, unsigned int borrow)
+{
 	unsigned int moved = 0;
 
 	lru_add_drain();
 	for (unsigned int i = 0; i < n; i += PAGE_EXCHANGE_SET) {
 		moved += page_exchange_migrate_some(space, addrs + i, obstacles + i,
-						    min(n - i, PAGE_EXCHANGE_SET), huge, nodes);
+						    min(n - i, PAGE_EXCHANGE_SET), huge, nodes,
+						    borrow - min(borrow, moved));
 		cond_resched();
 	}
 	return moved;
 }
-EXPORT_SYMBOL_GPL(page_exchange_migrate);
+EXPORT_SYMBOL_GPL(page_exchange_migrate_borrowing);
