@@ -66,18 +66,20 @@ def test_what_is_hot_follows_the_hot_set(boot):
     no_complaint(run)
 
 
+# four minutes of a busy machine
+@pytest.mark.release
 def test_huge_pages_with_skew_are_split(boot):
-    """And base pages that are accessed alike become huge pages again."""
+    """And those that are accessed alike, and fit, are not."""
     run = boot(
-        f"{TELL}/job/spots 192 8 5; echo first $?; tell skewed\n"
-        "/job/spots 64 1 3; echo second $?; tell even; grep thp_split_page /proc/vmstat",
+        f"{TELL}/job/spots 192 8 3; echo first $?; tell skewed\n"
+        "/job/spots 64 1 1; echo second $?; tell even; grep thp_split_page /proc/vmstat",
         design="memtis", setup=THP + ON, files=[BUILD / "tests/spots"],
         vm_memory=400 * MIB, fast_ratio=0.2,
     )  # fmt: skip
     out = text(run)
     at = told(out)
     assert "first 0" in out and "second 0" in out, out
-    assert at["skewed"]["splits"] > 20, at
+    assert at["skewed"]["splits"] > 5, at
     # that fits as it is
     assert at["even"]["splits"] - at["skewed"]["splits"] <= at["skewed"]["splits"] / 4, at
     no_complaint(run)
