@@ -40,14 +40,6 @@
  */
 #define STREAM_TRUSTED 2
 
-/* A line of the first level, which is virtually tagged and writes back. */
-struct filter_line {
-    uint64_t vline; /* line number + 1; 0 is empty */
-    uint32_t tag; /* of the same line in the last level */
-    bool written; /* dirty here; the last level's tag does not show it yet */
-    int8_t tier;
-};
-
 struct stream {
     uint64_t last; /* last virtual line that missed */
     unsigned int run; /* misses that followed the first, up to STREAM_TRUSTED */
@@ -63,11 +55,12 @@ struct tier_state {
 };
 
 struct tmem_model {
-    struct filter_line filter[TMEM_FILTER_LINES];
+    struct tmem_line filter[TMEM_FILTER_LINES];
     struct stream streams[TMEM_MAX_STREAMS];
     struct tier_state tiers[TMEM_MAX_TIERS];
     struct tmem_config config;
     unsigned int line_shift;
+    uint64_t line_mask; /* of the address of a line's first byte */
     uint32_t set_mask;
     uint32_t *tags; /* sets x ways, most recently used first */
     uint32_t *histogram[TMEM_MAX_RANGES];
@@ -178,13 +171,19 @@ const char *tmem_config_check(const struct tmem_config *c)
 
 struct tmem_model *tmem_model_new(const struct tmem_config *config)
 {
-    struct tmem_model *m = calloc(1, sizeof(*m));
+    /* no line of the first level shares a line of the host's cache */
+    struct tmem_model *m = aligned_alloc(64, (sizeof(*m) + 63) & ~63ul);
 
     if (!m) {
         return NULL;
     }
+    memset(m, 0, sizeof(*m));
+    for (unsigned int i = 0; i < TMEM_FILTER_LINES; i++) {
+        m->filter[i].vaddr = TMEM_NO_LINE;
+    }
     m->config = *config;
     m->line_shift = __builtin_ctz(config->line);
+    m->line_mask = -(uint64_t)config->line;
     for (unsigned int i = 0; i < config->ntiers; i++) {
         const struct tmem_tier_config *t = &config->tiers[i];
         struct tier_state *s = &m->tiers[i];
@@ -220,10 +219,42 @@ void tmem_model_free(struct tmem_model *m)
     free(m);
 }
 
-const struct tmem_counters *tmem_counters(const struct tmem_model *m,
-                                          unsigned int tier)
+static uint64_t load(const uint64_t *counter)
 {
-    return &m->tiers[tier].counters;
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+struct tmem_counters tmem_counters(const struct tmem_model *m,
+                                   unsigned int tier)
+{
+    const struct tmem_counters *c = &m->tiers[tier].counters;
+    uint64_t hits[2] = { 0, 0 };
+
+    for (unsigned int i = 0; i < TMEM_FILTER_LINES; i++) {
+        const struct tmem_line *f = &m->filter[i];
+
+        if (__atomic_load_n(&f->tier, __ATOMIC_RELAXED) == (int)tier) {
+            hits[0] += load(&f->hits[0]);
+            hits[1] += load(&f->hits[1]);
+        }
+    }
+    /* In this order hits that are moved meanwhile are not missed. */
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return (struct tmem_counters){
+        .reads = load(&c->reads) + hits[0],
+        .writes = load(&c->writes) + hits[1],
+        .read_misses = load(&c->read_misses),
+        .write_misses = load(&c->write_misses),
+        .prefetched = load(&c->prefetched),
+        .writebacks = load(&c->writebacks),
+        .stall_ps = load(&c->stall_ps),
+        .queue_ps = load(&c->queue_ps),
+    };
+}
+
+struct tmem_line *tmem_lines(struct tmem_model *m)
+{
+    return m->filter;
 }
 
 static int range_of(const struct tmem_model *m, uint64_t paddr)
@@ -277,14 +308,13 @@ static void count_access(struct tier_state *t, bool store)
 
 bool tmem_filter_hit(struct tmem_model *m, uint64_t vaddr, bool store)
 {
-    uint64_t vline = vaddr >> m->line_shift;
-    struct filter_line *f = &m->filter[vline % TMEM_FILTER_LINES];
+    struct tmem_line *f =
+        &m->filter[(vaddr >> m->line_shift) % TMEM_FILTER_LINES];
 
-    if (f->vline != vline + 1) {
+    if (f->vaddr != (vaddr & m->line_mask)) {
         return false;
     }
-    f->written |= store;
-    count_access(&m->tiers[f->tier], store);
+    f->hits[store]++;
     return true;
 }
 
@@ -396,12 +426,15 @@ static void write_back(struct tmem_model *m, uint32_t tag, uint64_t now_ps)
  * Evict the line @f from the first level. If it was written, mark it dirty in
  * the last level, or write it back if the last level no longer holds it.
  */
-static void filter_evict(struct tmem_model *m, const struct filter_line *f,
+static void filter_evict(struct tmem_model *m, const struct tmem_line *f,
                          uint64_t now_ps)
 {
     const unsigned int ways = m->config.cache_ways;
+    struct tmem_counters *c = &m->tiers[f->tier].counters;
 
-    if (!f->written) {
+    c->reads += f->hits[0];
+    c->writes += f->hits[1];
+    if (!f->written && !f->hits[1]) {
         return;
     }
     if (m->tags) {
@@ -420,11 +453,16 @@ static void filter_evict(struct tmem_model *m, const struct filter_line *f,
 static void filter_fill(struct tmem_model *m, const struct tmem_access *a,
                         uint32_t tag, int tier)
 {
-    uint64_t vline = a->vaddr >> m->line_shift;
-    struct filter_line *f = &m->filter[vline % TMEM_FILTER_LINES];
+    struct tmem_line *f =
+        &m->filter[(a->vaddr >> m->line_shift) % TMEM_FILTER_LINES];
 
     filter_evict(m, f, a->now_ps);
-    *f = (struct filter_line){ vline + 1, tag, a->store, tier };
+    *f = (struct tmem_line){
+        .vaddr = a->vaddr & m->line_mask,
+        .tag = tag,
+        .written = a->store,
+        .tier = tier,
+    };
 }
 
 struct tmem_outcome tmem_access(struct tmem_model *m,

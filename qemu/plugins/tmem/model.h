@@ -24,7 +24,8 @@
 #define TMEM_MAX_RANGES 16
 #define TMEM_MAX_WAYS 32
 #define TMEM_MAX_STREAMS 64
-#define TMEM_FILTER_LINES 64
+#define TMEM_FILTER_BITS 6
+#define TMEM_FILTER_LINES (1 << TMEM_FILTER_BITS)
 
 /* What serves an access, the nearest level first. */
 enum tmem_level {
@@ -133,11 +134,33 @@ struct tmem_outcome tmem_access(struct tmem_model *m,
                                 const struct tmem_access *a);
 
 /*
- * Returns the live counters of tier @tier, one of those configured. The model
- * owns them.
+ * Returns the counters of tier @tier, one of those configured. What another
+ * thread gets while the model works may count hits of lines twice that are
+ * evicted meanwhile.
  */
-const struct tmem_counters *tmem_counters(const struct tmem_model *m,
-                                          unsigned int tier);
+struct tmem_counters tmem_counters(const struct tmem_model *m,
+                                   unsigned int tier);
+
+/*
+ * A line of the first level, which is virtually tagged and writes back. The
+ * emulator's translated code reads @vaddr and adds to @hits, so that it need not
+ * call tmem_filter_hit() (struct qemu_plugin_mem_line). The rest is the model's.
+ */
+struct tmem_line {
+    uint64_t vaddr; /* of its first byte; TMEM_NO_LINE if there is none */
+    uint64_t hits[2]; /* loads, stores that found it here since it was filled */
+    uint32_t tag; /* of the same line in the last level */
+    bool written; /* by the store that filled it */
+    int8_t tier;
+};
+
+#define TMEM_NO_LINE 1 /* no line begins at an odd address */
+
+/*
+ * Returns the first level: TMEM_FILTER_LINES lines, one for each value of the
+ * lowest bits of a line's number. The model owns them.
+ */
+struct tmem_line *tmem_lines(struct tmem_model *m);
 
 /* Returns the number of the tier that holds @paddr, or -1. */
 int tmem_tier_of(const struct tmem_model *m, uint64_t paddr);

@@ -159,6 +159,12 @@ static bool parse_mlp(const char *value, double *out)
     return end != value && !*end;
 }
 
+static bool parse_switch(const char *value, bool *out)
+{
+    *out = !strcmp(value, "on");
+    return *out || !strcmp(value, "off");
+}
+
 static bool parse_path(const char *value, const char **out)
 {
     *out = value;
@@ -204,6 +210,9 @@ static bool parse_option(struct tmem_options *o, const char *arg)
     if (!strcmp(key, "l3")) {
         return parse_scaled(value, 1000, &c->l3_ps) && c->l3_ps <= 1000000;
     }
+    if (!strcmp(key, "filter")) {
+        return parse_switch(value, &o->filter);
+    }
     if (!strcmp(key, "pause")) {
         return parse_scaled(value, 1000, &o->pause_ps) &&
                o->pause_ps <= 1000000;
@@ -239,6 +248,7 @@ bool tmem_options_parse(struct tmem_options *o, int argc, char **argv,
     const char *wrong;
 
     *o = (struct tmem_options){
+        .filter = true,
         .pause_ps = 45000,
         .interval_ps = 100 * 1000000000ull,
         .model = {

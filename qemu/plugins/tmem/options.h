@@ -20,6 +20,8 @@
  *                      prefetcher)
  * l1=NS, l3=NS         latency that samples report for cache hits (default 1.7
  *                      and 18: 5 and 54 cycles of a 3 GHz core)
+ * filter=on|off        count hits of the first level in translated code (default
+ *                      on): the counts are the same, but faster
  * pause=NS             what a PAUSE instruction takes longer than others
  *                      (default 45)
  * report=FILE          JSON report, written at exit
@@ -43,6 +45,7 @@
 /* The options, parsed and checked. */
 struct tmem_options {
     struct tmem_config model;
+    bool filter; /* let translated code count hits of the first level */
     uint64_t pause_ps; /* that a PAUSE instruction takes longer than others */
     uint64_t interval_ps; /* between two rows of the series */
     /* Paths, which point into argv; NULL: this output is not wanted. */

@@ -44,28 +44,12 @@ struct tmem_report {
     pthread_t thread;
 };
 
-static uint64_t load(const uint64_t *counter)
-{
-    return __atomic_load_n(counter, __ATOMIC_RELAXED);
-}
-
 static struct snapshot take(const struct tmem_report *r, uint64_t now_ps)
 {
     struct snapshot s = { .at_ps = now_ps };
 
     for (unsigned int i = 0; i < r->options->model.ntiers; i++) {
-        const struct tmem_counters *c = tmem_counters(r->model, i);
-
-        s.tiers[i] = (struct tmem_counters){
-            .reads = load(&c->reads),
-            .writes = load(&c->writes),
-            .read_misses = load(&c->read_misses),
-            .write_misses = load(&c->write_misses),
-            .prefetched = load(&c->prefetched),
-            .writebacks = load(&c->writebacks),
-            .stall_ps = load(&c->stall_ps),
-            .queue_ps = load(&c->queue_ps),
-        };
+        s.tiers[i] = tmem_counters(r->model, i);
     }
     return s;
 }
@@ -109,7 +93,7 @@ static void print_report(struct tmem_report *r, FILE *f)
 
     /* keep marks out, so that the region and its marks fit together */
     pthread_mutex_lock(&r->lock);
-    now_ps = load(&r->now_ps);
+    now_ps = __atomic_load_n(&r->now_ps, __ATOMIC_RELAXED);
     now = take(r, now_ps);
     fprintf(f, "{\"simulated_s\": %.9f, \"total\": ", now_ps / 1e12);
     print_span(r, f, &start, &now);

@@ -16,6 +16,7 @@
  */
 #include <glib.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,6 +55,14 @@ _Static_assert((int)TMEM_L1 == QEMU_PLUGIN_MEM_L1 &&
                    (int)TMEM_PMEM == QEMU_PLUGIN_MEM_PMEM &&
                    (int)TMEM_REMOTE_PMEM == QEMU_PLUGIN_MEM_REMOTE_PMEM,
                "levels differ");
+_Static_assert(sizeof(struct tmem_line) ==
+                       sizeof(struct qemu_plugin_mem_line) &&
+                   offsetof(struct tmem_line, vaddr) ==
+                       offsetof(struct qemu_plugin_mem_line, vaddr) &&
+                   offsetof(struct tmem_line, hits) ==
+                       offsetof(struct qemu_plugin_mem_line, hits) &&
+                   TMEM_NO_LINE % 2,
+               "lines differ");
 
 /*
  * Pack an instruction's address and length into the user data of a callback.
@@ -203,10 +212,10 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         unsigned int phase;
 
         /* a PEBS record holds the registers, so that they must be current */
-        qemu_plugin_register_vcpu_mem_cb(insn, on_load, QEMU_PLUGIN_CB_R_REGS,
-                                         QEMU_PLUGIN_MEM_R, where);
-        qemu_plugin_register_vcpu_mem_cb(insn, on_store, QEMU_PLUGIN_CB_R_REGS,
-                                         QEMU_PLUGIN_MEM_W, where);
+        qemu_plugin_register_vcpu_mem_filtered_cb(
+            insn, on_load, QEMU_PLUGIN_CB_R_REGS, QEMU_PLUGIN_MEM_R, where);
+        qemu_plugin_register_vcpu_mem_filtered_cb(
+            insn, on_store, QEMU_PLUGIN_CB_R_REGS, QEMU_PLUGIN_MEM_W, where);
         if (is_mark(insn, &phase)) {
             qemu_plugin_register_vcpu_insn_exec_cb(
                 insn, on_mark, QEMU_PLUGIN_CB_NO_REGS, GUINT_TO_POINTER(phase));
@@ -215,6 +224,25 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
             qemu_plugin_register_vcpu_insn_exec_cb(
                 insn, on_pause, QEMU_PLUGIN_CB_NO_REGS, NULL);
         }
+    }
+}
+
+/*
+ * Let translated code look accesses up in the first level. Where the emulator
+ * cannot, on_load() and on_store() hear of all.
+ */
+static void set_filter(void)
+{
+    const struct qemu_plugin_mem_filter filter = {
+        .lines = (struct qemu_plugin_mem_line *)tmem_lines(model),
+        .line_bits = __builtin_ctz(options.model.line),
+        .index_bits = TMEM_FILTER_BITS,
+        .latency_ps = options.model.l1_ps,
+        .each = trace != NULL, /* it has the addresses of all that count */
+    };
+
+    if (options.filter) {
+        qemu_plugin_set_mem_filter(&filter);
     }
 }
 
@@ -265,6 +293,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
         return -1;
     }
     demand = qemu_plugin_mem_demand();
+    set_filter();
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
     qemu_plugin_register_atexit_cb(id, on_machine_exit, NULL);
     return 0;

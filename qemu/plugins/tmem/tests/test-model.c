@@ -168,7 +168,7 @@ static void test_bandwidth(void)
         last = touch(m, SLOW_BASE + i * 4096, false, now).stall_ps;
     }
     g_assert_cmpuint(last, ==, SLOW_PS + 9 * 4000);
-    g_assert_cmpuint(tmem_counters(m, 1)->queue_ps, ==, 45 * 4000);
+    g_assert_cmpuint(tmem_counters(m, 1).queue_ps, ==, 45 * 4000);
     /* the other tier is not affected */
     g_assert_cmpuint(touch(m, 4096, false, now).stall_ps, ==, FAST_PS);
     tmem_model_free(m);
@@ -184,10 +184,10 @@ static void test_writeback(void)
     for (unsigned int i = 1; i < 16; i++) {
         touch(m, SLOW_BASE + i * stride, false, later());
     }
-    g_assert_cmpuint(tmem_counters(m, 1)->writebacks, ==, 0);
+    g_assert_cmpuint(tmem_counters(m, 1).writebacks, ==, 0);
     now = later();
     touch(m, SLOW_BASE + 16 * stride, false, now);
-    g_assert_cmpuint(tmem_counters(m, 1)->writebacks, ==, 1);
+    g_assert_cmpuint(tmem_counters(m, 1).writebacks, ==, 1);
     /* at 16 GB/s the fetch takes 4 ns, at 8 GB/s the write-back 8 ns more */
     g_assert_cmpuint(touch(m, SLOW_BASE + 4096, false, now + 1000).stall_ps, ==,
                      SLOW_PS + 11000);
@@ -209,13 +209,13 @@ static void test_streams(void)
         touch(m, p, false, later());
     }
     /* the first three lines pay latency: one starts, two build up trust */
-    g_assert_cmpuint(tmem_counters(m, 0)->prefetched, ==, 16 * 64 - 3);
-    g_assert_cmpuint(tmem_counters(m, 0)->stall_ps, ==, 3 * FAST_PS);
+    g_assert_cmpuint(tmem_counters(m, 0).prefetched, ==, 16 * 64 - 3);
+    g_assert_cmpuint(tmem_counters(m, 0).stall_ps, ==, 3 * FAST_PS);
     /* accesses far from each other form no stream */
     for (unsigned int i = 0; i < 1000; i++) {
         touch(m, SLOW_BASE + i * 7919 % 16000 * 4096, false, later());
     }
-    g_assert_cmpuint(tmem_counters(m, 1)->prefetched, ==, 0);
+    g_assert_cmpuint(tmem_counters(m, 1).prefetched, ==, 0);
     tmem_model_free(m);
 }
 
@@ -247,13 +247,57 @@ static void test_filter(void)
     g_assert_true(tmem_filter_hit(m, vaddr, false));
     g_assert_true(tmem_filter_hit(m, vaddr + 63, false));
     g_assert_true(tmem_filter_hit(m, vaddr, true));
-    g_assert_cmpuint(tmem_counters(m, 0)->reads, ==, 3);
-    g_assert_cmpuint(tmem_counters(m, 0)->writes, ==, 1);
+    g_assert_cmpuint(tmem_counters(m, 0).reads, ==, 3);
+    g_assert_cmpuint(tmem_counters(m, 0).writes, ==, 1);
     /* evictions bring the store to the last level, then to memory */
     for (uint64_t p = 4096; p < 8 * MIB; p += 64) {
         touch(m, p, false, later());
     }
-    g_assert_cmpuint(tmem_counters(m, 0)->writebacks, ==, 1);
+    g_assert_cmpuint(tmem_counters(m, 0).writebacks, ==, 1);
+    tmem_model_free(m);
+}
+
+/* The lines are what translated code looks up and counts in. */
+static void test_lines(void)
+{
+    const uint64_t vaddr = 1ull << 46, way = TMEM_FILTER_LINES * 64;
+    struct tmem_model *m = make(base_config());
+    struct tmem_line *lines = tmem_lines(m);
+
+    for (unsigned int i = 0; i < TMEM_FILTER_LINES; i++) {
+        g_assert_cmpuint(lines[i].vaddr, ==, TMEM_NO_LINE);
+    }
+    /* also the line at address 0 is not there before it is filled */
+    g_assert_false(tmem_filter_hit(m, 0, false));
+    touch(m, 3 * 64 + 63, false, later());
+    touch(m, SLOW_BASE + 5 * 64, true, later());
+    g_assert_cmpuint(lines[3].vaddr, ==, vaddr + 3 * 64);
+    g_assert_cmpuint(lines[5].vaddr, ==, vaddr + SLOW_BASE + 5 * 64);
+
+    /* hits that translated code counts are those of the line's tier */
+    lines[3].hits[0] += 10;
+    lines[3].hits[1] += 20;
+    lines[5].hits[0] += 1000;
+    g_assert_cmpuint(tmem_counters(m, 0).reads, ==, 1 + 10);
+    g_assert_cmpuint(tmem_counters(m, 0).writes, ==, 20);
+    g_assert_cmpuint(tmem_counters(m, 1).reads, ==, 1000);
+    g_assert_cmpuint(tmem_counters(m, 1).writes, ==, 1);
+
+    /* another line in their place keeps the counts and begins at none */
+    touch(m, SLOW_BASE + way + 3 * 64, false, later());
+    touch(m, way + 5 * 64, false, later());
+    g_assert_cmpuint(lines[3].hits[0] + lines[3].hits[1], ==, 0);
+    g_assert_cmpuint(tmem_counters(m, 0).reads, ==, 1 + 10 + 1);
+    g_assert_cmpuint(tmem_counters(m, 0).writes, ==, 20);
+    g_assert_cmpuint(tmem_counters(m, 1).reads, ==, 1000 + 1);
+    g_assert_cmpuint(tmem_counters(m, 1).writes, ==, 1);
+
+    /* a store that only translated code saw is written back, too */
+    for (uint64_t p = MIB; p < 8 * MIB; p += 64) {
+        touch(m, p, false, later());
+    }
+    g_assert_cmpuint(tmem_counters(m, 0).writebacks, ==, 1);
+    g_assert_cmpuint(tmem_counters(m, 1).writebacks, ==, 1);
     tmem_model_free(m);
 }
 
@@ -352,6 +396,7 @@ int main(int argc, char **argv)
     g_test_add_func("/model/streams", test_streams);
     g_test_add_func("/model/stream-bandwidth", test_stream_bandwidth);
     g_test_add_func("/model/filter", test_filter);
+    g_test_add_func("/model/lines", test_lines);
     g_test_add_func("/model/histogram", test_histogram);
     g_test_add_func("/model/config-check", test_config_check);
     return g_test_run();

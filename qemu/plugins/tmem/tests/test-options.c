@@ -77,6 +77,7 @@ static void test_refused(void)
         "interval=-5",
         "report=",
         "pause=2000",
+        "filter=yes",
         "l1=2000",
         "l3=-1",
         "profile=",
