@@ -30,7 +30,6 @@
  * @thread:	Promotes its pages; NULL: Nomad is off.
  * @wait:	Where it waits for candidates.
  * @lock:	Protects @queue. Page tables are not locked inside.
- * @asked:	When kswapd of a fast node was asked last although it had given up; in jiffies.
  * @queue:	The node's pages that hint faults have found. Without room while Nomad is off.
  */
 struct nomad_node {
@@ -38,7 +37,6 @@ struct nomad_node {
 	struct task_struct *thread;
 	wait_queue_head_t wait;
 	spinlock_t lock; /* see above */
-	unsigned long asked;
 	struct nomad_queue queue;
 };
 
@@ -197,7 +195,7 @@ static unsigned int nomad_promote_some(struct nomad_node *node, unsigned int mos
 		else
 			page->outcome = visit.obstacle;
 		if (page->outcome == NOMAD_NO_ROOM && !is_full) {
-			nomad_make_room(page->target, &node->asked);
+			nomad_make_room(page->target);
 			is_full = true;
 		}
 		tried += !is_full;

@@ -103,7 +103,7 @@ int nomad_reclaim_init(void);
 
 /* room.c */
 bool nomad_has_room(int nid);
-void nomad_make_room(int nid, unsigned long *asked);
+void nomad_make_room(int nid);
 
 /* replace.c */
 void nomad_replace(struct vm_area_struct *vma, unsigned long addr, struct folio *from,
