@@ -184,21 +184,28 @@ static unsigned int memtis_next_batch(struct memtis *t, const struct memtis_move
 }
 
 /*
- * Moves pages that are noted, until there is no room. So many base pages of those that are free
- * there are borrowed: as many leave again. Returns how many base pages were moved.
+ * Moves pages that are noted, until there is no room or @most base pages were moved: the last huge
+ * page goes down as a whole, but does not go up. So many base pages of those that are free there
+ * are borrowed: as many leave again. Returns how many base pages were moved.
  */
 static unsigned long memtis_move_all(struct memtis *t, unsigned int n, bool up, nodemask_t *to,
-				     unsigned long borrow)
+				     unsigned long most, unsigned long borrow)
 {
 	unsigned long addrs[BATCH], moved = 0;
 	u8 obstacles[BATCH];
 	bool is_full = false;
 
-	for (unsigned int i = 0, batch; i < n && !is_full; i += batch) {
+	for (unsigned int i = 0, batch; i < n && !is_full && moved < most; i += batch) {
 		const struct page_exchange_space space = { .mm = t->moves[i].m->mm };
+		unsigned long left = most - moved;
 		bool is_huge;
 
 		batch = memtis_next_batch(t, &t->moves[i], n - i, addrs, &is_huge);
+		if (is_huge)
+			left = (up ? left : left + MEMTIS_REGION_PAGES - 1) / MEMTIS_REGION_PAGES;
+		batch = min_t(unsigned long, batch, left);
+		if (!batch)
+			break;
 		if (!mmget_not_zero(space.mm))
 			continue;
 		moved += page_exchange_migrate_borrowing(&space, addrs, obstacles, batch, is_huge,
@@ -232,7 +239,8 @@ static unsigned long memtis_demote_bins(struct memtis *t, unsigned int first, un
 		mutex_lock(&t->lock);
 		n = memtis_collect(t, &w, NULL, min(pages, t->max_moves));
 		mutex_unlock(&t->lock);
-		moved += memtis_move_all(t, n, false, &t->slow, waiting - min(waiting, moved));
+		moved += memtis_move_all(t, n, false, &t->slow, pages,
+					 waiting - min(waiting, moved));
 	}
 	return moved;
 }
@@ -293,14 +301,16 @@ bool memtis_promote(struct memtis *t)
 	for (unsigned int bin = MEMTIS_BINS; bin-- > hot;) {
 		const struct memtis_wanted w = { .first = bin, .last = bin };
 		const unsigned long room = memtis_room(t);
+		unsigned long most;
 		unsigned int n;
 
 		if (room <= headroom || moved >= t->max_moves)
 			break;
+		most = min(room - headroom, t->max_moves - moved);
 		mutex_lock(&t->lock);
-		n = memtis_collect(t, &w, NULL, min(room - headroom, t->max_moves - moved));
+		n = memtis_collect(t, &w, NULL, most);
 		mutex_unlock(&t->lock);
-		moved += memtis_move_all(t, n, true, &t->fast, 0);
+		moved += memtis_move_all(t, n, true, &t->fast, most, 0);
 	}
 	t->stats.promoted += moved;
 	return moved >= WORTH_A_WAKE;
