@@ -30,6 +30,11 @@ static u64 tier_timer_now(void)
 	unsigned long flags;
 	u64 now;
 
+	/* then the clock of a run queue lags by the time of interrupts or of the hypervisor */
+	if (IS_ENABLED(CONFIG_IRQ_TIME_ACCOUNTING) ||
+	    IS_ENABLED(CONFIG_PARAVIRT_TIME_ACCOUNTING))
+		return task_sched_runtime(current);
+
 	local_irq_save(flags);
 	now = READ_ONCE(se->sum_exec_runtime) + local_clock() - READ_ONCE(se->exec_start);
 	local_irq_restore(flags);
