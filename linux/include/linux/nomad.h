@@ -22,6 +22,7 @@ void __nomad_drop(struct folio *folio, bool is_written);
 unsigned int __nomad_demote(struct list_head *folios);
 void __nomad_count_copies(unsigned int pages);
 unsigned long __nomad_reclaim(struct pglist_data *pgdat);
+void __nomad_make_movable(int nid);
 
 static inline bool nomad_is_on(void)
 {
@@ -54,6 +55,26 @@ static inline void nomad_before_write(struct folio *folio)
 		__nomad_drop(folio, true);
 }
 
+/*
+ * Whether a page that an entry lets be written may be copied by a transaction, which must hear of
+ * whoever gets it for writing: nomad_pinned_to_write().
+ */
+static inline bool nomad_may_copy(pte_t pte)
+{
+	return nomad_is_on() && !pte_dirty(pte);
+}
+
+/*
+ * Tells transactions that somebody will write to a folio without its entry, with its page table
+ * locked.
+ */
+static inline void nomad_pinned_to_write(struct folio *folio, pte_t pte)
+{
+	nomad_before_write(folio);
+	if (nomad_may_copy(pte) && folio_test_anon(folio) && !folio_test_dirty(folio))
+		folio_mark_dirty(folio);
+}
+
 /* Drops the shadow of a folio that has lost its last mapping. */
 static inline void nomad_unmapped(struct folio *folio)
 {
@@ -80,6 +101,13 @@ static inline unsigned long nomad_reclaim(struct pglist_data *pgdat)
 	return nomad_is_on() ? __nomad_reclaim(pgdat) : 0;
 }
 
+/* Frees all shadows of a node, in which contiguous memory is wanted. */
+static inline void nomad_make_movable(int nid)
+{
+	if (nomad_is_on())
+		__nomad_make_movable(nid);
+}
+
 #else /* !CONFIG_NOMAD */
 
 static inline bool nomad_has_shadow(const struct folio *folio)
@@ -101,6 +129,15 @@ static inline void nomad_before_write(struct folio *folio)
 {
 }
 
+static inline bool nomad_may_copy(pte_t pte)
+{
+	return false;
+}
+
+static inline void nomad_pinned_to_write(struct folio *folio, pte_t pte)
+{
+}
+
 static inline void nomad_unmapped(struct folio *folio)
 {
 }
@@ -117,6 +154,10 @@ static inline void nomad_count_copies(unsigned int pages)
 static inline unsigned long nomad_reclaim(struct pglist_data *pgdat)
 {
 	return 0;
+}
+
+static inline void nomad_make_movable(int nid)
+{
 }
 
 #endif /* CONFIG_NOMAD */

@@ -259,7 +259,8 @@ static int nomad_thread(void *arg)
 
 	while (!kthread_should_stop()) {
 		wait_event_idle(node->wait, kthread_should_stop() || nomad_is_busy(node));
-		schedule_timeout_idle(msecs_to_jiffies(READ_ONCE(nomad_params.check_ms)));
+		wait_event_idle_timeout(node->wait, kthread_should_stop(),
+					msecs_to_jiffies(READ_ONCE(nomad_params.check_ms)));
 		nomad_judge(node);
 		nomad_promote(node);
 	}

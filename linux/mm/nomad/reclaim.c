@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Gives shadows up when memory is short, before any page that is in use: when a node is about to
- * be reclaimed from, by kswapd or by whoever needs memory, and before a process would be killed.
+ * be reclaimed from, by kswapd or by whoever needs memory, before a process would be killed, and
+ * where a range of memory is to be emptied.
  * Ten times as many as are asked for are freed, so that it is not the next allocation that comes
  * again. Shadows count as memory that is available (KReclaimable).
  */
@@ -73,6 +74,15 @@ unsigned long __nomad_reclaim(struct pglist_data *pgdat)
 		return 0;
 	return nomad_reclaim_some(pgdat->node_id,
 				  NOMAD_RECLAIM_FACTOR * max(nomad_lack(pgdat), SWAP_CLUSTER_MAX));
+}
+
+/**
+ * __nomad_make_movable() - Free all shadows of a node
+ * @nid:	The node, in which contiguous memory is wanted: shadows cannot be migrated.
+ */
+void __nomad_make_movable(int nid)
+{
+	nomad_reclaim_some(nid, ULONG_MAX);
 }
 
 /**

@@ -7,10 +7,11 @@
  * and the page is tried again later. Otherwise the entry is redirected to the copy in one step,
  * without the permission to write, and the page becomes the copy's shadow.
  *
- * Whoever writes by other ways than the entry holds a reference on the page for that time and
- * makes the folio dirty before giving it back (GUP), or has to ask first (KVM and the like, by
- * MMU notifiers). So a copy counts only if the folio is not dirty either, and has no references
- * but those of its mapping and of the transaction, while the entry is cleared.
+ * Whoever writes by other ways than the entry has to ask first (KVM and the like, by MMU notifiers),
+ * or holds a reference on the page for that time (GUP). Some give it back without making the folio
+ * dirty, so GUP does that itself for a page whose entry is clean, see nomad_pinned_to_write(). So a
+ * copy counts only if the folio is not dirty either, and has no references but those of its mapping
+ * and of the transaction, both before it is made and while the entry is cleared.
  *
  * What is written in a page meanwhile and freed by MADV_FREE before the copy is done may be lost
  * rather than read: that is what MADV_FREE allows.
@@ -137,6 +138,13 @@ static enum nomad_outcome nomad_begin(struct nomad_transaction *t, unsigned long
 	/* its contents are nowhere else, so it is dirty again whatever happens: nomad_abort() */
 	folio_clear_dirty(slow);
 	nomad_make_clean(t, ptep);
+	/* whoever got it by the entry as it was, dirty, may write to it from now on */
+	if (folio_ref_count(slow) != NOMAD_REFS) {
+		folio_set_dirty(slow);
+		nomad_end(slow);
+		folio_putback_lru(slow);
+		goto unlock;
+	}
 	t->slow = slow;
 	outcome = NOMAD_MOVED;
 unlock:
@@ -256,13 +264,16 @@ enum nomad_outcome nomad_transact(struct nomad_visit *visit, const struct nomad_
 {
 	struct nomad_transaction t = {
 		.vma = vma_lookup(visit->mm, page->addr),
-		.pmd = mm_find_pmd(visit->mm, page->addr),
 		.addr = page->addr,
 	};
 	struct mmu_notifier_range range;
 	enum nomad_outcome outcome;
 
-	if (!t.vma || !t.pmd || !nomad_vma_allows(t.vma, visit, page->target))
+	if (!t.vma || !nomad_vma_allows(t.vma, visit, page->target))
+		return NOMAD_GONE;
+	/* without an area, page tables may be freed under the lock that is held */
+	t.pmd = mm_find_pmd(visit->mm, page->addr);
+	if (!t.pmd)
 		return NOMAD_GONE;
 	if (!nomad_has_room(page->target))
 		return NOMAD_NO_ROOM;
