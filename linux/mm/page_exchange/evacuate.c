@@ -3,7 +3,8 @@
  * Moves pages off a node that is to become smaller, the coldest first: as a ranker says, if
  * there is one, and by the order of the LRU lists.
  *
- * Nothing is reclaimed or swapped: what finds no room on other nodes stays.
+ * Nothing is reclaimed or swapped: what finds no room on other nodes stays. What goes by the LRU
+ * lists leaves also if a policy or a cpuset binds it to the node, as when memory goes offline.
  */
 #include <linux/export.h>
 #include <linux/memcontrol.h>

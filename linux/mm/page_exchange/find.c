@@ -99,6 +99,8 @@ int page_exchange_finder_start(struct page_exchange_finder *f,
 	f->nodes = node_states[N_MEMORY];
 	f->asked = NULL;
 	f->is_aliased = false;
+	f->last = NULL;
+	f->has_sharers = false;
 	if (!space->mm)
 		return space->mapping ? page_exchange_hold_file(f) : 0;
 	if (!mmap_read_trylock(space->mm))
@@ -183,7 +185,8 @@ static enum page_exchange_obstacle page_exchange_ask_frame(struct page_exchange_
 							    &f->nodes, &f->is_aliased);
 		f->asked = is_known ? folio->mapping : NULL;
 		found->nodes = f->nodes;
-		page_exchange_shared_nodes(folio->mapping, folio->index, &found->nodes);
+		page_exchange_shared_nodes(folio->mapping, folio->index, folio_nr_pages(folio),
+					   &found->nodes);
 		obstacle = is_known ? PAGE_EXCHANGE_NO_OBSTACLE : PAGE_EXCHANGE_BUSY;
 	}
 	folio_unlock(folio);
@@ -216,12 +219,15 @@ static enum page_exchange_obstacle page_exchange_find_in_file(struct page_exchan
 							      struct page_exchange_found *found)
 {
 	struct folio *folio = filemap_get_folio(f->mapping, index);
+	unsigned long pages;
 
 	if (IS_ERR(folio))
 		return PAGE_EXCHANGE_GONE;
 	found->folio = folio;
 	found->is_whole = folio_order(folio) == PMD_ORDER;
-	page_exchange_shared_nodes(f->mapping, index, &found->nodes);
+	/* of files, the number of a folio's first page is a multiple of its size */
+	pages = folio_nr_pages(folio);
+	page_exchange_shared_nodes(f->mapping, round_down(index, pages), pages, &found->nodes);
 	return PAGE_EXCHANGE_NO_OBSTACLE;
 }
 
@@ -246,12 +252,14 @@ enum page_exchange_obstacle page_exchange_find_area(struct page_exchange_finder 
 }
 
 /**
- * struct page_exchange_sharers - Where those who share a page let it be
+ * struct page_exchange_sharers - Where those who map a folio let it be
+ * @locked:	The process whose mmap lock is held.
  * @nodes:	The nodes.
- * @n:		How many of them were asked.
+ * @n:		How many areas were asked.
  * @is_known:	Whether all could be asked.
  */
 struct page_exchange_sharers {
+	const struct mm_struct *locked;
 	nodemask_t nodes;
 	unsigned int n;
 	bool is_known;
@@ -261,31 +269,42 @@ static bool page_exchange_ask_sharer(struct folio *folio, struct vm_area_struct 
 				     unsigned long addr, void *arg)
 {
 	struct page_exchange_sharers *s = arg;
+	const bool lock = vma->vm_mm != s->locked;
 	struct page_exchange_owner owner;
 	nodemask_t nodes;
 
 	/* without the lock, the policy of the area may be freed */
-	if (++s->n > SHARERS || !mmap_read_trylock(vma->vm_mm)) {
+	if (++s->n > SHARERS || (lock && !mmap_read_trylock(vma->vm_mm))) {
 		s->is_known = false;
 		return false;
 	}
 	page_exchange_owner_nodes(vma->vm_mm, &owner);
 	page_exchange_vma_nodes(vma, &owner, &nodes);
-	mmap_read_unlock(vma->vm_mm);
+	if (lock)
+		mmap_read_unlock(vma->vm_mm);
 	nodes_and(s->nodes, s->nodes, nodes);
 	return true;
 }
 
-/* Asks all who share a private page, after a fork or because it was merged, where it may be. */
-static enum page_exchange_obstacle page_exchange_ask_sharers(struct page_exchange_found *found)
+/*
+ * Asks all areas that map a private folio where it may be: those of others, after a fork or because
+ * it was merged, and each that maps a part of a large one.
+ */
+static enum page_exchange_obstacle page_exchange_ask_sharers(struct page_exchange_finder *f,
+							     struct page_exchange_found *found)
 {
-	struct page_exchange_sharers s = { .nodes = found->nodes, .is_known = true };
+	struct page_exchange_sharers s = {
+		.locked = f->space->mm,
+		.nodes = found->nodes,
+		.is_known = true,
+	};
 	struct rmap_walk_control walk = {
 		.rmap_one = page_exchange_ask_sharer,
 		.arg = &s,
 		.anon_lock = folio_lock_anon_vma_read,
 	};
 
+	f->has_sharers = true;
 	if (!folio_trylock(found->folio))
 		return PAGE_EXCHANGE_BUSY;
 	rmap_walk(found->folio, &walk);
@@ -317,9 +336,10 @@ static enum page_exchange_obstacle page_exchange_find_mapped(struct page_exchang
 	folio_walk_end(&walk, f->vma);
 	if (!found->folio)
 		return PAGE_EXCHANGE_GONE;
-	if (folio_test_hugetlb(found->folio) || !folio_likely_mapped_shared(found->folio))
+	/* a single mapping is that of this area; a fork would need the mmap lock */
+	if (folio_mapcount(found->folio) == 1 || found->folio == f->last)
 		return PAGE_EXCHANGE_NO_OBSTACLE;
-	return page_exchange_give_up(found, page_exchange_ask_sharers(found));
+	return page_exchange_give_up(found, page_exchange_ask_sharers(f, found));
 }
 
 /**

@@ -51,6 +51,8 @@ struct page_exchange_owner {
  *		file of the page that was found last.
  * @asked:	That file, which may be gone.
  * @is_aliased:	Whether there are other page tables that have its pages.
+ * @last:	The folio that was taken last, and need not be asked about again; NULL: none.
+ * @has_sharers: Whether others were asked about a page, whose memory may change meanwhile.
  */
 struct page_exchange_finder {
 	const struct page_exchange_space *space;
@@ -63,6 +65,8 @@ struct page_exchange_finder {
 	nodemask_t nodes;
 	const struct address_space *asked;
 	bool is_aliased;
+	const struct folio *last;
+	bool has_sharers;
 };
 
 /**
@@ -142,7 +146,8 @@ struct page_exchange_tables {
 void page_exchange_owner_nodes(struct mm_struct *mm, struct page_exchange_owner *owner);
 void page_exchange_vma_nodes(struct vm_area_struct *vma, const struct page_exchange_owner *owner,
 			     nodemask_t *nodes);
-void page_exchange_shared_nodes(struct address_space *mapping, pgoff_t index, nodemask_t *nodes);
+void page_exchange_shared_nodes(struct address_space *mapping, pgoff_t index, unsigned long n,
+				nodemask_t *nodes);
 bool page_exchange_file_nodes(struct address_space *mapping, const struct mm_struct *locked,
 			      unsigned int most, nodemask_t *nodes, bool *is_aliased);
 enum page_exchange_reason page_exchange_vma_reason(struct vm_area_struct *vma);

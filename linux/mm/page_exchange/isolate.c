@@ -130,7 +130,9 @@ static enum page_exchange_obstacle page_exchange_take(struct page_exchange_finde
 		set->pages[i] = set->pages[i - 1];
 		return PAGE_EXCHANGE_NO_OBSTACLE;
 	}
+	f->last = i ? set->folios[i - 1] : NULL;
 	obstacle = page_exchange_find(f, set->addrs[i], &found);
+	f->last = NULL;
 	if (obstacle)
 		return obstacle;
 	/* a huge page that was split, or has just become one, is not what was meant */
@@ -182,10 +184,13 @@ void page_exchange_isolate(struct page_exchange_set *set, struct page_exchange_f
 {
 	const bool is_known = page_exchange_finder_ask(f);
 
-	for (unsigned int i = 0; i < set->n; i++)
-		if (set->obstacles[i] == PAGE_EXCHANGE_UNTRIED)
-			set->obstacles[i] = is_known ? page_exchange_take(f, set, i, to, spare)
-						     : PAGE_EXCHANGE_BUSY;
+	for (unsigned int i = 0; i < set->n; i++) {
+		if (set->obstacles[i] != PAGE_EXCHANGE_UNTRIED)
+			continue;
+		set->obstacles[i] = is_known ? page_exchange_take(f, set, i, to, spare)
+					     : PAGE_EXCHANGE_BUSY;
+		cond_resched();
+	}
 }
 
 /**

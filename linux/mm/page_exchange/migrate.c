@@ -243,8 +243,8 @@ static unsigned int page_exchange_move_back(unsigned long addr, bool huge, nodem
  * @set:	The set, which was moved. Those that move back have an obstacle.
  * @f:		Finds its pages.
  *
- * Meanwhile, a cpuset may have changed, or a policy: of files and what is mapped by other
- * processes, since the mmap lock of those whose page tables are looked at keeps them as they are.
+ * Meanwhile, a cpuset may have changed, or a policy: of files and of what is mapped by other
+ * processes. The mmap lock of the one whose page tables are looked at keeps its own as they are.
  *
  * Return: how many base pages have moved back.
  */
@@ -252,7 +252,7 @@ unsigned int page_exchange_revise(struct page_exchange_set *set, struct page_exc
 {
 	unsigned int moved = 0;
 
-	if (f->space->mm && !f->space->mapping)
+	if (f->space->mm && !f->space->mapping && !f->has_sharers)
 		return 0;
 	/* who cannot be asked right now is not known to mind */
 	if (!page_exchange_finder_ask(f))
@@ -336,7 +336,7 @@ EXPORT_SYMBOL_GPL(page_exchange_migrate);
  * @huge:	Likewise.
  * @nodes:	Likewise.
  * @borrow:	Base pages that the caller is going to move away from @nodes: so much may be used of
- *		what is left free to others, down to the low watermark.
+ *		what is left free to others, down to the min watermark.
  *
  * Return: how many base pages were moved.
  */

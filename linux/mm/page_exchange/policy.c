@@ -67,20 +67,24 @@ void page_exchange_vma_nodes(struct vm_area_struct *vma, const struct page_excha
 }
 
 /**
- * page_exchange_shared_nodes() - Tell where the policy of shared memory lets a page be
+ * page_exchange_shared_nodes() - Tell where the policy of shared memory lets pages be
  * @mapping:	The file, which cannot go away.
- * @index:	Number of the page in it.
+ * @index:	Number of the first page in it.
+ * @n:		How many pages, which have different policies at times.
  * @nodes:	Nodes, of which those are left that are allowed.
  */
-void page_exchange_shared_nodes(struct address_space *mapping, pgoff_t index, nodemask_t *nodes)
+void page_exchange_shared_nodes(struct address_space *mapping, pgoff_t index, unsigned long n,
+				nodemask_t *nodes)
 {
 	struct mempolicy *policy;
 
 	if (!shmem_mapping(mapping))
 		return;
-	policy = mpol_shared_policy_lookup(&SHMEM_I(mapping->host)->policy, index);
-	page_exchange_policy_limit(policy, nodes);
-	mpol_cond_put(policy);
+	while (n--) {
+		policy = mpol_shared_policy_lookup(&SHMEM_I(mapping->host)->policy, index++);
+		page_exchange_policy_limit(policy, nodes);
+		mpol_cond_put(policy);
+	}
 }
 
 /*
@@ -108,11 +112,18 @@ static bool page_exchange_area_nodes(struct vm_area_struct *vma, const struct mm
 	return true;
 }
 
+/*
+ * Areas that are looked at for each one that may be asked: those of one process that have no policy
+ * are passed over. A process has at most 65530 (vm.max_map_count).
+ */
+#define PASSED_PER_ASKED 16
+
 /**
  * page_exchange_file_nodes() - Tell where pages of a file may be, as all say that have it mapped
  * @mapping:	The file, which cannot go away.
  * @locked:	A process whose mmap lock is held; NULL: none.
- * @most:	How many areas are asked; if there are more, no page may move.
+ * @most:	How many areas are asked; if there are more, or very many that need not be asked,
+ *		no page may move.
  * @nodes:	Gets the nodes.
  * @is_aliased:	Gets whether there are other page tables that have its pages, such as a VM's:
  *		whoever uses them by these is not sampled.
@@ -124,7 +135,7 @@ bool page_exchange_file_nodes(struct address_space *mapping, const struct mm_str
 {
 	struct vm_area_struct *vma;
 	struct mm_struct *last = NULL;
-	unsigned int n = 0;
+	unsigned int n = 0, seen = 0;
 	bool is_known = true;
 
 	*is_aliased = false;
@@ -139,6 +150,10 @@ bool page_exchange_file_nodes(struct address_space *mapping, const struct mm_str
 	{
 		nodemask_t some = NODE_MASK_NONE;
 
+		if (++seen > PASSED_PER_ASKED * most) {
+			nodes_clear(*nodes);
+			break;
+		}
 		/* without a lock: likewise */
 		if (vma->vm_mm == last && !data_race(vma_policy(vma)))
 			continue;

@@ -88,6 +88,22 @@ static void page_exchange_tell(const struct page_exchange_swap *s)
 	}
 }
 
+/*
+ * Leaves out pairs of a huge page of a pool and of another one. What a pool gets back is of no use
+ * to others, nor the reverse.
+ */
+static void page_exchange_keep_pools(struct page_exchange_swap *s)
+{
+	for (unsigned int i = 0; s->b.is_huge && i < s->b.n; i++) {
+		const struct folio *a = s->a.folios[i], *b = s->b.folios[i];
+
+		if (!a || !b || folio_test_hugetlb(a) == folio_test_hugetlb(b))
+			continue;
+		page_exchange_leave_out(&s->b, i);
+		s->b.obstacles[i] = PAGE_EXCHANGE_BUSY;
+	}
+}
+
 static void page_exchange_replace_found(struct page_exchange_swap *s,
 					struct page_exchange_finder *a, nodemask_t *to_a,
 					struct page_exchange_finder *b, nodemask_t *to_b)
@@ -99,6 +115,7 @@ static void page_exchange_replace_found(struct page_exchange_swap *s,
 		if (s->a.obstacles[i])
 			s->b.obstacles[i] = PAGE_EXCHANGE_NO_OBSTACLE;
 	page_exchange_isolate(&s->b, b, to_b, true);
+	page_exchange_keep_pools(s);
 	left = page_exchange_move_set(&s->b, to_b, page_exchange_isolated(&s->a));
 	page_exchange_leave_out_alone(&s->a, &s->b);
 	page_exchange_move_set(&s->a, to_a, left);
