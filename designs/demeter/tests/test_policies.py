@@ -65,6 +65,21 @@ def test_policies_of_areas_and_processes(boot):
     assert re.search(rf"left alone: .*policy {2 * AREA_MIB}\.0 MiB", out), out
 
 
+def test_parts_of_folios_that_are_bound(boot):
+    """Half of each folio of 64 KiB must be in the slow tier, so all of it stays there."""
+    folios = "/sys/kernel/mm/transparent_hugepage/hugepages-64kB"
+    out = policies(
+        boot,
+        f"echo always >{folios}/enabled; echo always >{folios}/shmem_enabled\n"
+        f"{CHURN.format(48)}{POLICIES} 4 --halves || echo failed\n",
+    )
+    assert [(area, policy) for area, policy, *_ in places(out)] == [
+        ("anonymous", "halves"), ("shared", "halves"),
+    ], out  # fmt: skip
+    for area, _, fast, slow, _, forbidden in places(out):
+        assert forbidden == 0 and fast + slow == AREA_MIB * 256, (area, out)
+
+
 def test_cpuset_that_changes_while_pages_are_moved(boot):
     """All of it has room in either tier, so that nothing but Demeter could keep it out of one."""
     out = policies(

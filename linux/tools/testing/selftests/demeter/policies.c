@@ -2,12 +2,15 @@
 /*
  * Has memory whose owner says on which nodes it may be, and sees where it is while Demeter moves
  * it: policies [--fast NODE] [--slow NODE] [--mem MIB] [--seconds N] [--process POLICY]
- * [--cpuset FILE --changes N]
+ * [--cpuset FILE --changes N] [--halves]
  *
  * There is an area for each policy of mbind(), anonymous and shared, a third of which is read all
  * the time. With --process, areas without a policy have that of set_mempolicy(). With --cpuset,
  * the nodes of the cpuset of this process are changed N times, by FILE (cpuset.mems), which is to
  * name both nodes in the beginning; areas have no policy then.
+ *
+ * With --halves, there are only areas of which the second half of each 64 KiB is bound to the slow
+ * node, after all of it was there. To see that of folios of that size, they have to be switched on.
  *
  * Prints for each area how many of its pages are on the fast and on the slow node in the end, how
  * many of those that are read are on the fast one, and how many were found where they must not
@@ -34,6 +37,8 @@
 /* Reads between two looks at where pages are, and the part of an area that is read. */
 #define READS	 200000
 #define HOT_PART 3
+/* Pages of which half is bound, with --halves. */
+#define FOLIO 16
 
 struct policy {
 	const char *name;
@@ -51,6 +56,8 @@ static const struct policy policies[] = {
 	{ "prefer-slow", MPOL_PREFERRED, false, true },
 };
 
+static const struct policy halves = { "halves", -1, true, true };
+
 #define NR_POLICIES (sizeof(policies) / sizeof(*policies))
 
 struct area {
@@ -67,7 +74,8 @@ static struct {
 	const struct policy *process;
 	const char *cpuset;
 	unsigned int changes;
-} opt = { 0, 1, 1024, 5, NULL, NULL, 0 };
+	bool halves;
+} opt = { 0, 1, 1024, 5, NULL, NULL, 0, false };
 
 static struct area areas[2 * NR_POLICIES];
 static unsigned int nr_areas;
@@ -93,18 +101,34 @@ static unsigned long nodes_of(const struct policy *p)
 	return (p->fast ? 1ul << opt.fast : 0) | (p->slow ? 1ul << opt.slow : 0);
 }
 
+static void bind(uint8_t *at, size_t size, int mode, unsigned long nodes)
+{
+	if (syscall(SYS_mbind, at, size, mode, mode == MPOL_DEFAULT ? NULL : &nodes, 64, 0))
+		fail("mbind");
+}
+
 static void add_area(const char *name, const struct policy *policy, int flags)
 {
-	const size_t size = opt.pages * PAGE;
-	const unsigned long nodes = nodes_of(policy);
-	uint8_t *at = mmap(NULL, size, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
+	const size_t size = opt.pages * PAGE, folio = FOLIO * PAGE;
+	const unsigned long slow = 1ul << opt.slow;
+	/* a folio more, so that they begin where folios do */
+	uint8_t *at =
+		mmap(NULL, size + folio, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
 
 	if (at == MAP_FAILED)
 		fail("mmap");
-	if (policy->mode >= 0 && syscall(SYS_mbind, at, size, policy->mode, &nodes, 64, 0))
-		fail("mbind");
+	at += -(uintptr_t)at % folio;
+	if (policy == &halves)
+		bind(at, size, MPOL_BIND, slow);
+	else if (policy->mode >= 0)
+		bind(at, size, policy->mode, nodes_of(policy));
 	for (size_t i = 0; i < size; i += sizeof(uint64_t))
 		*(uint64_t *)(at + i) = i ^ nr_areas;
+	if (policy == &halves) {
+		bind(at, size, MPOL_DEFAULT, 0);
+		for (size_t i = 0; i < size; i += folio)
+			bind(at + i + folio / 2, folio / 2, MPOL_BIND, slow);
+	}
 	areas[nr_areas++] = (struct area){ .name = name, .policy = policy, .at = at };
 }
 
@@ -151,7 +175,9 @@ static void look(struct area *a)
 			a->fast += is_fast;
 			a->slow += is_slow;
 			a->hot += is_fast && i + k < opt.pages / HOT_PART;
-			a->forbidden += (is_fast && !may_be_fast) || (is_slow && !may_be_slow);
+			a->forbidden += (is_fast && !may_be_fast) || (is_slow && !may_be_slow) ||
+					(is_fast && a->policy == &halves &&
+					 k % FOLIO >= FOLIO / 2);
 		}
 	}
 }
@@ -229,6 +255,7 @@ static void read_options(int argc, char **argv)
 		{ "process", required_argument, NULL, 'p' },
 		{ "cpuset", required_argument, NULL, 'c' },
 		{ "changes", required_argument, NULL, 'n' },
+		{ "halves", no_argument, NULL, 'h' },
 		{},
 	};
 	int c;
@@ -256,6 +283,9 @@ static void read_options(int argc, char **argv)
 		case 'n':
 			opt.changes = number(optarg, 1, 100000);
 			break;
+		case 'h':
+			opt.halves = true;
+			break;
 		default:
 			exit(2);
 		}
@@ -273,9 +303,12 @@ int main(int argc, char **argv)
 		if (syscall(SYS_set_mempolicy, opt.process->mode, &nodes, 64))
 			fail("set_mempolicy");
 	}
-	for (unsigned int i = 0; i < (opt.process || opt.cpuset ? 1 : NR_POLICIES); i++) {
-		add_area("anonymous", &policies[i], MAP_PRIVATE);
-		add_area("shared", &policies[i], MAP_SHARED);
+	for (unsigned int i = 0; i < (opt.process || opt.cpuset || opt.halves ? 1 : NR_POLICIES);
+	     i++) {
+		const struct policy *policy = opt.halves ? &halves : &policies[i];
+
+		add_area("anonymous", policy, MAP_PRIVATE);
+		add_area("shared", policy, MAP_SHARED);
 	}
 	if (opt.cpuset)
 		change_cpuset();
