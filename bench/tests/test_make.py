@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What make itself refuses, before it does anything."""
 
+import os
 import subprocess
 
 import pytest
@@ -24,3 +25,25 @@ def test_names_of_options_that_would_be_ignored(goal: str, wrong: str, right: st
     said = done.stderr.splitlines()
     assert said[0] == f"make {goal}: {wrong} is not known here; is {right} meant?"
     assert len(said) == 2  # and that of make
+
+
+@pytest.mark.parametrize(("goal", "name"), [("bench", "RECIPES"), ("run", "VM_MEMORY")])
+def test_names_that_nobody_knows(goal: str, name: str) -> None:
+    done = subprocess.run(
+        ["make", goal, f"{name}=1"], cwd=TOP, capture_output=True, text=True, timeout=20
+    )
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr.splitlines()[0] == (
+        f"make {goal}: {name} is not known here; 'make help' lists what is"
+    )
+
+
+def test_the_environment_says_nothing() -> None:
+    """Shells of some systems export NAME."""
+    done = subprocess.run(
+        ["make", "-n", "bench", "JOBS=3"], cwd=TOP, capture_output=True, text=True, timeout=60,
+        env={**os.environ, "NAME": "host", "VM": "9"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert '--jobs="$JOBS"' in done.stdout
+    assert "--name" not in done.stdout and "--vm" not in done.stdout
