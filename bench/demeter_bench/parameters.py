@@ -16,7 +16,7 @@ from .designs import DESIGNS
 from .errors import UserError
 from .settings import Parameters, Settings
 
-WORD = re.compile(r"([a-z][a-z0-9_-]*)\.(\w+)=(-?\d+(?:,-?\d+)*)")
+WORD = re.compile(r"([a-z][a-z0-9_-]*)\.(\w+)=(-?[0-9]+(?:,-?[0-9]+)*)")
 MAX_COMBINATIONS = 256  # of a design
 MAX_LENGTH = 150  # of a combination, which becomes part of a folder's name
 

@@ -43,7 +43,7 @@ DESIGNS = {
             **hint_faults.PARAMETERS,
             "check_ms": Parameter(20, 1, 10000, "ms until a candidate is looked at first"),
             "looks": Parameter(1, 1, 6, "looks at a candidate, at most"),
-            "pending_ms": Parameter(5000, 1, 600000, "ms that a page may wait for its promotion"),
+            "pending_ms": Parameter(2000, 1, 600000, "ms that a page may wait for its promotion"),
             "retries": Parameter(3, 0, 100, "transactions after one that was aborted"),
             "queue_pages": Parameter(16384, 64, 1 << 22, "pages in the queues of a slow node"),
             "shadow_percent": Parameter(30, 0, 100, "share of a slow node for copies, in %"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from demeter_bench.designs import DESIGNS
 from demeter_bench.settings import MIB
 from demeter_testing import BUILD, kunit, no_complaint, text
 
@@ -42,6 +43,7 @@ def test_what_is_hot_follows_the_hot_set(boot):
     """A hot set of 12 MiB, then one of 28 MiB, where the fast tier has about 36; and its cost."""
     gups = "gups --mem 240M --hot-weight 0.9 --reverse --threads 1"
     run = boot(
+        f"{CD}grep -H . *\n"
         f"{TELL}{gups} --updates 50M --hot 12M & p=$!\nsleep 3; tell before; sleep 1; tell small\n"
         f"wait $p; {gups} --updates 50M --hot 28M & p=$!\nsleep 4; tell large; wait $p\n"
         "echo 0 >/sys/kernel/mm/memtis/enabled; rmmod memtis; ls /sys/kernel/mm",
@@ -49,6 +51,9 @@ def test_what_is_hot_follows_the_hot_set(boot):
     )  # fmt: skip
     out = text(run)
     at = told(out)
+    values = dict(re.findall(r"^(\w+):(\d+)$", out, re.M))
+    for name, parameter in DESIGNS["memtis"].parameters.items():
+        assert values[name] == str(parameter.default), name
     assert out.count('"verified": true') == 2, out
     assert "memtis" not in out.splitlines()[-1]
     for when, mib in ("small", 12), ("large", 28):

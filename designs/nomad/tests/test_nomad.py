@@ -33,7 +33,7 @@ def test_kunit_and_refused_inputs(boot):
     linux = BUILD / "linux/guest"
     run = boot(
         "insmod /job/kunit.ko enable=1; insmod /job/nomad_kunit.ko; dmesg\n"
-        f"cd {NOMAD}\n"
+        f"cd {NOMAD}\ngrep -H . *\n"
         "try() { was=$(cat $2); echo $1 2>/dev/null >$2 && echo taken $2 $1"
         " || echo refused $2 $1; [ $(cat $2) = $was ] && echo kept; }\n"
         "try 0 check_ms; try 10001 check_ms; try x check_ms; try 0 looks; try 7 looks\n"
@@ -48,6 +48,9 @@ def test_kunit_and_refused_inputs(boot):
     suites = kunit(out)
     assert set(suites) == {"nomad-queue"} and "not ok" not in out, out[-4000:]
     assert all(passed == total for passed, total in suites.values())
+    values = dict(re.findall(r"^(\w+):(\d+)$", out, re.M))
+    for name, parameter in DESIGNS["nomad"].parameters.items():
+        assert parameter.file.startswith("/") or values[name] == str(parameter.default), name
     asked = out[out.index("refused check_ms 0") :]
     assert asked.count("refused") == 13 and asked.count("\nkept") == 13, asked
     assert "\n0\ntaken queue_pages 128\n1\n" in asked, asked
