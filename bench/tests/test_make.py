@@ -2,10 +2,21 @@
 """What make itself refuses, before it does anything."""
 
 import os
+import re
 import subprocess
 
 import pytest
 from demeter_testing import TOP
+
+# what the make that runs the tests was given is not for these
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not re.match("MAKE|MFLAGS", k)}
+
+
+def run_make(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", *words], cwd=TOP, capture_output=True, text=True, timeout=60,
+        env=ENVIRONMENT | variables,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -18,9 +29,7 @@ from demeter_testing import TOP
     ],
 )
 def test_names_of_options_that_would_be_ignored(goal: str, wrong: str, right: str) -> None:
-    done = subprocess.run(
-        ["make", goal, f"{wrong}=1"], cwd=TOP, capture_output=True, text=True, timeout=20
-    )
+    done = run_make(goal, f"{wrong}=1")
     assert done.returncode == 2 and not done.stdout
     said = done.stderr.splitlines()
     assert said[0] == f"make {goal}: {wrong} is not known here; is {right} meant?"
@@ -29,9 +38,7 @@ def test_names_of_options_that_would_be_ignored(goal: str, wrong: str, right: st
 
 @pytest.mark.parametrize(("goal", "name"), [("bench", "RECIPES"), ("run", "VM_MEMORY")])
 def test_names_that_nobody_knows(goal: str, name: str) -> None:
-    done = subprocess.run(
-        ["make", goal, f"{name}=1"], cwd=TOP, capture_output=True, text=True, timeout=20
-    )
+    done = run_make(goal, f"{name}=1")
     assert done.returncode == 2 and not done.stdout
     assert done.stderr.splitlines()[0] == (
         f"make {goal}: {name} is not known here; 'make help' lists what is"
@@ -40,10 +47,7 @@ def test_names_that_nobody_knows(goal: str, name: str) -> None:
 
 def test_the_environment_says_nothing() -> None:
     """Shells of some systems export NAME."""
-    done = subprocess.run(
-        ["make", "-n", "bench", "JOBS=3"], cwd=TOP, capture_output=True, text=True, timeout=60,
-        env={**os.environ, "NAME": "host", "VM": "9"},
-    )  # fmt: skip
+    done = run_make("-n", "bench", "JOBS=3", NAME="host", VM="9")
     assert done.returncode == 0, done.stderr
     assert '--jobs="$JOBS"' in done.stdout
     assert "--name" not in done.stdout and "--vm" not in done.stdout
