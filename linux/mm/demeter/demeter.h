@@ -238,6 +238,7 @@ struct demeter_asked {
  * struct demeter_pace - What happened that says how often samples are to be taken
  * @samples:	Samples at the end of the last epoch.
  * @lost:	Those of them that were lost.
+ * @ns:		What sampling had taken then, of CPU time.
  * @pages:	Base pages that were ranked then.
  * @quiet_epochs: For how many epochs hardly anything has been moved.
  * @has_changed: Whether periods were changed at the end of the last epoch.
@@ -245,6 +246,7 @@ struct demeter_asked {
 struct demeter_pace {
 	u64 samples;
 	u64 lost;
+	u64 ns;
 	u64 pages;
 	unsigned int quiet_epochs;
 	bool has_changed;

@@ -3,7 +3,9 @@
  * Decides how often samples are taken.
  *
  * Programs miss caches more or less often. Periods are made longer by a power of two where there
- * would be more samples on the average CPU than the rate that users set, or than a CPU can keep.
+ * would be more samples on the average CPU than the rate that users set, or than a CPU can keep, or
+ * where sampling takes more than a small part of CPU time: of a server that switches tasks all the
+ * time, each sample costs many times what it costs in a program that computes.
  *
  * While pages are moving or memory is new, samples are what finds the hot pages soon. When
  * hardly any move any more, samples only have to show that this is still so, and fewer do.
@@ -20,6 +22,9 @@
 #define QUIET_PART 256
 /* By how much fewer samples there may be then. */
 #define QUIET_FACTOR 4
+
+/* Sampling takes one in so many ns of the CPUs, at most. */
+#define SAMPLE_PART 256
 
 /* Periods become shorter again when twice as many samples are some fewer than the rate. */
 #define LESS(samples) ((samples) * 5 / 2)
@@ -43,6 +48,21 @@ static bool demeter_pace_is_quiet(struct demeter_ctx *ctx, u64 moved)
 	else if (ctx->pace.quiet_epochs < QUIET_EPOCHS)
 		ctx->pace.quiet_epochs++;
 	return ctx->pace.quiet_epochs == QUIET_EPOCHS;
+}
+
+/* Returns how many samples there may be in an epoch, by the rate that users set. */
+static u64 demeter_pace_limit(const struct demeter_params *p)
+{
+	return div_u64((u64)p->sample_rate * num_online_cpus() * p->epoch_ms, MSEC_PER_SEC);
+}
+
+/* Likewise, by what those of the last epoch have cost in @ns of CPU time. */
+static u64 demeter_pace_affordable(const struct demeter_params *p, u64 samples, u64 ns)
+{
+	/* in us, so that it cannot overflow */
+	const u64 most = (u64)p->epoch_ms * USEC_PER_MSEC * num_online_cpus() / SAMPLE_PART;
+
+	return ns < NSEC_PER_USEC ? U64_MAX : div64_u64(samples * most, ns / NSEC_PER_USEC);
 }
 
 /*
@@ -69,6 +89,7 @@ void demeter_pace_reset(struct demeter_ctx *ctx)
 	ctx->pace = (struct demeter_pace){
 		.samples = ctx->stats.samples,
 		.lost = ctx->stats.lost,
+		.ns = ctx->stats.stage_ns[DEMETER_SAMPLE],
 	};
 	ctx->weight = 1;
 	ctx->noise_weight = 1;
@@ -86,14 +107,17 @@ void demeter_pace_update(struct demeter_ctx *ctx, u64 moved)
 	const struct demeter_source_ops *ops = ctx->source->ops;
 	const struct demeter_params *p = &ctx->params;
 	const bool has_lost = ctx->stats.lost != ctx->pace.lost;
+	const u64 ns = ctx->stats.stage_ns[DEMETER_SAMPLE] - ctx->pace.ns;
 	u64 samples = ctx->stats.samples - ctx->pace.samples;
-	u64 limit = div_u64((u64)p->sample_rate * num_online_cpus() * p->epoch_ms, MSEC_PER_SEC);
+	u64 limit = demeter_pace_limit(p);
 	unsigned int factor;
 
 	ctx->pace.samples = ctx->stats.samples;
 	ctx->pace.lost = ctx->stats.lost;
+	ctx->pace.ns = ctx->stats.stage_ns[DEMETER_SAMPLE];
 	if (demeter_pace_is_quiet(ctx, moved))
 		limit /= QUIET_FACTOR;
+	limit = min(limit, demeter_pace_affordable(p, samples, ns));
 	/* this epoch's samples are of two periods */
 	if (ctx->pace.has_changed) {
 		ctx->pace.has_changed = false;

@@ -98,6 +98,21 @@ static void demeter_pace_test_quiet(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pt->factor, 1);
 }
 
+/* Each sample costs so much that a twelfth of the rate takes all that sampling may. */
+static void demeter_pace_test_cost(struct kunit *test)
+{
+	struct pace_test *pt = pace_test_make(test);
+	const u64 most = 500 * NSEC_PER_MSEC * num_online_cpus() / 256;
+
+	for (unsigned int i = 0; i < 20; i++) {
+		pt->ctx.stats.stage_ns[DEMETER_SAMPLE] += 3 * most / pt->factor;
+		pace_test_epochs(pt, 1, RATE / 4, 1000);
+	}
+	KUNIT_EXPECT_EQ(test, pt->factor, 4);
+	pace_test_epochs(pt, 20, RATE / 4, 1000);
+	KUNIT_EXPECT_EQ(test, pt->factor, 1);
+}
+
 /* One of many CPUs has more than it can keep. */
 static void demeter_pace_test_lost(struct kunit *test)
 {
@@ -161,7 +176,8 @@ static void demeter_pace_test_refusal(struct kunit *test)
 static struct kunit_case demeter_pace_cases[] = {
 	KUNIT_CASE(demeter_pace_test_limit),   KUNIT_CASE(demeter_pace_test_quiet),
 	KUNIT_CASE(demeter_pace_test_lost),    KUNIT_CASE(demeter_pace_test_new_memory),
-	KUNIT_CASE(demeter_pace_test_refusal), {},
+	KUNIT_CASE(demeter_pace_test_refusal), KUNIT_CASE(demeter_pace_test_cost),
+	{},
 };
 
 struct kunit_suite demeter_pace_suite = {
