@@ -27,7 +27,7 @@ PARAMETERS = {
     "relocate_percent": 20,
     "relocate_mib": 1024,
     "margin": 2,
-    "exchange_ns": 5000,
+    "exchange_ns": 10000,
     "tier_ns": 100,
     "page_counters": 1,
 }

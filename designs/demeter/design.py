@@ -71,7 +71,9 @@ DESIGNS = {
             "relocate_percent": Parameter(20, 1, 100, "most CPU time of relocation, in %"),
             "relocate_mib": Parameter(1024, 1, 1 << 20, "most MiB per second either way"),
             "margin": Parameter(2, 1, 64, "classes of heat by which pages must differ"),
-            "exchange_ns": Parameter(5000, 0, 1 << 30, "ns that an exchange is taken to cost"),
+            "exchange_ns": Parameter(
+                10000, 0, 1 << 30, "ns that an exchange has to make up for"
+            ),
             "tier_ns": Parameter(100, 1, 1 << 30, "ns by which the slow tier is slower"),
             "page_counters": Parameter(
                 1, 0, 1, "whether pages are told apart, not only 2 MiB", published=0
