@@ -32,8 +32,7 @@ static u64 tier_timer_now(void)
 	u64 now;
 
 	/* then the clock of a run queue lags by the time of interrupts or of the hypervisor */
-	if (IS_ENABLED(CONFIG_IRQ_TIME_ACCOUNTING) ||
-	    IS_ENABLED(CONFIG_PARAVIRT_TIME_ACCOUNTING))
+	if (IS_ENABLED(CONFIG_IRQ_TIME_ACCOUNTING) || IS_ENABLED(CONFIG_PARAVIRT_TIME_ACCOUNTING))
 		return task_sched_runtime(current);
 
 	local_irq_save(flags);

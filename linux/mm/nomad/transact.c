@@ -7,11 +7,12 @@
  * and the page is tried again later. Otherwise the entry is redirected to the copy in one step,
  * without the permission to write, and the page becomes the copy's shadow.
  *
- * Whoever writes by other ways than the entry has to ask first (KVM and the like, by MMU notifiers),
- * or holds a reference on the page for that time (GUP). Some give it back without making the folio
- * dirty, so GUP does that itself for a page whose entry is clean, see nomad_pinned_to_write(). So a
- * copy counts only if the folio is not dirty either, and has no references but those of its mapping
- * and of the transaction, both before it is made and while the entry is cleared.
+ * Whoever writes by other ways than the entry has to ask first (KVM and the like, by MMU
+ * notifiers), or holds a reference on the page for that time (GUP). Some give it back without
+ * making the folio dirty, so GUP does that itself for a page whose entry is clean, see
+ * nomad_pinned_to_write(). So a copy counts only if the folio is not dirty either, and has no
+ * references but those of its mapping and of the transaction, both before it is made and while the
+ * entry is cleared.
  *
  * What is written in a page meanwhile and freed by MADV_FREE before the copy is done may be lost
  * rather than read: that is what MADV_FREE allows.

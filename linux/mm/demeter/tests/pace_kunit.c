@@ -174,9 +174,12 @@ static void demeter_pace_test_refusal(struct kunit *test)
 }
 
 static struct kunit_case demeter_pace_cases[] = {
-	KUNIT_CASE(demeter_pace_test_limit),   KUNIT_CASE(demeter_pace_test_quiet),
-	KUNIT_CASE(demeter_pace_test_lost),    KUNIT_CASE(demeter_pace_test_new_memory),
-	KUNIT_CASE(demeter_pace_test_refusal), KUNIT_CASE(demeter_pace_test_cost),
+	KUNIT_CASE(demeter_pace_test_limit),
+	KUNIT_CASE(demeter_pace_test_quiet),
+	KUNIT_CASE(demeter_pace_test_lost),
+	KUNIT_CASE(demeter_pace_test_new_memory),
+	KUNIT_CASE(demeter_pace_test_refusal),
+	KUNIT_CASE(demeter_pace_test_cost),
 	{},
 };
 

@@ -176,8 +176,7 @@ static void look(struct area *a)
 			a->slow += is_slow;
 			a->hot += is_fast && i + k < opt.pages / HOT_PART;
 			a->forbidden += (is_fast && !may_be_fast) || (is_slow && !may_be_slow) ||
-					(is_fast && a->policy == &halves &&
-					 k % FOLIO >= FOLIO / 2);
+					(is_fast && a->policy == &halves && k % FOLIO >= FOLIO / 2);
 		}
 	}
 }
