@@ -18,7 +18,7 @@ PLUGIN_CFLAGS := -std=gnu11 -O3 -flto -g -Wall -Wextra -Wno-unused-parameter -We
 # Guest programs that exercise the emulated PMU, in tests and bench-emulator
 guest_tests := $(patsubst qemu/tests/%.c,$(BUILD)/tests/%,$(wildcard qemu/tests/*.c))
 # Unit tests of the plugin
-tmem_units := model options profile
+tmem_units := model options profile tlb
 tmem_tests := $(tmem_units:%=$(BUILD)/tests/tmem-%)
 
 targets += qemu guest-tests

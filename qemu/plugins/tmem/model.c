@@ -252,12 +252,19 @@ struct tmem_counters tmem_counters(const struct tmem_model *m,
         .writebacks = load(&c->writebacks),
         .stall_ps = load(&c->stall_ps),
         .queue_ps = load(&c->queue_ps),
+        .walk_reads = load(&c->walk_reads),
+        .walk_misses = load(&c->walk_misses),
     };
 }
 
 struct tmem_line *tmem_lines(struct tmem_model *m)
 {
     return m->filter;
+}
+
+unsigned int tmem_line_shift(const struct tmem_model *m)
+{
+    return m->line_shift;
 }
 
 static int range_of(const struct tmem_model *m, uint64_t paddr)
@@ -321,6 +328,22 @@ bool tmem_filter_hit(struct tmem_model *m, uint64_t vaddr, bool store)
     return true;
 }
 
+bool tmem_filter_release(struct tmem_model *m, uint64_t vaddr, uint64_t paddr,
+                         bool store)
+{
+    struct tmem_line *f =
+        &m->filter[(vaddr >> m->line_shift) % TMEM_FILTER_LINES];
+    const uint64_t line = vaddr & m->line_mask;
+
+    if (f->vaddr != (line | TMEM_LINE_HELD) ||
+        f->tag != (uint32_t)(paddr >> m->line_shift) + 1) {
+        return false;
+    }
+    f->vaddr = line;
+    f->hits[store]++;
+    return true;
+}
+
 /* Returns the mask of those of the @ways of @set that hold @tag. */
 static uint32_t find_tag(const uint32_t *set, unsigned int ways, uint32_t tag)
 {
@@ -345,8 +368,9 @@ static uint32_t find_tag_of_16(const uint32_t *set, uint32_t tag)
 
         equal[i] = _mm_cmpeq_epi32(_mm_and_si128(tags, line), wanted);
     }
-    return _mm_movemask_epi8(_mm_packs_epi16(
-        _mm_packs_epi32(equal[0], equal[1]), _mm_packs_epi32(equal[2], equal[3])));
+    return _mm_movemask_epi8(
+        _mm_packs_epi16(_mm_packs_epi32(equal[0], equal[1]),
+                        _mm_packs_epi32(equal[2], equal[3])));
 }
 #else
 static uint32_t find_tag_of_16(const uint32_t *set, uint32_t tag)
@@ -564,4 +588,32 @@ struct tmem_outcome tmem_access(struct tmem_model *m,
     t->counters.stall_ps += out.stall_ps;
     write_back(m, evicted, a->now_ps);
     return out;
+}
+
+uint64_t tmem_walk_access(struct tmem_model *m, uint64_t paddr, uint64_t now_ps,
+                          uint64_t hit_ps, bool *missed)
+{
+    const uint32_t tag = (paddr >> m->line_shift) + 1;
+    const int tier = tmem_tier_of(m, paddr);
+    uint32_t evicted = 0;
+    struct tier_state *t;
+    uint64_t queue_ps = 0;
+
+    *missed = false;
+    if (tier < 0) {
+        return hit_ps;
+    }
+    t = &m->tiers[tier];
+    t->counters.walk_reads++;
+    if (m->tags && cache_touch(m, tag, &evicted)) {
+        return hit_ps;
+    }
+    *missed = true;
+    t->counters.walk_misses++;
+    if (t->busy_until_ps > now_ps) {
+        queue_ps = t->busy_until_ps - now_ps;
+    }
+    t->busy_until_ps = now_ps + queue_ps + t->read_busy_ps;
+    write_back(m, evicted, now_ps);
+    return queue_ps + t->read_ps;
 }

@@ -79,6 +79,8 @@ struct tmem_counters {
     uint64_t writebacks; /* dirty lines written back */
     uint64_t stall_ps; /* charged to the vCPU */
     uint64_t queue_ps; /* part of stall_ps spent waiting for bandwidth */
+    uint64_t walk_reads; /* page-table entries here that page walks have read */
+    uint64_t walk_misses; /* of the last-level cache, among these */
 };
 
 /* One data access of the guest. */
@@ -134,6 +136,15 @@ struct tmem_outcome tmem_access(struct tmem_model *m,
                                 const struct tmem_access *a);
 
 /*
+ * Let a page walk read the page-table entry at @paddr at @now_ps. It goes
+ * through the last-level cache, where it costs @hit_ps, and the tier; neither
+ * the first level nor the prefetcher sees it. Sets *@missed if it missed the
+ * last-level cache. Returns what it costs, in ps.
+ */
+uint64_t tmem_walk_access(struct tmem_model *m, uint64_t paddr, uint64_t now_ps,
+                          uint64_t hit_ps, bool *missed);
+
+/*
  * Returns the counters of tier @tier, one of those configured. What another
  * thread gets while the model works may count hits of lines twice that are
  * evicted meanwhile.
@@ -143,8 +154,9 @@ struct tmem_counters tmem_counters(const struct tmem_model *m,
 
 /*
  * A line of the first level, which is virtually tagged and writes back. The
- * emulator's translated code reads @vaddr and adds to @hits, so that it need not
- * call tmem_filter_hit() (struct qemu_plugin_mem_line). The rest is the model's.
+ * emulator's translated code reads @vaddr and adds to @hits, so that it need
+ * not call tmem_filter_hit() (struct qemu_plugin_mem_line). The rest is the
+ * model's.
  */
 struct tmem_line {
     uint64_t vaddr; /* of its first byte; TMEM_NO_LINE if there is none */
@@ -152,15 +164,35 @@ struct tmem_line {
     uint32_t tag; /* of the same line in the last level */
     bool written; /* by the store that filled it */
     int8_t tier;
+    uint16_t seen; /* hits when the TLB looked last; its own */
 };
 
 #define TMEM_NO_LINE 1 /* no line begins at an odd address */
+
+/*
+ * Bits of the address of a line that is held: it is there, but an access has to
+ * ask the TLB first (tlb.h), so that neither translated code nor
+ * tmem_filter_hit() finds it.
+ */
+#define TMEM_LINE_HELD 3
 
 /*
  * Returns the first level: TMEM_FILTER_LINES lines, one for each value of the
  * lowest bits of a line's number. The model owns them.
  */
 struct tmem_line *tmem_lines(struct tmem_model *m);
+
+/* Returns the number of bits of an address within a line. */
+unsigned int tmem_line_shift(const struct tmem_model *m);
+
+/*
+ * Look for a held line of the first level that has @paddr at @vaddr, which the
+ * TLB has translated. Returns true when there is one: the access is counted and
+ * costs nothing, and the line is no longer held. Returns false and changes
+ * nothing otherwise; the caller then calls tmem_access().
+ */
+bool tmem_filter_release(struct tmem_model *m, uint64_t vaddr, uint64_t paddr,
+                         bool store);
 
 /* Returns the number of the tier that holds @paddr, or -1. */
 int tmem_tier_of(const struct tmem_model *m, uint64_t paddr);

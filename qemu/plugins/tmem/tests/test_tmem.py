@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from demeter_testing import BUILD, glib_tests
 
-PROGRAMS = ("tmem-model", "tmem-options", "tmem-profile")
+PROGRAMS = ("tmem-model", "tmem-options", "tmem-profile", "tmem-tlb")
 
 
 @pytest.mark.parametrize(
