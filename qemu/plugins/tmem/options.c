@@ -159,6 +159,52 @@ static bool parse_mlp(const char *value, double *out)
     return end != value && !*end;
 }
 
+/* Parse @n integers between colons into @out. */
+static bool parse_list(const char *value, unsigned int *const out[],
+                       unsigned int n)
+{
+    char text[SPLIT_LEN], *part[4];
+
+    if (!split(value, text, part, n)) {
+        return false;
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        if (!parse_unsigned(part[i], out[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool parse_first_tlb(struct tmem_tlb_config *c, const char *value)
+{
+    unsigned int *const out[3] = { &c->small.entries, &c->large.entries,
+                                   &c->small.ways };
+
+    if (!parse_list(value, out, 3)) {
+        return false;
+    }
+    c->large.ways = c->small.ways;
+    return true;
+}
+
+static bool parse_second_tlb(struct tmem_tlb_config *c, const char *value)
+{
+    char text[SPLIT_LEN], *part[3];
+
+    return split(value, text, part, 3) &&
+           parse_unsigned(part[0], &c->second.entries) &&
+           parse_unsigned(part[1], &c->second.ways) &&
+           parse_scaled(part[2], 1000, &c->second_ps);
+}
+
+static bool parse_psc(struct tmem_tlb_config *c, const char *value)
+{
+    unsigned int *const out[3] = { &c->psc[0], &c->psc[1], &c->psc[2] };
+
+    return parse_list(value, out, 3);
+}
+
 static bool parse_switch(const char *value, bool *out)
 {
     *out = !strcmp(value, "on");
@@ -210,6 +256,24 @@ static bool parse_option(struct tmem_options *o, const char *arg)
     if (!strcmp(key, "l3")) {
         return parse_scaled(value, 1000, &c->l3_ps) && c->l3_ps <= 1000000;
     }
+    if (!strcmp(key, "tlb")) {
+        return parse_switch(value, &o->translate);
+    }
+    if (!strcmp(key, "tlb1")) {
+        return parse_first_tlb(&o->tlb, value);
+    }
+    if (!strcmp(key, "tlb2")) {
+        return parse_second_tlb(&o->tlb, value);
+    }
+    if (!strcmp(key, "psc")) {
+        return parse_psc(&o->tlb, value);
+    }
+    if (!strcmp(key, "ntlb")) {
+        return parse_unsigned(value, &o->tlb.nested);
+    }
+    if (!strcmp(key, "pte")) {
+        return parse_scaled(value, 1000, &o->tlb.entry_ps);
+    }
     if (!strcmp(key, "filter")) {
         return parse_switch(value, &o->filter);
     }
@@ -260,6 +324,15 @@ bool tmem_options_parse(struct tmem_options *o, int argc, char **argv,
             .mlp = 1,
             .streams = 64,
         },
+        .tlb = {
+            .small = { 64, 4 },
+            .large = { 32, 4 },
+            .second = { 2048, 16 },
+            .second_ps = 2300,
+            .entry_ps = 4700,
+            .psc = { 32, 4, 4 },
+            .nested = 16,
+        },
     };
     for (int i = 0; i < argc; i++) {
         if (!parse_option(o, argv[i])) {
@@ -268,6 +341,9 @@ bool tmem_options_parse(struct tmem_options *o, int argc, char **argv,
         }
     }
     wrong = tmem_config_check(&o->model);
+    if (!wrong) {
+        wrong = tmem_tlb_config_check(&o->tlb);
+    }
     if (wrong) {
         snprintf(error, len, "%s", wrong);
         return false;

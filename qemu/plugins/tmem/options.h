@@ -20,8 +20,21 @@
  *                      prefetcher)
  * l1=NS, l3=NS         latency that samples report for cache hits (default 1.7
  *                      and 18: 5 and 54 cycles of a 3 GHz core)
- * filter=on|off        count hits of the first level in translated code (default
- *                      on): the counts are the same, but faster
+ * tlb=on|off           model TLBs and page walks (default off; tlb.h)
+ * tlb1=N:N:N           first-level TLB: entries for pages of 4 KiB, for larger
+ *                      ones, and ways (default 64:32:4)
+ * tlb2=N:N:NS          second-level TLB: entries, ways, cost of a hit (default
+ *                      2048:16:2.3, which is 7 cycles of a 3 GHz core)
+ * psc=N:N:N            paging-structure caches: entries that point to page
+ *                      tables, to directories, and to directory-pointer tables
+ *                      (default 32:4:4)
+ * ntlb=N               pages of a guest's page tables whose place is cached
+ *                      (default 16)
+ * pte=NS               cost of a page-table entry that the last-level cache has
+ *                      (default 4.7, 14 cycles: a real core has most of them in
+ *                      its second level)
+ * filter=on|off        count hits of the first level in translated code
+ *                      (default on): the counts are the same, but faster
  * pause=NS             what a PAUSE instruction takes longer than others
  *                      (default 45)
  * report=FILE          JSON report, written at exit
@@ -41,10 +54,13 @@
 #include <stddef.h>
 
 #include "model.h"
+#include "tlb.h"
 
 /* The options, parsed and checked. */
 struct tmem_options {
     struct tmem_config model;
+    struct tmem_tlb_config tlb;
+    bool translate; /* model TLBs and page walks */
     bool filter; /* let translated code count hits of the first level */
     uint64_t pause_ps; /* that a PAUSE instruction takes longer than others */
     uint64_t interval_ps; /* between two rows of the series */

@@ -22,11 +22,13 @@ struct mark {
 struct snapshot {
     uint64_t at_ps;
     struct tmem_counters tiers[TMEM_MAX_TIERS];
+    struct tmem_tlb_counters tlb;
 };
 
 struct tmem_report {
     const struct tmem_options *options;
     struct tmem_model *model;
+    const struct tmem_tlb *tlb; /* NULL: translation is not modelled */
     FILE *report;
     FILE *series;
     FILE *histogram;
@@ -51,7 +53,45 @@ static struct snapshot take(const struct tmem_report *r, uint64_t now_ps)
     for (unsigned int i = 0; i < r->options->model.ntiers; i++) {
         s.tiers[i] = tmem_counters(r->model, i);
     }
+    if (r->tlb) {
+        s.tlb = tmem_tlb_counters(r->tlb);
+    }
     return s;
+}
+
+/* Print the flushes that the host did, or its guests. */
+static void print_flushes(FILE *f, const uint64_t *a, const uint64_t *b)
+{
+    static const char *const names[TMEM_FLUSHES] = {
+        [TMEM_FLUSH_PAGE] = "page",   [TMEM_FLUSH_SPACE] = "space",
+        [TMEM_FLUSH_LOCAL] = "local", [TMEM_FLUSH_ALL] = "all",
+        [TMEM_FLUSH_GUEST] = "guest", [TMEM_FLUSH_EVERY] = "every",
+    };
+
+    for (unsigned int i = TMEM_FLUSH_PAGE; i < TMEM_FLUSHES; i++) {
+        fprintf(f, "%s\"%s\": %" PRIu64, i > TMEM_FLUSH_PAGE ? ", " : "",
+                names[i], b[i] - a[i]);
+    }
+}
+
+static void print_tlb(FILE *f, const struct tmem_tlb_counters *a,
+                      const struct tmem_tlb_counters *b)
+{
+    fprintf(f,
+            ", \"tlb\": {\"second_hits\": %" PRIu64 ", \"load_walks\": %" PRIu64
+            ", \"store_walks\": %" PRIu64 ", \"nested_walks\": %" PRIu64
+            ", \"references\": %" PRIu64 ", \"reference_misses\": %" PRIu64
+            ", \"stall_s\": %.9f, \"walk_s\": %.9f, \"flushes\": {",
+            b->second_hits - a->second_hits, b->walks[0] - a->walks[0],
+            b->walks[1] - a->walks[1], b->nested_walks - a->nested_walks,
+            b->references - a->references,
+            b->reference_misses - a->reference_misses,
+            (b->stall_ps - a->stall_ps) / 1e12,
+            (b->walk_ps - a->walk_ps) / 1e12);
+    print_flushes(f, a->flushes[0], b->flushes[0]);
+    fprintf(f, "}, \"guest_flushes\": {");
+    print_flushes(f, a->flushes[1], b->flushes[1]);
+    fprintf(f, "}}");
 }
 
 /* Print what was counted from @from to @to as a JSON object. */
@@ -65,15 +105,16 @@ static void print_span(const struct tmem_report *r, FILE *f,
     for (unsigned int i = 0; i < c->ntiers; i++) {
         const struct tmem_counters *a = &from->tiers[i];
         const struct tmem_counters *b = &to->tiers[i];
-        const uint64_t misses =
-            b->read_misses - a->read_misses + b->write_misses - a->write_misses;
+        const uint64_t walk_misses = b->walk_misses - a->walk_misses;
+        const uint64_t misses = b->read_misses - a->read_misses +
+                                b->write_misses - a->write_misses + walk_misses;
 
         fprintf(f,
                 "%s\"%s\": {\"reads\": %" PRIu64 ", \"writes\": %" PRIu64
                 ", \"read_misses\": %" PRIu64 ", \"write_misses\": %" PRIu64
                 ", \"prefetched\": %" PRIu64 ", \"writebacks\": %" PRIu64
                 ", \"bytes_read\": %" PRIu64 ", \"bytes_written\": %" PRIu64
-                ", \"stall_s\": %.9f, \"queue_s\": %.9f}",
+                ", \"stall_s\": %.9f, \"queue_s\": %.9f",
                 i ? ", " : "", c->tiers[i].name, b->reads - a->reads,
                 b->writes - a->writes, b->read_misses - a->read_misses,
                 b->write_misses - a->write_misses,
@@ -81,8 +122,18 @@ static void print_span(const struct tmem_report *r, FILE *f,
                 misses * c->line, (b->writebacks - a->writebacks) * c->line,
                 (b->stall_ps - a->stall_ps) / 1e12,
                 (b->queue_ps - a->queue_ps) / 1e12);
+        if (r->tlb) {
+            fprintf(f,
+                    ", \"walk_reads\": %" PRIu64 ", \"walk_misses\": %" PRIu64,
+                    b->walk_reads - a->walk_reads, walk_misses);
+        }
+        fprintf(f, "}");
     }
-    fprintf(f, "}}");
+    fprintf(f, "}");
+    if (r->tlb) {
+        print_tlb(f, &from->tlb, &to->tlb);
+    }
+    fprintf(f, "}");
 }
 
 static void print_report(struct tmem_report *r, FILE *f)
@@ -186,7 +237,8 @@ static void free_report(struct tmem_report *r)
 }
 
 struct tmem_report *tmem_report_new(const struct tmem_options *options,
-                                    struct tmem_model *model, char *error,
+                                    struct tmem_model *model,
+                                    const struct tmem_tlb *tlb, char *error,
                                     size_t len)
 {
     struct tmem_report *r = calloc(1, sizeof(*r));
@@ -198,6 +250,7 @@ struct tmem_report *tmem_report_new(const struct tmem_options *options,
     }
     r->options = options;
     r->model = model;
+    r->tlb = tlb;
     r->socket = -1;
     r->next_row_ps = options->interval_ps;
     pthread_mutex_init(&r->lock, NULL);

@@ -29,11 +29,13 @@ struct tmem_report;
  * Open all outputs that @options names: report, series, histogram and control.
  * Returns a report that the caller owns and ends with tmem_report_finish(), or
  * NULL, with a sentence of at most @len bytes with its end in @error, when an
- * output cannot be opened. @options and @model remain the caller's and must
- * outlive the report; a histogram needs tmem_histogram_enable() on @model.
+ * output cannot be opened. @options, @model and @tlb remain the caller's and
+ * must outlive the report; a histogram needs tmem_histogram_enable() on @model.
+ * @tlb is NULL when translation is not modelled.
  */
 struct tmem_report *tmem_report_new(const struct tmem_options *options,
-                                    struct tmem_model *model, char *error,
+                                    struct tmem_model *model,
+                                    const struct tmem_tlb *tlb, char *error,
                                     size_t len);
 
 /*

@@ -40,6 +40,8 @@ static const uint8_t mark_bytes[MARK_LEN] = { 0x0f, 0x1f, 0x80, 0x00,
  */
 static struct tmem_options options;
 static struct tmem_model *model;
+static struct tmem_tlb *tlb; /* NULL: translation is not modelled */
+static bool paging; /* the vCPU's page tables are those that the TLB knows */
 static struct tmem_report *report;
 static struct tmem_trace *trace; /* NULL: no option trace= */
 static struct tmem_profile *profile; /* NULL: no option profile= */
@@ -63,6 +65,14 @@ _Static_assert(sizeof(struct tmem_line) ==
                        offsetof(struct qemu_plugin_mem_line, hits) &&
                    TMEM_NO_LINE % 2,
                "lines differ");
+_Static_assert(TMEM_FLUSH_FAULT + 1 == (int)QEMU_PLUGIN_MMU_FAULT &&
+                   TMEM_FLUSH_PAGE + 1 == (int)QEMU_PLUGIN_MMU_PAGE &&
+                   TMEM_FLUSH_SPACE + 1 == (int)QEMU_PLUGIN_MMU_SPACE &&
+                   TMEM_FLUSH_LOCAL + 1 == (int)QEMU_PLUGIN_MMU_LOCAL &&
+                   TMEM_FLUSH_ALL + 1 == (int)QEMU_PLUGIN_MMU_ALL &&
+                   TMEM_FLUSH_GUEST + 1 == (int)QEMU_PLUGIN_MMU_GUEST &&
+                   TMEM_FLUSH_EVERY + 1 == (int)QEMU_PLUGIN_MMU_EVERY,
+               "flushes differ");
 
 /*
  * Pack an instruction's address and length into the user data of a callback.
@@ -115,6 +125,38 @@ static __attribute__((noinline)) void report_access(uint64_t vaddr,
     }
 }
 
+/* Is the access in the first level? It is counted, and reported if wanted. */
+static inline bool is_first_level(uint64_t vaddr, bool store, void *insn)
+{
+    if (!tmem_filter_hit(model, vaddr, store)) {
+        return false;
+    }
+    if (__builtin_expect(is_wanted(options.model.l1_ps, TMEM_L1, store),
+                         false)) {
+        report_access(vaddr, options.model.l1_ps, TMEM_L1, store, insn);
+    }
+    return true;
+}
+
+/* Charge an access that was issued at @now_ps, and report it. */
+static inline void settle(const struct tmem_outcome *outcome, uint64_t vaddr,
+                          uint64_t now_ps, bool store, void *insn)
+{
+    if (outcome->stall_ps) {
+        qemu_plugin_stall_ps(outcome->stall_ps);
+        if (profile) {
+            tmem_profile_add(profile, vaddr, outcome->stall_ps);
+        }
+    }
+    if (outcome->miss) {
+        tmem_report_tick(report, now_ps + outcome->stall_ps);
+    }
+    if (outcome->tier >= 0 &&
+        is_wanted(outcome->latency_ps, outcome->level, store)) {
+        report_access(vaddr, outcome->latency_ps, outcome->level, store, insn);
+    }
+}
+
 /* Send an access through the model, charge it and report it. */
 static inline void on_access(qemu_plugin_meminfo_t info, uint64_t vaddr,
                              bool store, void *insn)
@@ -122,11 +164,7 @@ static inline void on_access(qemu_plugin_meminfo_t info, uint64_t vaddr,
     struct tmem_outcome outcome;
     struct tmem_access access;
 
-    if (tmem_filter_hit(model, vaddr, store)) {
-        if (__builtin_expect(is_wanted(options.model.l1_ps, TMEM_L1, store),
-                             false)) {
-            report_access(vaddr, options.model.l1_ps, TMEM_L1, store, insn);
-        }
+    if (is_first_level(vaddr, store, insn)) {
         return;
     }
     access.vaddr = vaddr;
@@ -135,18 +173,74 @@ static inline void on_access(qemu_plugin_meminfo_t info, uint64_t vaddr,
         return;
     }
     outcome = tmem_access(model, &access);
-    if (outcome.stall_ps) {
-        qemu_plugin_stall_ps(outcome.stall_ps);
-        if (profile) {
-            tmem_profile_add(profile, vaddr, outcome.stall_ps);
+    settle(&outcome, vaddr, access.now_ps, store, insn);
+}
+
+/* As on_access(), where translation is modelled. */
+static inline void on_translated_access(qemu_plugin_meminfo_t info,
+                                        uint64_t vaddr, bool store, void *insn)
+{
+    struct qemu_plugin_translation t;
+    enum tmem_tlb_hit hit = TMEM_TLB_FIRST;
+    struct tmem_outcome outcome;
+    uint64_t cost_ps = 0;
+
+    if (is_first_level(vaddr, store, insn) ||
+        !qemu_plugin_ram_translation(info, vaddr, &t)) {
+        return;
+    }
+    if (paging && t.page_bits) {
+        const struct tmem_translation x = {
+            .vaddr = vaddr,
+            .now_ps = t.ps,
+            .shift = t.page_bits,
+            .global = t.global,
+            .store = store,
+        };
+
+        cost_ps = tmem_tlb_access(tlb, &x, &hit);
+        if (hit != TMEM_TLB_FIRST && demand->translations) {
+            qemu_plugin_report_translation(t.page_bits, hit == TMEM_TLB_WALK,
+                                           store);
         }
     }
-    if (outcome.miss) {
-        tmem_report_tick(report, access.now_ps + outcome.stall_ps);
+    if (tmem_filter_release(model, vaddr, t.paddr, store)) {
+        outcome = (struct tmem_outcome){
+            .level = TMEM_L1,
+            .latency_ps = options.model.l1_ps,
+        };
+    } else {
+        const struct tmem_access access = {
+            .vaddr = vaddr,
+            .paddr = t.paddr,
+            .now_ps = t.ps + cost_ps,
+            .store = store,
+        };
+
+        outcome = tmem_access(model, &access);
     }
-    if (outcome.tier >= 0 &&
-        is_wanted(outcome.latency_ps, outcome.level, store)) {
-        report_access(vaddr, outcome.latency_ps, outcome.level, store, insn);
+    /* what the access costs and how long it took begin with the translation */
+    outcome.stall_ps += cost_ps;
+    outcome.latency_ps += cost_ps;
+    settle(&outcome, vaddr, t.ps, store, insn);
+}
+
+/* An instruction changed what is translated, or what TLBs may have. */
+static void on_mmu(const struct qemu_plugin_mmu_event *event)
+{
+    const struct tmem_space space = {
+        .levels = event->levels,
+        .nested_levels = event->nested_levels,
+        .root = event->root,
+        .nested_root = event->nested_root,
+        .asid = event->asid,
+        .pcid = event->pcid,
+    };
+
+    paging = tmem_tlb_switch(tlb, &space);
+    if (event->kind != QEMU_PLUGIN_MMU_SWITCH) {
+        tmem_tlb_flush(tlb, (enum tmem_flush)(event->kind - 1),
+                       event->flush_asid, event->vaddr);
     }
 }
 
@@ -172,6 +266,18 @@ static void on_store(unsigned int vcpu, qemu_plugin_meminfo_t info,
                      uint64_t vaddr, void *insn)
 {
     on_access(info, vaddr, true, insn);
+}
+
+static void on_translated_load(unsigned int vcpu, qemu_plugin_meminfo_t info,
+                               uint64_t vaddr, void *insn)
+{
+    on_translated_access(info, vaddr, false, insn);
+}
+
+static void on_translated_store(unsigned int vcpu, qemu_plugin_meminfo_t info,
+                                uint64_t vaddr, void *insn)
+{
+    on_translated_access(info, vaddr, true, insn);
 }
 
 static void on_pause(unsigned int vcpu, void *unused)
@@ -213,9 +319,11 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 
         /* a PEBS record holds the registers, so that they must be current */
         qemu_plugin_register_vcpu_mem_filtered_cb(
-            insn, on_load, QEMU_PLUGIN_CB_R_REGS, QEMU_PLUGIN_MEM_R, where);
+            insn, tlb ? on_translated_load : on_load, QEMU_PLUGIN_CB_R_REGS,
+            QEMU_PLUGIN_MEM_R, where);
         qemu_plugin_register_vcpu_mem_filtered_cb(
-            insn, on_store, QEMU_PLUGIN_CB_R_REGS, QEMU_PLUGIN_MEM_W, where);
+            insn, tlb ? on_translated_store : on_store, QEMU_PLUGIN_CB_R_REGS,
+            QEMU_PLUGIN_MEM_W, where);
         if (is_mark(insn, &phase)) {
             qemu_plugin_register_vcpu_insn_exec_cb(
                 insn, on_mark, QEMU_PLUGIN_CB_NO_REGS, GUINT_TO_POINTER(phase));
@@ -246,6 +354,26 @@ static void set_filter(void)
     }
 }
 
+/* Make the TLB. Returns false with a sentence in @error when there can be none.
+ */
+static bool make_tlb(const qemu_info_t *info, char *error, size_t len)
+{
+    if (info->system.smp_vcpus != 1) {
+        snprintf(error, len, "tlb=on needs a machine with one vCPU");
+        return false;
+    }
+    tlb = tmem_tlb_new(&options.tlb, model, qemu_plugin_read_entry);
+    if (!tlb) {
+        snprintf(error, len, "out of memory");
+        return false;
+    }
+    if (!qemu_plugin_set_mmu_cb(on_mmu)) {
+        snprintf(error, len, "tlb=on: another plugin models TLBs");
+        return false;
+    }
+    return true;
+}
+
 static void on_machine_exit(qemu_plugin_id_t id, void *unused)
 {
     tmem_report_finish(report);
@@ -255,6 +383,7 @@ static void on_machine_exit(qemu_plugin_id_t id, void *unused)
     if (!tmem_profile_close(profile)) {
         fprintf(stderr, "tmem: %s: cannot be written\n", options.profile);
     }
+    tmem_tlb_free(tlb);
     tmem_model_free(model);
 }
 
@@ -281,7 +410,11 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
         fprintf(stderr, "tmem: out of memory\n");
         return -1;
     }
-    report = tmem_report_new(&options, model, error, sizeof(error));
+    if (options.translate && !make_tlb(info, error, sizeof(error))) {
+        fprintf(stderr, "tmem: %s\n", error);
+        return -1;
+    }
+    report = tmem_report_new(&options, model, tlb, error, sizeof(error));
     if (report && options.trace) {
         trace = tmem_trace_open(options.trace, error, sizeof(error));
     }

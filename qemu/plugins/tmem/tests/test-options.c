@@ -28,6 +28,11 @@ static void test_accepted(void)
                                         "interval=10",
                                         "l3=20.5",
                                         "profile=/tmp/y",
+                                        "tlb=on",
+                                        "tlb1=32:16:2",
+                                        "tlb2=1536:12:3",
+                                        "psc=16:0:1",
+                                        "pte=18",
                                         NULL };
     struct tmem_options o;
     char error[160];
@@ -50,6 +55,19 @@ static void test_accepted(void)
     g_assert_cmpuint(o.interval_ps, ==, 10000000000ull);
     g_assert_cmpstr(o.report, ==, "/tmp/x");
     g_assert_cmpstr(o.profile, ==, "/tmp/y");
+    g_assert_true(o.translate);
+    g_assert_cmpuint(o.tlb.small.entries, ==, 32);
+    g_assert_cmpuint(o.tlb.large.entries, ==, 16);
+    g_assert_cmpuint(o.tlb.small.ways, ==, 2);
+    g_assert_cmpuint(o.tlb.large.ways, ==, 2);
+    g_assert_cmpuint(o.tlb.second.entries, ==, 1536);
+    g_assert_cmpuint(o.tlb.second.ways, ==, 12);
+    g_assert_cmpuint(o.tlb.second_ps, ==, 3000);
+    g_assert_cmpuint(o.tlb.psc[0], ==, 16);
+    g_assert_cmpuint(o.tlb.psc[1], ==, 0);
+    g_assert_cmpuint(o.tlb.psc[2], ==, 1);
+    g_assert_cmpuint(o.tlb.nested, ==, 16);
+    g_assert_cmpuint(o.tlb.entry_ps, ==, 18000);
     g_assert_null(o.series);
 }
 
@@ -82,6 +100,25 @@ static void test_refused(void)
         "l3=-1",
         "profile=",
         "trace=",
+        "tlb=",
+        "tlb=yes",
+        "tlb1=64",
+        "tlb1=64:32:4:1",
+        "tlb1=64:32:x",
+        "tlb1=60:32:4",
+        "tlb1=64:0:4",
+        "tlb2=2048:16",
+        "tlb2=2000:16:2",
+        "tlb2=2048:0:2",
+        "tlb2=2048:16:-2",
+        "tlb2=2048:16:2000",
+        "psc=32:4",
+        "psc=33:4:4",
+        "psc=4096:4:4",
+        "ntlb=-1",
+        "ntlb=5",
+        "pte=x",
+        "pte=1001",
         "tier=",
         "tier=a:1:1:1",
         "tier=a:1:1:1:1",
