@@ -34,8 +34,8 @@ COLUMNS = (
     "workload", "design", "provision", "parameters", "vms", "vm", "repeat", "platform", "preset",
     "elapsed_s", "rate", "rate_unit", "promotions", "demotions", "tmm_cpu_s", "tmm_share",
     "job_sys_s", *(f"{stage}_s" for stage in kernel.STAGES), *kernel.TLB, "fast_hit_ratio",
-    "converged_s", "longest_s", *PERCENTILES, "provision_s", "provision_wall_s",
-    "provision_pages", "verified", "init_s", "wall_s", "simulated_s", "error",
+    "walks", "walk_share", "converged_s", "longest_s", *PERCENTILES, "provision_s",
+    "provision_wall_s", "provision_pages", "verified", "init_s", "wall_s", "simulated_s", "error",
 )  # fmt: skip
 
 TICKS_PER_S = 100
@@ -143,6 +143,18 @@ def hit_ratio(report: dict) -> float | None:
     return misses["fast"] / total if total else None
 
 
+def walked(report: dict) -> dict[str, float | None]:
+    """Page walks of the measured phase, and the share of its time that they took."""
+    span = report.get("roi") or report.get("total") or {}
+    tlb = span.get("tlb")
+    if not tlb:
+        return {"walks": None, "walk_share": None}
+    return {
+        "walks": tlb["load_walks"] + tlb["store_walks"],
+        "walk_share": share(tlb["walk_s"], span["end_s"] - span["begin_s"]),
+    }
+
+
 def progress(folder: Path) -> list[dict]:
     """The progress lines that a workload printed (workloads/common/RESULT.md)."""
     lines = map(parse_line, read_text(folder / "stdout").splitlines())
@@ -225,6 +237,7 @@ def make_row(s: Settings, run: Run) -> dict:
         tmm_share=share(tmm_cpu_s, job.get("init_s"), job.get("seconds")),
         job_sys_s=job.get("sys_s"),
         fast_hit_ratio=None if ratio is None else round(ratio, 4),
+        **walked(plugin),
         converged_s=converged_s(*rate_over_time(run.guest)),
         longest_s=longest_s(progress(run.guest)),
         **{name: latency_us(job, name) for name in PERCENTILES},

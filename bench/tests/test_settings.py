@@ -15,6 +15,8 @@ from demeter_bench.designs import DESIGNS
 from demeter_bench.designs import symbol as design_symbol
 from demeter_bench.errors import UserError
 from demeter_bench.platforms import PLATFORMS
+from demeter_bench.platforms.emulated import plugin_args
+from demeter_bench.provision.static import Static
 from demeter_bench.settings import MIB, PRESETS, Settings
 from demeter_bench.workload import Size
 from demeter_bench.workloads import ALL, WORKLOADS, symbol
@@ -46,6 +48,34 @@ def test_defaults():
     without = {k: v for k, v in KCONFIG.items() if k != "DESIGN_TPP"}
     assert "tpp" not in make(kconfig=without).designs
     assert s.options == PLATFORMS["emulated"].Options() and s.program is None
+
+
+def test_translation_is_off_by_default():
+    chosen = {"EMU_TLB2_ENTRIES": "1536", "EMU_TLB2_WAYS": "12", "EMU_TLB2_PS": "3000"}
+    off, on = make(), make(kconfig=KCONFIG | {"EMU_TLB": "y"} | chosen)
+    nodes = Static.layout(off, DESIGNS["tpp"])
+    assert not [x for x in plugin_args(off, nodes, 1) if x.startswith("tlb")]
+    assert plugin_args(on, nodes, 1) == [
+        *plugin_args(off, nodes, 1),
+        "tlb=on", "tlb1=64:32:4", "tlb2=1536:12:3", "psc=32:4:4", "ntlb=16", "pte=4.7",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"EMU_TLB_SMALL": "0"}, "EMU_TLB_SMALL: must be a whole number from 1 to 65536: 0"),
+        ({"EMU_TLB_SMALL": "60"}, "EMU_TLB_SMALL=60: must be the ways (4) times a power of two"),
+        ({"EMU_TLB2_WAYS": "12"}, "EMU_TLB2_ENTRIES=2048: must be the ways (12) times a power"),
+        ({"EMU_TLB2_PS": "1000001"}, "EMU_TLB2_PS: must be a whole number"),
+        ({"EMU_PSC_TABLES": "33"}, "EMU_PSC_TABLES=33: must be 0 or a power of two"),
+        ({"VM_VCPUS": "2"}, "EMU_TLB: needs one vCPU: VM_VCPUS=2"),
+    ],
+)
+def test_bad_translation(options: dict[str, str], message: str):
+    with pytest.raises(UserError) as e:
+        make(kconfig=KCONFIG | {"EMU_TLB": "y"} | options)
+    assert message in str(e.value)
 
 
 def test_designs_that_cannot_run_are_not_taken_unless_asked_for():

@@ -52,7 +52,54 @@ def plugin_args(s: Settings, nodes: list[Node], vms: int) -> list[str]:
         f"ways={o.cache_ways}",
         f"mlp={o.mlp}",
         f"streams={o.streams}",
+        *(tlb_args(o) if o.tlb else ()),
     ]
+
+
+def tlb_args(o: Emulated.Options) -> list[str]:
+    """The plugin's options for address translation."""
+    return [
+        "tlb=on",
+        f"tlb1={o.tlb_small}:{o.tlb_large}:{o.tlb_ways}",
+        f"tlb2={o.tlb2_entries}:{o.tlb2_ways}:{o.tlb2_ps / 1000:g}",
+        f"psc={o.psc_tables}:{o.psc_directories}:{o.psc_pointers}",
+        f"ntlb={o.tlb_nested}",
+        f"pte={o.tlb_entry_ps / 1000:g}",
+    ]
+
+
+def check_tlb(o: Emulated.Options, vcpus: int) -> None:
+    check_integers(o, {key: (f"EMU_{key.upper()}", *limits) for key, limits in TLB.items()})
+    if o.tlb and vcpus != 1:
+        raise UserError(f"EMU_TLB: needs one vCPU: VM_VCPUS={vcpus}")
+    for key, ways in (
+        ("tlb_small", o.tlb_ways), ("tlb_large", o.tlb_ways), ("tlb2_entries", o.tlb2_ways),
+    ):  # fmt: skip
+        entries = getattr(o, key)
+        if entries % ways or not is_pow2(entries // ways):
+            raise UserError(
+                f"EMU_{key.upper()}={entries}: must be the ways ({ways}) times a power of two"
+            )
+    for key in ("psc_tables", "psc_directories", "psc_pointers", "tlb_nested"):
+        entries = getattr(o, key)
+        if entries and not is_pow2(entries):
+            raise UserError(f"EMU_{key.upper()}={entries}: must be 0 or a power of two")
+
+
+# The options of the translation: lowest, highest
+TLB = {
+    "tlb_small": (1, 65536),
+    "tlb_large": (1, 65536),
+    "tlb_ways": (1, 32),
+    "tlb2_entries": (1, 65536),
+    "tlb2_ways": (1, 32),
+    "tlb2_ps": (0, 1_000_000),
+    "tlb_entry_ps": (0, 1_000_000),
+    "psc_tables": (0, 1024),
+    "psc_directories": (0, 1024),
+    "psc_pointers": (0, 1024),
+    "tlb_nested": (0, 1024),
+}
 
 
 def is_pow2(n: int) -> bool:
@@ -82,6 +129,18 @@ class Emulated(Platform):
         cache_ways: int = 16
         mlp: int = 1
         streams: int = 64
+        tlb: bool = False
+        tlb_small: int = 64
+        tlb_large: int = 32
+        tlb_ways: int = 4
+        tlb2_entries: int = 2048
+        tlb2_ways: int = 16
+        tlb2_ps: int = 2300
+        tlb_entry_ps: int = 4700
+        psc_tables: int = 32
+        psc_directories: int = 4
+        psc_pointers: int = 4
+        tlb_nested: int = 16
 
     def __init__(
         self,
@@ -110,6 +169,8 @@ class Emulated(Platform):
             int(kconfig.get("EMU_CACHE_WAYS", defaults.cache_ways)),
             int(kconfig.get("EMU_MLP", defaults.mlp)),
             int(kconfig.get("EMU_STREAMS", defaults.streams)),
+            "EMU_TLB" in kconfig,
+            *(int(kconfig.get(f"EMU_{key.upper()}", getattr(defaults, key))) for key in TLB),
         )
 
     @classmethod
@@ -134,6 +195,7 @@ class Emulated(Platform):
             )
         if o.streams and not is_pow2(o.streams):
             raise UserError(f"EMU_STREAMS={o.streams}: must be 0 or a power of two")
+        check_tlb(o, s.vcpus)
         for name in s.provision:
             for design in s.designs:
                 nodes = PROVISIONS[name].layout(s, DESIGNS[design])
