@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The model of TLBs and page walks, measured by a bare-metal guest (qemu/tests/translate.S)."""
+"""The model of TLBs and page walks, measured by bare-metal guests.
+
+They are qemu/tests/translate.S and, for a machine with guests of its own, nested.S.
+"""
 
 from __future__ import annotations
 
@@ -46,37 +49,47 @@ class Result(NamedTuple):
     report: dict
 
 
-@pytest.fixture(scope="module")
-def rom(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("translate")
-    assembled, rom = folder / "translate.o", folder / "translate.rom"
-    source = TOP / "qemu/tests/translate.S"
-    subprocess.run(["gcc", "-m64", "-c", source, "-o", assembled], check=True)
+def assemble(folder: Path, name: str, *definitions: str) -> Path:
+    """The boot ROM of qemu/tests/NAME.S."""
+    assembled, rom = folder / f"{name}.o", folder / f"{name}.rom"
+    source = TOP / f"qemu/tests/{name}.S"
+    subprocess.run(["gcc", "-m64", *definitions, "-c", source, "-o", assembled], check=True)
     link = ["ld", "-m", "elf_x86_64", "-Ttext", "0", "--oformat", "binary"]
     subprocess.run([*link, assembled, "-o", rom], check=True, stderr=subprocess.DEVNULL)
     return rom
 
 
-def run(rom: Path, folder: Path, *options: str) -> Result:
+def boot(rom: Path, folder: Path, cpu: str, *options: str) -> tuple[str, dict]:
+    """What the guest printed, and the report of the memory model."""
     folder.mkdir()
     platform = Emulated(BUILD)
     plugin = [str(platform.plugin), *TIERS, f"report={folder}/report", *options]
     done = subprocess.run(
         [platform.qemu, "-machine", "q35,usb=off", "-accel", "tcg", "-m", "64M",
-         "-icount", "insn-ps=222,sleep=off", "-cpu", f"{CPU},tcg-pmu=on",
+         "-icount", "insn-ps=222,sleep=off", "-cpu", cpu,
          "-L", platform.firmware.parent, "-bios", rom, "-plugin", ",".join(plugin),
          "-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{folder}/out"],
         timeout=240, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    numbers = [int(x, 16) for x in (folder / "out").read_text().split()]
+    return (folder / "out").read_text(), json.loads((folder / "report").read_text())
+
+
+@pytest.fixture(scope="module")
+def rom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return assemble(tmp_path_factory.mktemp("translate"), "translate")
+
+
+def run(rom: Path, folder: Path, *options: str) -> Result:
+    text, report = boot(rom, folder, f"{CPU},tcg-pmu=on", *options)
+    numbers = [int(x, 16) for x in text.split()]
     n = 3 * len(SIZES)
     phases = [Measured(*numbers[i : i + 3]) for i in range(0, 2 * n, 3)]
     return Result(
         dict(zip(SIZES, phases, strict=False)),
         dict(zip(SIZES, phases[len(SIZES) :], strict=False)),
         numbers[2 * n :],
-        json.loads((folder / "report").read_text()),
+        report,
     )
 
 
@@ -190,6 +203,60 @@ def test_caches_are_the_same_with_and_without(rom: Path, off: Result, tmp_path: 
     same = ("reads", "writes", "read_misses", "write_misses", "writebacks", "stall_s")
     assert {k: fast[k] for k in same} == {k: other[k] for k in same}
     assert "tlb" not in off.report["total"] and "walk_reads" not in other
+
+
+def nested(tmp_path: Path, definitions: tuple[str, ...], *options: str) -> dict:
+    """Counters of a hypervisor whose guest loads from GUEST_PAGES pages in each of three runs."""
+    rom = assemble(tmp_path, "nested", *(f"-D{x}" for x in definitions))
+    text, report = boot(rom, tmp_path / "run", "EPYC,+svm,+npt", "tlb=on", *options)
+    assert text == "E"
+    return report["total"]["tlb"]
+
+
+GUEST_PAGES = 1024
+
+
+@pytest.mark.parametrize(
+    ("definitions", "walks", "by_host", "by_guest"),
+    [
+        ((), GUEST_PAGES, {}, {}),
+        (("TLB_CTL=3",), 3 * GUEST_PAGES, {"guest": 2}, {}),
+        (("TLB_CTL=3", "GLOBAL"), 3 * GUEST_PAGES, {"guest": 2}, {}),
+        (("TLB_CTL=7",), 3 * GUEST_PAGES, {"local": 2}, {}),
+        (("TLB_CTL=7", "GLOBAL"), GUEST_PAGES, {"local": 2}, {}),
+        (("TLB_CTL=1",), 3 * GUEST_PAGES, {"every": 2}, {}),
+        (("INVLPGA=1",), GUEST_PAGES + 2, {"page": 3}, {}),
+        (("INVLPGA=2",), GUEST_PAGES, {"page": 3}, {}),
+        (("GUEST_CR3",), 3 * GUEST_PAGES, {}, {"space": 3}),
+        (("GUEST_CR3", "GLOBAL"), GUEST_PAGES, {}, {"space": 3}),
+        (("OTHER",), 2 * GUEST_PAGES, {}, {}),
+    ],
+)
+def test_guests_keep_what_the_host_does_not_flush(
+    tmp_path: Path,
+    definitions: tuple[str, ...],
+    walks: int,
+    by_host: dict[str, int],
+    by_guest: dict[str, int],
+):
+    tlb = nested(tmp_path, definitions)
+    assert tlb["nested_walks"] == walks
+    # the beginning sets CR3 once, and CR4.PGE and CR0.PG
+    expected = dict.fromkeys(tlb["flushes"], 0) | {"space": 1, "all": 2} | by_host
+    assert tlb["flushes"] == expected
+    assert tlb["guest_flushes"] == dict.fromkeys(tlb["guest_flushes"], 0) | by_guest
+
+
+@pytest.mark.parametrize(
+    ("definitions", "references"),
+    [((), 4 + 5 * 3), (("NESTED_SMALL",), 4 + 5 * 4)],
+)
+def test_walks_in_two_dimensions(tmp_path: Path, definitions: tuple[str, ...], references: int):
+    """Four of the guest's tables and the page are walked for; nested pages: 2 MiB, 4 KiB."""
+    tlb = nested(tmp_path, (*definitions, "TLB_CTL=3"), "psc=0:0:0", "ntlb=0")
+    assert tlb["nested_walks"] == 3 * GUEST_PAGES
+    # the host's own walk, for its stack, is in one dimension and of a large page
+    assert tlb["references"] == 3 * GUEST_PAGES * references + 3
 
 
 @pytest.mark.parametrize(
