@@ -148,14 +148,19 @@ static inline unsigned int find_of_16(const uint64_t *keys, uint64_t key)
     return __builtin_ctz(hits);
 }
 
-/* Move entry @way of the set that begins at @first to its front. */
+/*
+ * Move entry @way of the set that begins at @first to its front. Sets are
+ * small: a call of memmove() would take longer than the loop.
+ */
 static inline void to_front(struct assoc *a, size_t first, unsigned int way)
 {
     uint64_t *keys = a->keys + first, *values = a->values + first;
     const uint64_t key = keys[way], value = values[way];
 
-    memmove(keys + 1, keys, way * sizeof(*keys));
-    memmove(values + 1, values, way * sizeof(*values));
+    for (unsigned int i = way; i; i--) {
+        keys[i] = keys[i - 1];
+        values[i] = values[i - 1];
+    }
     keys[0] = key;
     values[0] = value;
 }
@@ -165,8 +170,7 @@ static inline size_t set_of(const struct assoc *a, uint64_t index)
     return (size_t)(index & a->set_mask) * a->ways;
 }
 
-/* Look @key up in set @index. Returns its value, most recently used, or NULL.
- */
+/* Look @key up in set @index. Returns its value, used most recently, or NULL */
 static uint64_t *assoc_find(struct assoc *a, uint64_t index, uint64_t key)
 {
     size_t first;
@@ -279,8 +283,7 @@ static inline uint64_t page_bits(uint64_t addr, unsigned int shift)
     return addr >> shift << KEY_PAGE_SHIFT;
 }
 
-/* Returns the key of a page, or of an entry of a table, of 1 << @shift bytes.
- */
+/* Returns the key of a page of 1 << @shift bytes. */
 static inline uint64_t key_of(uint64_t addr, unsigned int shift, uint64_t tag)
 {
     return page_bits(addr, shift) |

@@ -39,8 +39,7 @@ struct tmem_tlb_config {
     struct tmem_tlb_size second; /* second level, all pages */
     uint64_t second_ps; /* what a hit in the second level costs */
     uint64_t entry_ps; /* what an entry costs that the last-level cache has */
-    /* entries that point to page tables, directories, directory-pointer tables
-     */
+    /* entries that point to tables, directories, directory-pointer tables */
     unsigned int psc[3];
     unsigned int
         nested; /* pages of a guest's page tables whose place is known */

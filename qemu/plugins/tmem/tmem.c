@@ -354,8 +354,7 @@ static void set_filter(void)
     }
 }
 
-/* Make the TLB. Returns false with a sentence in @error when there can be none.
- */
+/* Make the TLB. Returns false with a sentence in @error if there is none. */
 static bool make_tlb(const qemu_info_t *info, char *error, size_t len)
 {
     if (info->system.smp_vcpus != 1) {
