@@ -32,7 +32,10 @@
 #define LEVEL_SHIFT(level) (12 + 9 * ((level) - 1))
 #define PSC_LEVELS 3 /* paging-structure caches: of entries of level 2 to 4 */
 
-/* A set-associative cache, each set the most recently used first. */
+/*
+ * A set-associative cache, each set the most recently used first. Empty entries
+ * come last, so that an entry which is added takes the place of the last.
+ */
 struct assoc {
     uint64_t *keys; /* sets x ways */
     uint64_t *values; /* likewise */
@@ -131,6 +134,14 @@ static inline unsigned int find(const uint64_t *keys, unsigned int ways,
 {
     unsigned int way = 0;
 
+    if (ways == 4) {
+        /* no branch for each way: processors do not foresee which it is */
+        const unsigned int hits = (keys[0] == key) | (keys[1] == key) << 1 |
+                                  (keys[2] == key) << 2 |
+                                  (keys[3] == key) << 3 | 1u << 4;
+
+        return __builtin_ctz(hits);
+    }
     while (way < ways && keys[way] != key) {
         way++;
     }
@@ -190,21 +201,37 @@ static uint64_t *assoc_find(struct assoc *a, uint64_t index, uint64_t key)
     return a->values + first;
 }
 
-/* Put @key, which is not there, in place of an empty or the oldest entry. */
+/* Put @key, which is not there, in place of the last entry of its set. */
 static void assoc_add(struct assoc *a, uint64_t index, uint64_t key,
                       uint64_t value)
 {
     size_t first;
-    unsigned int way;
 
     if (!a->ways) {
         return;
     }
     first = set_of(a, index);
-    way = find(a->keys + first, a->ways - 1, 0);
-    a->keys[first + way] = key;
-    a->values[first + way] = value;
-    to_front(a, first, way);
+    a->keys[first + a->ways - 1] = key;
+    a->values[first + a->ways - 1] = value;
+    to_front(a, first, a->ways - 1);
+}
+
+/* Drop the entries of a set whose key has @value in the bits of @mask. */
+static void set_drop(struct assoc *a, size_t first, uint64_t mask,
+                     uint64_t value)
+{
+    uint64_t *keys = a->keys + first, *values = a->values + first;
+    unsigned int kept = 0;
+
+    for (unsigned int way = 0; way < a->ways; way++) {
+        if ((keys[way] & mask) != value) {
+            keys[kept] = keys[way];
+            values[kept++] = values[way];
+        }
+    }
+    while (kept < a->ways) {
+        keys[kept++] = 0;
+    }
 }
 
 /* Drop the entries whose key has @value in the bits of @mask. */
@@ -212,23 +239,17 @@ static void assoc_drop(struct assoc *a, uint64_t mask, uint64_t value)
 {
     const size_t n = a->ways ? (size_t)(a->set_mask + 1) * a->ways : 0;
 
-    for (size_t i = 0; i < n; i++) {
-        a->keys[i] = (a->keys[i] & mask) == value ? 0 : a->keys[i];
+    for (size_t first = 0; first < n; first += a->ways) {
+        if (a->keys[first]) {
+            set_drop(a, first, mask, value);
+        }
     }
 }
 
 static void assoc_drop_key(struct assoc *a, uint64_t index, uint64_t key)
 {
-    size_t first;
-    unsigned int way;
-
-    if (!a->ways) {
-        return;
-    }
-    first = set_of(a, index);
-    way = find(a->keys + first, a->ways, key);
-    if (way < a->ways) {
-        a->keys[first + way] = 0;
+    if (a->ways) {
+        set_drop(a, set_of(a, index), UINT64_MAX, key);
     }
 }
 
@@ -307,13 +328,12 @@ static void hold_all(struct tmem_tlb *t)
 static void hold_page(struct tmem_tlb *t, uint64_t key, unsigned int shift,
                       uint64_t slots)
 {
+    const uint64_t page = key >> KEY_PAGE_SHIFT << KEY_PAGE_SHIFT;
+
     for (; slots; slots &= slots - 1) {
         struct tmem_line *f = &t->lines[__builtin_ctzll(slots)];
 
-        if (page_bits(f->vaddr, shift) == key >> KEY_PAGE_SHIFT
-                                                     << KEY_PAGE_SHIFT) {
-            hold(f);
-        }
+        f->vaddr |= page_bits(f->vaddr, shift) == page ? TMEM_LINE_HELD : 0;
     }
 }
 
@@ -324,22 +344,22 @@ static void hold_page(struct tmem_tlb *t, uint64_t key, unsigned int shift,
 static bool is_used(struct tmem_tlb *t, uint64_t key, unsigned int shift,
                     uint64_t *slots)
 {
+    const uint64_t page = key >> KEY_PAGE_SHIFT << KEY_PAGE_SHIFT;
+    uint64_t mine = 0;
     bool used = false;
 
     for (uint64_t left = *slots; left; left &= left - 1) {
         struct tmem_line *f = &t->lines[__builtin_ctzll(left)];
-        uint16_t hits;
+        const bool is_mine = page_bits(f->vaddr, shift) == page;
+        const uint16_t hits = __atomic_load_n(&f->hits[0], __ATOMIC_RELAXED) +
+                              __atomic_load_n(&f->hits[1], __ATOMIC_RELAXED);
 
-        if (page_bits(f->vaddr, shift) != key >> KEY_PAGE_SHIFT
-                                                     << KEY_PAGE_SHIFT) {
-            *slots &= ~(left & -left);
-            continue;
-        }
-        hits = __atomic_load_n(&f->hits[0], __ATOMIC_RELAXED) +
-               __atomic_load_n(&f->hits[1], __ATOMIC_RELAXED);
-        used |= hits != f->seen;
-        f->seen = hits;
+        /* without branches, which processors would not foresee */
+        mine |= is_mine ? left & -left : 0;
+        used |= is_mine & (hits != f->seen);
+        f->seen = is_mine ? hits : f->seen;
     }
+    *slots = mine;
     return used;
 }
 
@@ -354,28 +374,22 @@ static void first_add(struct tmem_tlb *t, struct assoc *a, uint64_t index,
     const size_t first = set_of(a, index);
     const unsigned int last = a->ways - 1;
     uint64_t *keys = a->keys + first, *values = a->values + first;
-    unsigned int way = find(keys, last, 0);
+    unsigned int turns = last, old = shift;
 
-    if (keys[way]) {
-        /* large pages of two sizes share a set: their keys tell which it is */
-        const unsigned int small = shift == 12;
-
-        for (unsigned int turn = 0; turn < last; turn++) {
-            unsigned int s =
-                small ? 12 : 3 + 9 * (keys[last] >> KEY_SIZE_SHIFT & 3);
-
-            if (!is_used(t, keys[last], s, &values[last])) {
-                break;
-            }
-            to_front(a, first, last);
+    while (keys[last]) {
+        if (shift != 12) {
+            /* large pages of two sizes share a set: the key tells which */
+            old = 3 + 9 * (keys[last] >> KEY_SIZE_SHIFT & 3);
         }
-        hold_page(t, keys[last],
-                  small ? 12 : 3 + 9 * (keys[last] >> KEY_SIZE_SHIFT & 3),
-                  values[last]);
+        if (!turns-- || !is_used(t, keys[last], old, &values[last])) {
+            hold_page(t, keys[last], old, values[last]);
+            break;
+        }
+        to_front(a, first, last);
     }
-    keys[way] = key;
-    values[way] = slots;
-    to_front(a, first, way);
+    keys[last] = key;
+    values[last] = slots;
+    to_front(a, first, last);
 }
 
 /* The progress of a walk. */
@@ -548,14 +562,19 @@ static inline bool second_touch(struct tmem_tlb *t, uint64_t index,
     const unsigned int ways = a->ways;
     unsigned int way =
         ways == 16 ? find_of_16(keys, key) : find(keys, ways, key);
-    const bool hit = way < ways;
 
-    if (!hit) {
-        way = find(keys, ways - 1, 0);
+    if (way == ways) {
+        if (ways == 16) {
+            memmove(keys + 1, keys, 15 * sizeof(*keys));
+        } else {
+            memmove(keys + 1, keys, (ways - 1) * sizeof(*keys));
+        }
+        keys[0] = key;
+        return false;
     }
     memmove(keys + 1, keys, way * sizeof(*keys));
     keys[0] = key;
-    return hit;
+    return true;
 }
 
 /* As in tlb.h, for what missed the first level. */
