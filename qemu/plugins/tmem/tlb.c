@@ -182,7 +182,8 @@ static inline size_t set_of(const struct assoc *a, uint64_t index)
 }
 
 /* Look @key up in set @index. Returns its value, used most recently, or NULL */
-static uint64_t *assoc_find(struct assoc *a, uint64_t index, uint64_t key)
+static inline uint64_t *assoc_find(struct assoc *a, uint64_t index,
+                                   uint64_t key)
 {
     size_t first;
     unsigned int way;
@@ -338,8 +339,10 @@ static void hold_page(struct tmem_tlb *t, uint64_t key, unsigned int shift,
 }
 
 /*
- * Has a line of the page of @key been hit since the last call for it? Removes
- * lines that are of other pages by now from *@slots.
+ * Have lines of the page of @key been hit since the last call for it, more than
+ * once? The access after the one that brings a page is most often a store to
+ * the same line, and says nothing of later ones. Removes lines that are of
+ * other pages by now from *@slots.
  */
 static bool is_used(struct tmem_tlb *t, uint64_t key, unsigned int shift,
                     uint64_t *slots)
@@ -356,7 +359,7 @@ static bool is_used(struct tmem_tlb *t, uint64_t key, unsigned int shift,
 
         /* without branches, which processors would not foresee */
         mine |= is_mine ? left & -left : 0;
-        used |= is_mine & (hits != f->seen);
+        used |= is_mine & ((uint16_t)(hits - f->seen) > 1);
         f->seen = is_mine ? hits : f->seen;
     }
     *slots = mine;
