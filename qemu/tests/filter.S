@@ -12,6 +12,8 @@
  * and the time stamp counter, all in hexadecimal, and resets the machine;
  * bench/tests/test_filter.py compares the lines.
  */
+#include "rom.inc"
+
 #define SERIAL 0x3f8
 #define DS_AREA 0x10000
 #define SAMPLES 0x400000
@@ -32,23 +34,7 @@
 	call	print
 .endm
 
-	.code16
-	.globl	_start
-_start:
-	cli
-	lgdtl	%cs:gdt_register - _start
-	movl	%cr0, %eax
-	orl	$1, %eax
-	movl	%eax, %cr0
-	ljmpl	$8, $(0xf0000 + protected - _start)
-
-	.code32
-protected:
-	movw	$16, %ax
-	movw	%ax, %ds
-	movw	%ax, %es
-	movw	%ax, %ss
-	movl	$0x8000, %esp
+	enter_protected_mode
 	fninit
 
 	movl	$SAMPLES, DS_AREA + 0x20

@@ -17,6 +17,8 @@
  * when it begins, 'E' when it ends; bench/tests/test_pebs.py has the line that
  * each must print.
  */
+#include "rom.inc"
+
 #define SERIAL 0x3f8
 #define TABLE 0x1000
 #define DS_AREA 0x400000
@@ -53,23 +55,7 @@
 	jmp	9b
 .endm
 
-	.code16
-	.globl	_start
-_start:
-	cli
-	lgdtl	%cs:gdt_register - _start
-	movl	%cr0, %eax
-	orl	$1, %eax
-	movl	%eax, %cr0
-	ljmpl	$8, $(0xf0000 + protected - _start)
-
-	.code32
-protected:
-	movw	$16, %ax
-	movw	%ax, %ds
-	movw	%ax, %es
-	movw	%ax, %ss
-	movl	$0x8000, %esp
+	enter_protected_mode
 	print	'B'
 
 #ifdef PAGE_TABLE

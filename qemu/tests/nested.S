@@ -15,6 +15,8 @@
  * resets the machine; bench/tests/test_translation.py says what the report of the
  * memory model must have. AMD APM volume 2, "Secure Virtual Machine".
  */
+#include "rom.inc"
+
 #define SERIAL 0x3f8
 #define PML4 0x10000
 #define PDPT 0x11000
@@ -69,23 +71,7 @@
 	movl	$0xffffffff, (VMCB+\offset+4)
 .endm
 
-	.code16
-	.globl	_start
-_start:
-	cli
-	lgdtl	%cs:gdt_register - _start
-	movl	%cr0, %eax
-	orl	$1, %eax
-	movl	%eax, %cr0
-	ljmpl	$8, $(0xf0000 + protected - _start)
-
-	.code32
-protected:
-	movw	$16, %ax
-	movw	%ax, %ds
-	movw	%ax, %es
-	movw	%ax, %ss
-	movl	$0x8000, %esp
+	enter_protected_mode
 
 	fill	PML4, 1, (PDPT+3), 0
 	fill	PDPT, 1, (PD_SELF+3), 0

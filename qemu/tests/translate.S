@@ -13,6 +13,8 @@
  * It prints the counts on the first serial port, in hexadecimal, and resets the
  * machine; bench/tests/test_translation.py says what they must be.
  */
+#include "rom.inc"
+
 #define SERIAL 0x3f8
 #define PML4 0x10000
 #define PDPT 0x11000
@@ -47,23 +49,7 @@
 	jnz	1b
 .endm
 
-	.code16
-	.globl	_start
-_start:
-	cli
-	lgdtl	%cs:gdt_register - _start
-	movl	%cr0, %eax
-	orl	$1, %eax
-	movl	%eax, %cr0
-	ljmpl	$8, $(0xf0000 + protected - _start)
-
-	.code32
-protected:
-	movw	$16, %ax
-	movw	%ax, %ds
-	movw	%ax, %es
-	movw	%ax, %ss
-	movl	$0x8000, %esp
+	enter_protected_mode
 
 	fill	PML4, 1, (PDPT+3), 0
 	fill	PDPT, 1, (PD_SELF+3), 0
