@@ -198,7 +198,7 @@ def test_a_phase_in_a_guest(boot):
     mine = Program(line, roi="^(begin|end)$")
     run = boot(None, job=job(with_files(mine), "phase"))
     found = json.loads(text(run).splitlines()[-1])
-    assert 0.1 <= found["seconds"] < 10 and found["parameters"] == {"status": 0}
+    assert 0.05 <= found["seconds"] < 10 and found["parameters"] == {"status": 0}
     assert (run.guest / "stderr").read_text() == "last\n"
 
 

@@ -18,7 +18,7 @@ HOT_PAGES = AREA_MIB * 256 // 3
 ONLY_SLOW = "bind-slow"
 POLICIES = f"/job/policies --mem {AREA_MIB} --seconds"
 # Another process has hot pages, too, so that there is always something to move. It comes when
-# those have their memory that must have it in the fast tier.
+# those have their memory that must have it in the fast tier, or has more than that holds.
 CHURN = "/job/churn --processes 1 --mem {} --seconds 3600 >/dev/null & churn=$!\n"
 CPUSET = (
     "mkdir -p /tmp/cg; mount -t cgroup2 none /tmp/cg\n"
@@ -71,7 +71,7 @@ def test_parts_of_folios_that_are_bound(boot):
     out = policies(
         boot,
         f"echo always >{folios}/enabled; echo always >{folios}/shmem_enabled\n"
-        f"{CHURN.format(48)}{POLICIES} 4 --halves || echo failed\n",
+        f"{CHURN.format(160)}{POLICIES} 4 --halves || echo failed\n",
     )
     assert [(area, policy) for area, policy, *_ in places(out)] == [
         ("anonymous", "halves"), ("shared", "halves"),
