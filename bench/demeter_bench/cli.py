@@ -142,9 +142,10 @@ def bench_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Run a comparison, show and archive its results; the summary's rows."""
     from rich.console import Console
 
-    from .archive import Archive
+    from .archive import Archive, source_version
     from .chart import draw
-    from .matrix import execute, make_runs
+    from .digest import sha256
+    from .matrix import execute, make_runs, restore
     from .progress import Progress
     from .published import compare
     from .results import make_row, write_summary
@@ -157,13 +158,19 @@ def bench_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     for part in (image, *applications(s, args.build)):
         if not part.exists():
             raise UserError(f"{part} is missing: run 'make {part}' first")
-    versions = platform.versions()
+    versions = {"demeter": source_version(BENCH.parent), **platform.versions()}
+    versions["image_sha256"] = sha256(image)
     for name in s.provision:
         versions |= PROVISIONS[name].versions(platform, s)
-    archive = Archive(BENCH, s, versions)
     runs = make_runs(s)
+    if args.resume is None:
+        archive, there = Archive.create(BENCH, s, versions), ""
+    else:
+        archive = Archive.resume(absolute(args.resume), BENCH, versions)
+        there = f" ({restore(platform, archive, runs)} are there)"
     console = Console() if sys.stdout.isatty() else Console(width=140)
-    print(f"{len(runs)} VMs, {s.jobs} at a time, on the {s.platform} platform; {archive.folder}")
+    count = f"{len(runs)} VMs{there}, {s.jobs} at a time"
+    print(f"{count}, on the {s.platform} platform; {archive.folder}")
     try:
         with Progress(runs, console) as show:
             asyncio.run(execute(s, platform, image, archive, runs, show))
@@ -173,7 +180,11 @@ def bench_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
         draw(s, rows, runs, archive.folder / "chart.svg")
     except KeyboardInterrupt:
         archive.status("incomplete", "interrupted")
-        print(f"interrupted; {archive.folder} is marked incomplete", file=sys.stderr)
+        print(
+            f"interrupted; {archive.folder} is marked incomplete:"
+            f" 'make bench RESUME={archive.folder}' goes on",
+            file=sys.stderr,
+        )
         raise
     except BaseException as error:
         # a full disk may be why: then "running" has to do
@@ -212,12 +223,12 @@ def prepare(args: argparse.Namespace) -> Settings:
     """All settings, checked; nothing is written."""
     kconfig = read_kconfig(args.build / ".config")
     said = given(args)
-    source = vars(args)["from"]
-    if source is not None:
+    earlier = next((name for name in ("RESUME", "FROM") if name in said), None)
+    if earlier:
         if len(said) > 1:
-            others = " ".join(name for name in said if name != "FROM")
-            raise UserError(f"FROM repeats exactly what was run: leave out {others}")
-        s = from_json(Path(source), kconfig)
+            others = " ".join(name for name in said if name != earlier)
+            raise UserError(f"{earlier} repeats exactly what was run: leave out {others}")
+        s = from_json(earlier, Path(getattr(args, earlier.lower())), kconfig)
     else:
         if args.recipe is not None:
             require_known("RECIPE", (args.recipe,), RECIPES)

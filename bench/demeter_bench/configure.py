@@ -368,8 +368,10 @@ def from_kconfig(
     return check_selected(check(made), kconfig)
 
 
-def from_json(path: Path, kconfig: dict[str, str]) -> Settings:
+def from_json(name: str, path: Path, kconfig: dict[str, str]) -> Settings:
     """Settings of an earlier benchmark, from its config.json or the folder that has it.
+
+    name: of the option that names the path, for messages
 
     Nothing in the file is trusted: it has the types of Settings, and no other members.
     """
@@ -380,24 +382,24 @@ def from_json(path: Path, kconfig: dict[str, str]) -> Settings:
     try:
         raw = json.loads(path.read_text())["settings"]
         if raw["format"] != FORMAT:
-            raise UserError(f"FROM={path}: written in another format ({raw['format']})")
+            raise UserError(f"{name}={path}: written in another format ({raw['format']})")
         settings = TypeAdapter(Settings).validate_json(json.dumps(raw), strict=True)
         if settings.platform not in PLATFORMS:
-            raise UserError(f"FROM={path}: unknown platform: {settings.platform}")
+            raise UserError(f"{name}={path}: unknown platform: {settings.platform}")
         options = TypeAdapter(PLATFORMS[settings.platform].Options)
         own = options.validate_json(json.dumps(raw["options"]), strict=True)
     except OSError as error:
-        raise UserError(f"FROM={path}: {error.strerror}") from None
+        raise UserError(f"{name}={path}: {error.strerror}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise UserError(f"FROM={path}: {where}: {first['msg']}") from None
+        raise UserError(f"{name}={path}: {where}: {first['msg']}") from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"FROM={path}: not the config.json of a benchmark: {error}") from None
+        raise UserError(f"{name}={path}: not the config.json of a benchmark: {error}") from None
     settings = dataclasses.replace(settings, options=own)
     if settings.program:
         if settings.workloads != (program_name(settings.program),):
-            raise UserError(f"FROM={path}: workloads: must be the program's name")
+            raise UserError(f"{name}={path}: workloads: must be the program's name")
         unchanged(settings.program)
     else:
         require_known("WORKLOADS", settings.workloads, WORKLOADS)

@@ -54,6 +54,8 @@ BENCH = (
     Option("NAME", "try1", "name of the archive folder", "the workloads"),
     Option("FROM", "bench/archive/.../config.json",
            "repeat what an earlier run did; excludes all others"),
+    Option("RESUME", "bench/archive/...",
+           "go on with one that was interrupted; excludes all others"),
 )  # fmt: skip
 
 

@@ -7,7 +7,6 @@ outside. Shared libraries are found with ldd, and go to /job/lib.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import stat
 import struct
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from os import environ
 from pathlib import Path, PurePosixPath
 
+from .digest import sha256
 from .errors import UserError
 from .settings import Packed, Program
 from .stream import printable
@@ -96,14 +96,6 @@ def libraries(path: Path, folders: Sequence[Path] = ()) -> dict[str, str]:
     if listing.wrong:
         raise refusal(path, "; ".join(listing.wrong))
     return listing.found
-
-
-def sha256(path: Path) -> str:
-    """The hash of a file's content, "" of a folder."""
-    if path.is_dir():
-        return ""
-    with path.open("rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 @dataclass

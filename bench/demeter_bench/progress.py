@@ -36,7 +36,8 @@ class Progress:
         self.console = console
         self.started = time.monotonic()
         self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._states: dict[int, str] = {}
+        # what has been said of each; nothing is, of runs that were over before
+        self._states = {i: run.state for i, run in enumerate(runs) if run.finished}
         self._last_line = 0.0
 
     def __enter__(self) -> Progress:

@@ -56,6 +56,9 @@ Job = Mapping[str, str | bytes | Path]
 PANIC = re.compile(r"Kernel panic[^\n]*|Out of memory: Killed process[^\n]*|BUG: [^\n]*|Oops[^\n]*")
 
 
+FINISHED = ("done", "failed")
+
+
 @dataclass
 class Run:
     """One VM's part of the matrix, and what came of it."""
@@ -98,7 +101,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        return self.state in ("done", "failed")
+        return self.state in FINISHED
 
 
 def job_files(s: Settings, run: Run) -> Job:
@@ -348,23 +351,26 @@ def read_text(path: Path) -> str:
         return ""
 
 
+# What says which run it is, and what is left of it beside its files.
+RUN = "run.json"
+IDENTITY = ("workload", "design", "provision", "parameters", "vms", "repeat", "vm")
+OUTCOME = ("state", "error", "wall_s", "provision_s", "resizes")
+
+
 def save_run(run: Run) -> None:
     """Leave the outcome beside the run's files."""
     assert run.folder is not None
-    write_json(
-        run.folder / "run.json",
-        {
-            "workload": run.workload,
-            "design": run.design,
-            "provision": run.provision,
-            "parameters": run.parameters,
-            "vms": run.vms,
-            "repeat": run.repeat,
-            "vm": run.vm,
-            "state": run.state,
-            "error": run.error,
-            "wall_s": round(run.wall_s, 3),
-            "provision_s": run.provision_s,
-            "resizes": run.resizes,
-        },
-    )
+    found = {key: getattr(run, key) for key in (*IDENTITY, *OUTCOME)}
+    write_json(run.folder / RUN, {**found, "wall_s": round(run.wall_s, 3)})
+
+
+def load_run(run: Run, folder: Path) -> None:
+    """Take the outcome of the same run from its folder, if it came to its end there."""
+    try:
+        found = json.loads(read_text(folder / RUN))
+        known = all(found[key] == getattr(run, key) for key in IDENTITY)
+        outcome = {key: found[key] for key in OUTCOME}
+    except (ValueError, KeyError, TypeError):
+        return
+    if known and outcome["state"] in FINISHED:
+        vars(run).update(outcome, folder=folder)

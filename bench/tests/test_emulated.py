@@ -283,7 +283,9 @@ def test_interrupt_leaves_nothing_running(tmp_path: Path, number: int, designs: 
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130, out
     status = json.loads((tmp_path / "out/status.json").read_text())
-    assert status["state"] == "incomplete"
+    assert status["state"] == "incomplete" and f"RESUME={(tmp_path / 'out').resolve()}" in out
+    # which would say that it came to an end
+    assert not list((tmp_path / "out/").glob("*/run.json"))
     assert leftovers(tmp_path) == []
 
 
@@ -306,7 +308,7 @@ def test_killed_bench_takes_its_machines_along(tmp_path: Path):
 
 
 def test_two_at_once_and_a_rerun(tmp_path: Path):
-    """Two benchmarks at once, then one of them again from its config.json."""
+    """Two benchmarks at once, one of them again from its config.json, then what is left of both."""
     args = ["--designs", "all-fast", "--workloads", "memlat", "--footprint", "96M"]
     both = [
         subprocess.Popen(bench(tmp_path, *args), stdout=subprocess.PIPE, text=True) for _ in "ab"
@@ -327,3 +329,23 @@ def test_two_at_once_and_a_rerun(tmp_path: Path):
         assert row["elapsed_s"] == pytest.approx(rows[0]["elapsed_s"], rel=0.005)
     assert json.loads((tmp_path / "out/status.json").read_text())["state"] == "complete"
     assert (tmp_path / "out/chart.svg").exists()
+    resume_each(tmp_path, archives, rows[0]["elapsed_s"])
+
+
+def resume_each(tmp_path: Path, archives: list[Path], elapsed_s: float):
+    """As if one had been killed during its run, the other after it."""
+    for archive, boots in zip(archives, (True, False), strict=True):
+        (archive / "status.json").write_text('{"state": "running", "reason": ""}')
+        (archive / "summary.json").unlink()
+        (run,) = archive.glob("*/run.json")
+        if boots:
+            run.unlink()
+        again = subprocess.run(
+            bench(tmp_path, "--resume", str(archive)), capture_output=True, text=True, timeout=300
+        )
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert f"1 VMs ({1 - boots} are there)" in again.stdout
+        assert (": running" in again.stdout) == boots
+        (row,) = json.loads((archive / "summary.json").read_text())["rows"]
+        assert row["verified"] and row["elapsed_s"] == pytest.approx(elapsed_s, rel=0.005)
+        assert json.loads((archive / "status.json").read_text())["state"] == "complete"

@@ -114,7 +114,7 @@ def test_too_many_parameters_for_a_name(monkeypatch: pytest.MonkeyPatch):
 
 def test_parameters_are_archived_and_repeated(tmp_path: Path):
     s = make("--designs", "mine first-touch", "--parameters", "mine.period=3,4")
-    archive = Archive(tmp_path, s, {})
+    archive = Archive.create(tmp_path, s, {})
     config = json.loads((archive.folder / "config.json").read_text())
     assert config["parameters"] == {
         "mine": {
@@ -124,7 +124,7 @@ def test_parameters_are_archived_and_repeated(tmp_path: Path):
                      "file": "/proc/sys/vm/knob"},
         }
     }  # fmt: skip
-    assert from_json(archive.folder, KCONFIG) == s
+    assert from_json("FROM", archive.folder, KCONFIG) == s
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_archived_parameters_refused(tmp_path: Path, value: object):
     settings = {**make("--designs", "mine").to_json(), "parameters": value}
     (tmp_path / "config.json").write_text(json.dumps({"settings": settings}))
     with pytest.raises(UserError) as error:
-        from_json(tmp_path, KCONFIG)
+        from_json("FROM", tmp_path, KCONFIG)
     assert "\n" not in str(error.value)
 
 

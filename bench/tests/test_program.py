@@ -109,17 +109,17 @@ def test_files_are_what_they_were(settings: Settings, tmp_path: Path, monkeypatc
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"settings": s.to_json()}))
     monkeypatch.chdir("/")
-    assert from_json(path, {"QEMU_EMULATED": "y"}).program == program
+    assert from_json("FROM", path, {"QEMU_EMULATED": "y"}).program == program
     (tmp_path / "data").write_text("y")
     for again in (
-        lambda: from_json(path, {}),
+        lambda: from_json("FROM", path, {}),
         lambda: job_files(s, Run("cat", "tpp", 1, 0, 0)),
     ):
         with pytest.raises(UserError, match=f"{tmp_path}/data: is not what it was"):
             again()
     (tmp_path / "data").unlink()
     with pytest.raises(UserError, match="data: as it was packed: No such file"):
-        from_json(path, {})
+        from_json("FROM", path, {})
 
 
 def test_a_config_does_not_write_elsewhere(settings: Settings, tmp_path: Path):

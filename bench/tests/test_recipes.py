@@ -66,7 +66,7 @@ def test_recipes_can_run(tmp_path: Path, name: str):
     assert s.workloads == RECIPES[name].workloads
     assert s.designs == tuple(d for d in RECIPES[name].designs if d in DESIGNS)
     (tmp_path / "config.json").write_text(json.dumps({"settings": s.to_json()}))
-    assert from_json(tmp_path, THERE) == s
+    assert from_json("FROM", tmp_path, THERE) == s
 
 
 def test_what_is_given_wins(tmp_path: Path):
@@ -121,7 +121,7 @@ def test_an_archived_recipe_is_checked(tmp_path: Path):
     settings = {**make(tmp_path, "--recipe", "stages").to_json(), "recipe": "soup"}
     (tmp_path / "config.json").write_text(json.dumps({"settings": settings}))
     with pytest.raises(UserError, match="RECIPE: unknown: soup"):
-        from_json(tmp_path, THERE)
+        from_json("FROM", tmp_path, THERE)
 
 
 def row(design: str, elapsed: float, workload: str = "gups", **more: object) -> dict:

@@ -216,8 +216,8 @@ def test_summary_and_chart(settings: Settings, folder: Path, tmp_path: Path):
 
 
 def test_archive(settings: Settings, tmp_path: Path):
-    first = Archive(tmp_path, settings, {"qemu": "1"})
-    second = Archive(tmp_path, settings, {})
+    first = Archive.create(tmp_path, settings, {"qemu": "1"})
+    second = Archive.create(tmp_path, settings, {})
     assert first.folder != second.folder
     assert (tmp_path / "out").resolve() == second.folder
     assert json.loads((first.folder / "status.json").read_text())["state"] == "running"

@@ -85,7 +85,7 @@ def test_designs_that_cannot_run_are_not_taken_unless_asked_for():
 
 def test_an_archives_folder_is_as_good_as_its_file(tmp_path: Path):
     (tmp_path / "config.json").write_text(json.dumps({"settings": make().to_json()}))
-    assert from_json(tmp_path, KCONFIG) == make()
+    assert from_json("FROM", tmp_path, KCONFIG) == make()
 
 
 def test_all():
@@ -292,7 +292,7 @@ def test_an_archive_from_before_there_were_ways_to_provision(tmp_path: Path):
     settings = make().to_json()
     del settings["provision"]
     (tmp_path / "config.json").write_text(json.dumps({"settings": settings}))
-    assert from_json(tmp_path, KCONFIG) == make()
+    assert from_json("FROM", tmp_path, KCONFIG) == make()
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_json_round_trip(tmp_path: Path, more: tuple[str, ...]):
     s = make("--vm", "1 9", "--designs", "tpp demeter", *more)
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"settings": s.to_json()}))
-    assert from_json(path, KCONFIG) == s
+    assert from_json("FROM", path, KCONFIG) == s
 
 
 @pytest.mark.parametrize(
@@ -312,10 +312,10 @@ def test_json_refused(tmp_path: Path, text: str):
     path = tmp_path / "config.json"
     path.write_text(text)
     with pytest.raises(UserError) as error:
-        from_json(path, KCONFIG)
+        from_json("FROM", path, KCONFIG)
     assert "\n" not in str(error.value)
     with pytest.raises(UserError):
-        from_json(tmp_path / "missing", KCONFIG)
+        from_json("FROM", tmp_path / "missing", KCONFIG)
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def test_json_values_refused(tmp_path: Path, key: str, value: object):
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"settings": {**make().to_json(), key: value}}))
     with pytest.raises(UserError) as error:
-        from_json(path, KCONFIG)
+        from_json("FROM", path, KCONFIG)
     assert "\n" not in str(error.value)
 
 
@@ -379,7 +379,7 @@ def test_a_programs_name_is_not_free(tmp_path: Path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"settings": {**s, "workloads": ["../../evil"]}}))
     with pytest.raises(UserError, match="must be the program's name"):
-        from_json(path, KCONFIG)
+        from_json("FROM", path, KCONFIG)
 
 
 @pytest.mark.parametrize("name", WORKLOADS)

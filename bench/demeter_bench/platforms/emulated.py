@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..design import Design
 from ..designs import DESIGNS
+from ..digest import sha256
 from ..errors import UserError
 from ..provision import PROVISIONS
 from ..provision.provision import Node, Provision
@@ -227,7 +227,8 @@ class Emulated(Platform):
         qemu = subprocess.run([self.qemu, "--version"], capture_output=True, text=True, check=True)
         return {
             "qemu": qemu.stdout.split("\n")[0],
-            "tmem_sha256": hashlib.sha256(self.plugin.read_bytes()).hexdigest(),
+            "qemu_sha256": sha256(self.qemu),
+            "tmem_sha256": sha256(self.plugin),
             **machine.kernel_versions(self.build),
         }
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from ..design import Design
+from ..digest import sha256
 from ..provision.provision import CONTROL, Node, Provision, device_id
 from ..settings import MIB, Settings
 
@@ -151,11 +152,12 @@ def kernel_args(build: Path, design: Design, *more: str) -> list[str]:
 
 
 def kernel_versions(build: Path) -> dict[str, str]:
-    """Release and compiler of every guest kernel that is built."""
+    """Release, compiler and hash of every guest kernel that is built."""
     found = {}
     for built in sorted((build / "linux").glob("*/.built")):
         folder = built.parent
         release = (folder / "include/config/kernel.release").read_text().strip()
         compiler = re.search(r'CC_VERSION_TEXT="(.*)"', (folder / ".config").read_text())
         found[f"linux_{folder.name}"] = f"{release}, {compiler[1] if compiler else 'unknown'}"
+        found[f"linux_{folder.name}_sha256"] = sha256(folder / "vmlinux")
     return found
