@@ -84,7 +84,11 @@ def check_terminal() -> None:
 
 
 def main(argv: list[str]) -> None:
-    config, command = Path(argv[1]), argv[2]
+    commands = ("menuconfig", "defconfig", "olddefconfig", "savedefconfig")
+    if argv[2:3] and argv[2] in commands and len(argv) == 3 + (argv[2] == "defconfig"):
+        config, command = Path(argv[1]), argv[2]
+    else:
+        raise SystemExit(f"usage: kconfig.py CONFIG {'|'.join(commands)} [DEFCONFIG]")
     if command == "menuconfig":
         check_terminal()
     kconf = kconfiglib.Kconfig("Kconfig", warn_to_stderr=False)

@@ -94,6 +94,15 @@ def test_a_patch_applies_with_an_offset(tmp_path: Path):
     assert done.returncode == 0 and "\n2\n" in (tmp_path / "tree/file").read_text()
 
 
+SCRIPTS = sorted(p for p in (TOP / "scripts").iterdir() if p.is_file() and os.access(p, os.X_OK))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_a_script_says_how_it_is_used(tmp_path: Path, path: Path):
+    done = script(tmp_path, path)
+    assert done.returncode == 2 and done.stderr.startswith(f"usage: {path.name} "), done.stderr
+
+
 def test_no_disk_space(tmp_path: Path):
     marker = tmp_path / "ran"
     done = script(tmp_path, "scripts/stage", "--need-mb", 10**12, "x", "--", "touch", marker)

@@ -34,6 +34,14 @@ def test_defconfigs_hold(tmp_path: Path, name: str):
     assert config.read_text() == before
 
 
+@pytest.mark.parametrize("args", [(), ("nonsense",), ("defconfig",), ("olddefconfig", "x")])
+def test_a_call_that_is_not_known_is_refused(tmp_path: Path, args: tuple[str, ...]):
+    config = tmp_path / ".config"
+    done = kconfig(config, *args)
+    assert done.returncode == 1 and done.stderr.startswith("usage: kconfig.py CONFIG ")
+    assert not config.exists()
+
+
 def test_savedefconfig(tmp_path: Path):
     config = tmp_path / ".config"
     kconfig(config, "defconfig", "configs/cxl_defconfig")
