@@ -192,6 +192,8 @@ uint32_t version_of(const struct object *o, unsigned long page);
 void fill(const struct object *o, unsigned long page, uint32_t version, uint64_t *words);
 bool copy(void *to, const void *from);
 bool fail_page(void *at);
+void write_by(struct object *o, unsigned long page,
+	      bool (*put)(const struct object *o, unsigned long page, const void *from));
 void write_page(struct object *o, unsigned long page);
 void verify_by(struct object *o, unsigned long page,
 	       size_t (*get)(const struct object *o, unsigned long page, void *to));
@@ -215,6 +217,7 @@ void protect(struct object *o);
 void lock(struct object *o);
 void map_again(struct object *o);
 void peek(struct object *o);
+void poke(struct object *o);
 void pin(struct object *o);
 void bomb(struct object *o);
 

@@ -305,6 +305,41 @@ void peek(struct object *o)
 	}
 }
 
+static bool put_to_proc(const struct object *o, unsigned long page, const void *from)
+{
+	const int file = open("/proc/self/mem", O_RDWR);
+	ssize_t put;
+
+	if (file < 0)
+		leave(MEDLEY_CANNOT, "medley: /proc/self/mem: %s\n", strerror(errno));
+	put = pwrite(file, from, PAGE, (uintptr_t)(o->at + page * PAGE));
+	close(file);
+	return put == (ssize_t)PAGE;
+}
+
+static bool put_as_debugger(const struct object *o, unsigned long page, const void *from)
+{
+	const struct iovec here = { (void *)from, PAGE };
+	const struct iovec there = { o->at + page * PAGE, PAGE };
+	const ssize_t put = process_vm_writev(getpid(), &here, 1, &there, 1, 0);
+
+	/* the kernel lacks it */
+	if (put < 0 && errno != EFAULT)
+		return put_to_proc(o, page, from);
+	return put == (ssize_t)PAGE;
+}
+
+/* Writes pages as debuggers do: the kernel does, while it has references to them. */
+void poke(struct object *o)
+{
+	for (unsigned int i = 0; i < 8; i++) {
+		const unsigned long size = atomic_load(&o->model->size);
+
+		write_by(o, draw(o, size), put_as_debugger);
+		write_by(o, draw(o, size), put_to_proc);
+	}
+}
+
 /* Lets a pipe hold on to the page for a while. */
 static size_t get_through_pipe(const struct object *o, unsigned long page, void *to)
 {

@@ -312,8 +312,9 @@ void verify_all(struct object *o)
 		verify_page(o, page);
 }
 
-/* Writes a new version of a page where it is mapped, unless it is gone. */
-void write_page(struct object *o, unsigned long page)
+/* Writes a new version of a page by @put, unless it is gone. That returns whether all is written. */
+void write_by(struct object *o, unsigned long page,
+	      bool (*put)(const struct object *o, unsigned long page, const void *from))
 {
 	const uint32_t version = atomic_fetch_add(&o->model->clock, 1) + 1;
 	uint64_t words[WORDS];
@@ -321,8 +322,19 @@ void write_page(struct object *o, unsigned long page)
 	begin_change(o, page, 1);
 	if (version_of(o, page) != GONE) {
 		fill(o, page, version, words);
-		if (!copy(o->at + page * PAGE, words))
+		if (!put(o, page, words))
 			tell(o, page, "to write to it", "nothing");
 	}
 	end_change(o, page, 1, version);
+}
+
+static bool put_mapped(const struct object *o, unsigned long page, const void *from)
+{
+	return copy(o->at + page * PAGE, from);
+}
+
+/* Writes a new version of a page where it is mapped. */
+void write_page(struct object *o, unsigned long page)
+{
+	write_by(o, page, put_mapped);
 }
