@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from . import processes
 from .archive import write_json
@@ -154,7 +154,7 @@ def write_initrd(image: Path, files: Job, folder: Path, application: Path | None
                 continue
             # what is written here is archived, what is copied is not
             kept = folder / place
-            kept.parent.mkdir(exist_ok=True)
+            kept.parent.mkdir(parents=True, exist_ok=True)
             for path in (target, kept):
                 path.write_bytes(content if isinstance(content, bytes) else content.encode())
         packed = subprocess.run(
@@ -186,6 +186,38 @@ def ask_plugin(folder: Path) -> dict | None:
         return json.loads(text)
     except (OSError, ValueError):
         return None
+
+
+class Process(Protocol):
+    """What a VM runs in, while it does."""
+
+    @property
+    def returncode(self) -> int | None:
+        """Its status; None while it has not ended."""
+
+    async def wait(self) -> int:
+        """Wait until it has ended; its status."""
+        ...
+
+    async def stop(self) -> None:
+        """End it, also while being cancelled."""
+
+
+class Hypervisor:
+    """A process of this machine."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.returncode
+
+    async def wait(self) -> int:
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        await processes.stop(self._process)
 
 
 class Vm:
@@ -231,11 +263,9 @@ class Vm:
     ) -> str:
         """Run the hypervisor until it exits; returns what failed, "" if nothing."""
         stream = JobStream(self.run.guest)
-        # whatever the guest prints, no file of the VM grows without end
-        limit = ["prlimit", f"--fsize={self.s.vm_memory + MAX_OUTPUT}"]
         try:
             await session.start()
-            process = await processes.start([*limit, *command], folder, folder / "hypervisor.log")
+            process = await self._start(command, folder)
             provisioning = asyncio.ensure_future(session.run())
             try:
                 return await self._follow(
@@ -244,7 +274,7 @@ class Vm:
             finally:
                 provisioning.cancel()
                 await asyncio.gather(provisioning, return_exceptions=True)
-                await processes.stop(process)
+                await process.stop()
         except StreamError as problem:
             return f"the guest's results are broken: {problem}"
         except ProvisionError as problem:
@@ -252,9 +282,20 @@ class Vm:
         finally:
             await session.stop()
 
+    async def _start(self, command: list[str], folder: Path) -> Process:
+        """Start the hypervisor."""
+        # whatever the guest prints, no file of the VM grows without end
+        limit = ["prlimit", f"--fsize={self.s.vm_memory + MAX_OUTPUT}"]
+        log = folder / "hypervisor.log"
+        return Hypervisor(await processes.start([*limit, *command], folder, log))
+
+    def _plugin(self, folder: Path) -> Path:
+        """The folder of the machine that the emulator emulates."""
+        return folder
+
     async def _follow(
         self,
-        process: asyncio.subprocess.Process,
+        process: Process,
         session: Session,
         provisioning: asyncio.Future[None],
         stream: JobStream,
@@ -275,7 +316,7 @@ class Vm:
                 if time.monotonic() - started > self.s.timeout_s:
                     return f"timed out after {self.s.timeout_s} s"
             self._progress(stream)
-            report = await asyncio.to_thread(ask_plugin, folder)
+            report = await asyncio.to_thread(ask_plugin, self._plugin(folder))
             if report:
                 self.run.simulated_s = report["simulated_s"]
             session.tell(len(stream.waited) > 0, self.run.measured_s, self.run.simulated_s or None)
