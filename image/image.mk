@@ -6,6 +6,7 @@
 image_dir := $(BUILD)/image
 image := $(image_dir)/initramfs.cpio
 image_perf := $(image_dir)/initramfs-perf.cpio
+server_image := $(image_dir)/server.cpio
 busybox := $(image_dir)/busybox
 measure := $(BUILD)/tools/measure
 image_programs := $(workloads_bin) $(demeterctl) $(measure)
@@ -33,6 +34,11 @@ $(measure): image/measure.c image/session.c image/session.h workloads/common/roi
 	@mkdir -p $(@D)
 	@$(STAGE) measure -- gcc $(tools_flags) -O2 -g -static -Iworkloads/common \
 		$(filter %.c,$^) -o $@
+
+# The root of the server of the platform nested, built when that is asked for
+$(server_image): image/server/make-server image/server/init $(busybox) $(qemu_dir)/.built $(qboot)
+	@$(STAGE) image-server -- image/server/make-server $@ image/server/init $(busybox) \
+		$(qemu_bin) $(qemu_dir)/firmware
 
 $(image): $(image_files)
 	@$(STAGE) image -- image/make-initramfs $@ image $(busybox) $(image_programs) \
