@@ -126,7 +126,8 @@ def docs(_: argparse.Namespace) -> int:
 def bench(args: argparse.Namespace) -> int:
     """Run a comparison; 0 when every run verified."""
     if args.dry_run:
-        print(*applications(prepare(args), args.build))
+        s = prepare(args)
+        print(*applications(s, args.build), *PLATFORMS[s.platform].needs(s, args.build))
         return 0
     return 0 if all(row["verified"] for row in bench_rows(args)) else 1
 
@@ -158,6 +159,7 @@ def bench_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     for part in (image, *applications(s, args.build)):
         if not part.exists():
             raise UserError(f"{part} is missing: run 'make {part}' first")
+    platform.check_built(s)
     versions = {"demeter": source_version(BENCH.parent), **platform.versions()}
     versions["image_sha256"] = sha256(image)
     for name in s.provision:
@@ -169,7 +171,7 @@ def bench_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
         archive = Archive.resume(absolute(args.resume), BENCH, versions)
         there = f" ({restore(platform, archive, runs)} are there)"
     console = Console() if sys.stdout.isatty() else Console(width=140)
-    count = f"{len(runs)} VMs{there}, {s.jobs} at a time"
+    count = f"{len(runs)} VMs{there}, {s.jobs}{platform.machines} at a time"
     print(f"{count}, on the {s.platform} platform; {archive.folder}")
     try:
         with Progress(runs, console) as show:
@@ -258,6 +260,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"KEEP={args.keep}: {reason}")
     kconfig = read_kconfig(args.build / ".config")
     platform = select(kconfig)
+    if not platform.has_shell:
+        raise UserError(f"make run: the {platform.name} platform has no shell: choose another")
     s = default_settings(kconfig, args.build, args.design, platform)
     require_usable(platform)
     if args.image == "disk" and "IMAGE_GUEST_DISK" not in kconfig:

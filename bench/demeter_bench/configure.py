@@ -104,12 +104,17 @@ def words(name: str, text: str | None) -> tuple[str, ...]:
         raise UserError(f"{name}={text}: {error}") from None
 
 
-def usual_designs(kconfig: dict[str, str]) -> tuple[str, ...]:
-    """The designs that are selected, but for such that need a run before their own."""
+def usual_designs(kconfig: dict[str, str], platform: type[Platform]) -> tuple[str, ...]:
+    """The designs that are selected, but for such that need a run before their own.
+
+    Those that the platform's guests cannot run are left out, too.
+    """
     return tuple(
         name
         for name, design in DESIGNS.items()
-        if not design.profiled and designs.symbol(name) in (None, *kconfig)
+        if not design.profiled
+        and not platform.lacks(design)
+        and designs.symbol(name) in (None, *kconfig)
     )
 
 
@@ -252,11 +257,8 @@ def check_resizes(s: Settings, workload: str) -> None:
 def check_design(s: Settings, name: str, platform: type[Platform]) -> None:
     """Refuse a design that cannot run with these settings."""
     design = DESIGNS[name]
-    if design.profiled and not platform.profiles:
-        raise UserError(
-            f"DESIGNS: {name} needs a platform that sees every access: leave it out on "
-            f"{platform.name}"
-        )
+    if missing := platform.lacks(design):
+        raise UserError(f"DESIGNS: {name} needs {missing}: leave it out on {platform.name}")
     if design.profiled and s.program:
         raise UserError(
             f"DESIGNS: {name} places the pages of the workloads here only: leave it out "
@@ -297,7 +299,7 @@ def check_selected(s: Settings, kconfig: dict[str, str]) -> Settings:
             )
     for one in s.provision:
         PROVISIONS[one].check_selected(kconfig)
-    PLATFORMS[s.platform].check_selected(kconfig)
+    PLATFORMS[s.platform].check_selected(s, kconfig)
     return s
 
 
@@ -346,7 +348,7 @@ def from_kconfig(
         if args.footprint
         else usual_footprint(memory, provision),
         vms=vms,
-        designs=usual_designs(kconfig)
+        designs=usual_designs(kconfig, platform)
         if args.designs is None
         else names("DESIGNS", args.designs, DESIGNS),
         workloads=chosen,

@@ -87,6 +87,10 @@ class Design:
     setup: str = ""  # shell, in the guest before the job
     # the unit that does the same in a guest disk image, if that has one
     service: str = ""
+    # which host kernel a server boots that the VMs share (platforms/nested.py)
+    host: str = "demeterhost"
+    # the design cannot start in a guest without a PMU that samples addresses
+    needs_pmu: bool = False
     # pages are placed once, by the profile of a run before (oracle.py)
     profiled: bool = False
     # kernel threads of its own, by the beginning of their names, and counters of pages that it

@@ -11,11 +11,15 @@ from pathlib import Path
 from .archive import Archive
 from .designs import DESIGNS
 from .oracle import Oracle
+from .platforms.nested import Nested
 from .platforms.platform import Platform
 from .progress import Progress
+from .server import Server, VmInServer
 from .settings import Settings
 from .variant import variants
 from .vm import Run, Vm, job_files, load_run, save_run
+
+SERVER = "server"  # the folder of what the VMs of a combination share
 
 
 def make_runs(s: Settings) -> list[Run]:
@@ -34,11 +38,10 @@ def make_runs(s: Settings) -> list[Run]:
     ]
 
 
-def names(run: Run) -> list[str]:
-    """What the folder of a run is called by."""
-    return [
-        run.workload, run.variant.file_name, f"{run.vms}vms", f"r{run.repeat}", f"vm{run.vm}",
-    ]  # fmt: skip
+def names(run: Run, of: str = "") -> list[str]:
+    """What the folder of a run is called by, or that of its server."""
+    of = of or f"vm{run.vm}"
+    return [run.workload, run.variant.file_name, f"{run.vms}vms", f"r{run.repeat}", of]
 
 
 def restore(platform: Platform, archive: Archive, runs: list[Run]) -> int:
@@ -49,11 +52,15 @@ def restore(platform: Platform, archive: Archive, runs: list[Run]) -> int:
     """
     for run in runs:
         load_run(run, archive.path(*names(run)))
-    if platform.vms_together:
+    if platform.vms_together or isinstance(platform, Nested):
         for batch in batches(runs):
+            server = archive.path(*names(batch[0], SERVER))
+            for run in batch:
+                run.server = server if server.is_dir() else None
             if not all(run.finished for run in batch):
                 for run in batch:
-                    run.state, run.folder = "waiting", None
+                    run.state, run.folder, run.server = "waiting", None, None
+                shutil.rmtree(server, ignore_errors=True)
     for run in runs:
         if not run.finished:
             shutil.rmtree(archive.path(*names(run)), ignore_errors=True)
@@ -73,18 +80,31 @@ async def execute(
     """Run everything that is not finished, at most s.jobs machines at a time."""
     slots = asyncio.Semaphore(s.jobs)
 
+    async def live(vm: Vm) -> None:
+        await vm.execute(archive.vm_folder(*names(vm.run)), show.update)
+        save_run(vm.run)
+
     async def one(run: Run) -> None:
         async with slots:
-            folder = archive.vm_folder(*names(run))
             machine = Oracle if DESIGNS[run.design].profiled else Vm
-            await machine(s, platform, image, run, job_files(s, run)).execute(folder, show.update)
-            save_run(run)
+            await live(machine(s, platform, image, run, job_files(s, run)))
 
-    if platform.vms_together:
-        for batch in batches(runs):
-            await gather([one(run) for run in batch if not run.finished])
+    async def together(nested: Nested, batch: list[Run]) -> None:
+        async with slots:
+            folder = archive.vm_folder(*names(batch[0], SERVER))
+            server = Server(s, nested, folder, batch)
+            await gather(
+                [live(VmInServer(s, server, image, run, job_files(s, run))) for run in batch]
+            )
+
+    waiting = [run for run in runs if not run.finished]
+    if isinstance(platform, Nested):
+        await gather([together(platform, batch) for batch in batches(waiting)])
+    elif platform.vms_together:
+        for batch in batches(waiting):
+            await gather([one(run) for run in batch])
     else:
-        await gather([one(run) for run in runs if not run.finished])
+        await gather([one(run) for run in waiting])
 
 
 async def gather(coroutines: list) -> None:

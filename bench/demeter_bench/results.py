@@ -222,7 +222,7 @@ def make_row(s: Settings, run: Run) -> dict:
     )  # fmt: skip
     if run.folder is None:
         return row
-    job, plugin = job_report(run.guest), plugin_report(run.folder)
+    job, plugin = job_report(run.guest), plugin_report(run.server or run.folder)
     ratio = hit_ratio(plugin)
     problems = check_result(job)
     tmm_cpu_s = thread_cpu_s(run.guest, kernel.THREADS + design.threads)

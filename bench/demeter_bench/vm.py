@@ -83,6 +83,7 @@ class Run:
     resizes: list[dict[str, Any]] = field(default_factory=list)
     provision_s: float | None = None
     folder: Path | None = None
+    server: Path | None = None  # the folder of the server that it shares with others
 
     @property
     def seed(self) -> int:

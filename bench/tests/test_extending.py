@@ -217,4 +217,4 @@ def test_a_platform_is_one_file(copy: Path):
     chosen = ("bench", "--dry-run", "--designs", "first-touch", "--command", "true")
     assert ask(*chosen, "--platform", "moon").returncode == 0
     refused = ask(*chosen, "--platform", "mars")
-    assert refused.returncode == 2 and "there are: emulated kvm moon" in refused.stderr
+    assert refused.returncode == 2 and "there are: emulated kvm moon nested" in refused.stderr

@@ -86,7 +86,7 @@ def test_choice(monkeypatch: pytest.MonkeyPatch):
     for reason, auto in (("no", "emulated"), (None, "kvm")):
         monkeypatch.setattr("demeter_bench.platforms.kvm.why_not_kvm", lambda reason=reason: reason)
         assert select({"PLATFORM_AUTO": "y"}).name == auto
-    with pytest.raises(UserError, match="PLATFORM: unknown: moon; there are: emulated kvm"):
+    with pytest.raises(UserError, match="PLATFORM: unknown: moon; there are: emulated kvm nested"):
         select({}, "moon")
 
 

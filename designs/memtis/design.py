@@ -9,6 +9,7 @@ DESIGNS = {
         "#a65628",
         "sampled accesses counted per page, thresholds from their distribution",
         needs_two_tiers=True,
+        needs_pmu=True,
         # watermarks that are boosted for a while hold back what little is free
         setup="echo 0 >/proc/sys/vm/watermark_boost_factor\n"
         "insmod /lib/modules/memtis.ko\n"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from ..design import Design
 from ..designs import DESIGNS
@@ -22,6 +23,8 @@ from .platform import Platform
 MAX_ADDRESS = 128 << 30
 LINE = 64
 TIERS = ("fast", "slow")
+# What the plugin leaves in the VM's folder, and where it answers meanwhile
+OUTPUTS = ("report=tmem.json", "series=tmem.csv", "control=tmem.sock")
 
 # An Ice Lake server, as far as TCG goes. QEMU's model 134 is not a server's.
 # Without ERMS the guest copies more with plain stores: with instruction
@@ -117,7 +120,7 @@ class Emulated(Platform):
 
     name = "emulated"
     about = "QEMU with simulated time and a memory-tier model; runs on any machine"
-    preference = 0
+    preference: ClassVar[int | None] = 0
     scale = "emulated"
     vms_together = False
     profiles = True
@@ -206,10 +209,10 @@ class Emulated(Platform):
                     )
 
     @classmethod
-    def check_selected(cls, kconfig: dict[str, str]) -> None:
+    def check_selected(cls, s: Settings, kconfig: dict[str, str]) -> None:
         if "QEMU_EMULATED" not in kconfig:
             raise UserError(
-                "the emulated platform needs CONFIG_QEMU_EMULATED: see 'make menuconfig'"
+                f"the {cls.name} platform needs CONFIG_QEMU_EMULATED: see 'make menuconfig'"
             )
 
     @classmethod
@@ -236,11 +239,9 @@ class Emulated(Platform):
     def generic_device(cls, s: Settings) -> str:
         return "vhost-user-device-pci"
 
-    def _common(
-        self, s: Settings, design: Design, provision: type[Provision], idle: str, seed: int
-    ) -> list[str]:
+    def _machine(self, s: Settings, nodes: list[Node], cpu: str, idle: str, seed: int) -> list[str]:
+        """The machine without devices and kernel."""
         o: Emulated.Options = s.options
-        nodes = provision.layout(s, design)
         backend = [""] * len(nodes)
         time = ["-icount", f"insn-ps={o.insn_ps},sleep={idle}"]
         return [
@@ -248,7 +249,7 @@ class Emulated(Platform):
             "-machine", "q35,hmat=on,usb=off",
             "-accel", "tcg,thread=multi" if self.parallel else "tcg",
             *([] if self.parallel else time),
-            "-cpu", f"{CPU},tcg-pmu={'on' if self.pmu else 'off'}",
+            "-cpu", cpu,
             # nothing that a run depends on comes from outside
             "-seed", str(seed),
             "-rtc", "base=2025-01-01,clock=vm",
@@ -256,6 +257,14 @@ class Emulated(Platform):
             "-bios", str(self.firmware),
             *machine.numa_args(s, nodes, backend),
             *machine.plug_args(nodes, backend),
+        ]  # fmt: skip
+
+    def _common(
+        self, s: Settings, design: Design, provision: type[Provision], idle: str, seed: int
+    ) -> list[str]:
+        cpu = f"{CPU},tcg-pmu={'on' if self.pmu else 'off'}"
+        return [
+            *self._machine(s, provision.layout(s, design), cpu, idle, seed),
             *provision.hypervisor_args(self, s),
             # the same addresses in every run
             *machine.kernel_args(
@@ -279,7 +288,7 @@ class Emulated(Platform):
         seed: int,
         provision: type[Provision] = Static,
     ) -> list[str]:
-        outputs = ["report=tmem.json", "series=tmem.csv", "control=tmem.sock", *self.outputs]
+        outputs = [*OUTPUTS, *self.outputs]
         return [
             *self._common(s, design, provision, "off", seed),
             *machine.device_args(provision),

@@ -122,15 +122,17 @@ def plug_args(nodes: list[Node], backend: list[str]) -> list[str]:
     return args
 
 
-def device_args(provision: type[Provision]) -> list[str]:
+def device_args(provision: type[Provision], ports: int = 1) -> list[str]:
     """A virtio console for the job's results, and nothing else.
 
-    From there, a guest that waits for its memory learns that it may go on.
+    From there, a guest that waits for its memory learns that it may go on. It is the first of
+    as many ports as are asked for.
     """
+    most = f",max_ports={ports}" if ports > 1 else ""
     control = f",input-path={CONTROL}" if provision.shrinks else ""
     return [
         "-nodefaults", "-display", "none", "-no-reboot", "-no-user-config",
-        "-device", "virtio-serial-pci,id=serial,ioeventfd=off",
+        "-device", f"virtio-serial-pci,id=serial,ioeventfd=off{most}",
         "-chardev", f"file,id=stream,path=stream{control}",
         "-device", "virtconsole,chardev=stream",
         "-serial", "file:console.log",

@@ -32,8 +32,14 @@ class Platform(ABC):
     scale: ClassVar[str] = "paper"
     # the VMs of one measurement compete for one machine, so exactly they run at once
     vms_together: ClassVar[bool] = True
+    # what JOBS are at a time, if not VMs
+    machines: ClassVar[str] = ""
     # profiling() works
     profiles: ClassVar[bool] = False
+    # shell_command() works
+    has_shell: ClassVar[bool] = True
+    # guests have a PMU that samples addresses
+    samples: ClassVar[bool] = True
 
     @dataclass(frozen=True)
     class Options:
@@ -50,6 +56,15 @@ class Platform(ABC):
         return None
 
     @classmethod
+    def lacks(cls, design: Design) -> str:
+        """What the design needs that VMs do not have here; "" if they can run it."""
+        if design.profiled and not cls.profiles:
+            return "a platform that sees every access"
+        if design.needs_pmu and not cls.samples:
+            return "a PMU that samples addresses"
+        return ""
+
+    @classmethod
     def options(cls, kconfig: dict[str, str]) -> Any:
         """Its Options, as configured."""
         return cls.Options()
@@ -60,8 +75,17 @@ class Platform(ABC):
         return
 
     @classmethod
-    def check_selected(cls, kconfig: dict[str, str]) -> None:
+    def check_selected(cls, s: Settings, kconfig: dict[str, str]) -> None:
         """Raise UserError when the configuration does not build what it needs."""
+        return
+
+    @classmethod
+    def needs(cls, s: Settings, build: Path) -> list[Path]:
+        """What has to be built for the settings beside what every platform needs."""
+        return []
+
+    def check_built(self, s: Settings) -> None:
+        """Raise UserError when what was built cannot run the settings."""
         return
 
     @classmethod
