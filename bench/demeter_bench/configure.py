@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from . import designs, discover, workloads
+from .design import Memory
 from .designs import DESIGNS
 from .errors import UserError
 from .packing import unchanged
@@ -114,6 +115,7 @@ def usual_designs(kconfig: dict[str, str], platform: type[Platform]) -> tuple[st
         for name, design in DESIGNS.items()
         if not design.profiled
         and not platform.lacks(design)
+        and (design.memory is not Memory.HOST or discover.symbol("HOST", design.host) in kconfig)
         and designs.symbol(name) in (None, *kconfig)
     )
 
@@ -350,7 +352,12 @@ def from_kconfig(
         vms=vms,
         designs=usual_designs(kconfig, platform)
         if args.designs is None
-        else names("DESIGNS", args.designs, DESIGNS),
+        else names(
+            "DESIGNS",
+            args.designs,
+            DESIGNS,
+            tuple(name for name, design in DESIGNS.items() if not platform.lacks(design)),
+        ),
         workloads=chosen,
         repeat=integer("REPEAT", args.repeat or "1", 1, 1000),
         jobs=max(vms) if platform.vms_together else jobs or cores,

@@ -36,6 +36,7 @@ class Memory(Enum):
     TIERED = "tiered"
     ALL_FAST = "all fast"
     ALL_SLOW = "all slow"
+    HOST = "host"  # one node, whose pages the host places in its tiers
 
 
 @dataclass(frozen=True)

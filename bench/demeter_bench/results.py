@@ -39,6 +39,9 @@ COLUMNS = (
 )  # fmt: skip
 
 TICKS_PER_S = 100
+# Flushes of the emulator's report: of a page, of an address space (also at each switch to
+# another), and of more than that
+FLUSHES = {"page": ("page",), "space": ("space",), "full": ("local", "all", "guest", "every")}
 # A rate has converged when means over a window stay this close to the final one.
 WINDOW_S = 1.0
 TOLERANCE = 0.05
@@ -202,6 +205,35 @@ def converged_s(seconds: list[float], rates: list[float]) -> float | None:
     return round(seconds[first - 1], 3) if first else 0.0
 
 
+def host_columns(host: Path, report: dict) -> dict[str, float | int | None]:
+    """What a server's kernel did while its VMs ran, and flushes of the TLB.
+
+    The flushes are those of the measured phase, by the server and by its guests.
+    """
+
+    def cpu_s(when: str) -> float | None:
+        # "cpu user nice system idle iowait irq softirq steal guest guest_nice", in ticks
+        words = read_text(host / f"stat.{when}").split("\n")[0].split()
+        if len(words) < 11 or not all(word.isdecimal() for word in words[1:]):
+            return None
+        user, nice, system, _, _, irq, softirq, _, guest, guest_nice = map(int, words[1:11])
+        return (user + nice + system + irq + softirq - guest - guest_nice) / TICKS_PER_S
+
+    before, after = cpu_s("before"), cpu_s("after")
+    found: dict[str, float | int | None] = {
+        "host_promotions": vmstat_delta(host, kernel.PROMOTIONS),
+        "host_demotions": vmstat_delta(host, kernel.DEMOTIONS),
+        "host_hint_faults": vmstat_delta(host, ("numa_hint_faults",)),
+        "host_cpu_s": None if before is None or after is None else round(after - before, 2),
+    }
+    tlb = (report.get("roi") or report.get("total") or {}).get("tlb")
+    for column, key in (("host", "flushes"), ("guest", "guest_flushes")):
+        for name, kinds in FLUSHES.items():
+            count = sum(tlb[key][kind] for kind in kinds) if tlb else None
+            found[f"{column}_{name}_flushes"] = count
+    return found
+
+
 def share(part: float | None, *whole: float | None) -> float | None:
     """Of what the whole adds up to; None when anything is unknown."""
     known = [x for x in whole if x is not None]
@@ -246,6 +278,8 @@ def make_row(s: Settings, run: Run) -> dict:
         simulated_s=plugin.get("simulated_s"),
         **own_columns(design, run.guest),
     )
+    if run.server:
+        row.update(host_columns(run.server / "host", plugin))
     if PROVISIONS[run.provision].shrinks and run.resizes:
         first = run.resizes[0]
         row.update(provision_wall_s=first["wall_s"], provision_pages=first["pages"])

@@ -119,7 +119,7 @@ class Server:
         """Run the server; why its VMs cannot go on, "" if it does not say."""
         folders = [os.path.relpath(guest.folder, self.folder) for guest in guests]
         vms = {n: (shlex.join(g.command), g.folder / "initrd") for n, g in enumerate(guests)}
-        files = self.platform.server_files(self.design, vms)
+        files = self.platform.server_files(self.s, self.design, vms)
         await asyncio.to_thread(write_initrd, self.platform.image, files, self.folder)
         command = self.platform.server_command(self.s, self.design, folders, self.seed)
         (self.folder / "command").write_text(shlex.join(command) + "\n")

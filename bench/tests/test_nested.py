@@ -20,8 +20,9 @@ from demeter_bench import cli
 from demeter_bench.configure import check, check_selected, usual_designs
 from demeter_bench.designs import DESIGNS
 from demeter_bench.errors import UserError
-from demeter_bench.platforms.nested import Nested, server_nodes
-from demeter_bench.results import make_row
+from demeter_bench.matrix import gather
+from demeter_bench.platforms.nested import Nested, server_nodes, server_setup
+from demeter_bench.results import host_columns, make_row
 from demeter_bench.server import Server, VmInServer
 from demeter_bench.settings import MIB, Settings
 from demeter_bench.vm import Run, job_files
@@ -119,6 +120,8 @@ def test_usual_designs_are_those_that_run():
     kconfig = {f"DESIGN_{name}": "y" for name in ("DEMETER", "MEMTIS", "NOMAD", "TPP")}
     found = usual_designs(kconfig, Nested)
     assert "memtis" not in found and {"demeter", "tpp", "first-touch"} <= set(found)
+    assert "tpp-h" not in found
+    assert "tpp-h" in usual_designs(kconfig | {"HOST_TPPHOST": "y"}, Nested)
 
 
 def test_make_run_is_refused(tmp_path: Path):
@@ -145,9 +148,12 @@ printf 'L up 1.0\\nL vm 0 0 \\nL vm 1 0 \\nF vmstat.after 2\\na\\n\\nE 0\\n' >st
 def live(
     nested: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], list[Run]]:
-    """live(script, **changes): the runs of two VMs after their life in a server of shell."""
+    """live(script, cancel=False, **changes): two VMs' runs after their life in a server of shell.
 
-    def run_both(script: str, **changes: Any) -> list[Run]:
+    With cancel, as by Ctrl-C when the server has written its pid.
+    """
+
+    def run_both(script: str, cancel: bool = False, **changes: Any) -> list[Run]:
         s = dataclasses.replace(nested, vms=(2,), jobs=2, designs=("tpp",), **changes)
         image = tmp_path / "image"
         image.write_bytes(b"")
@@ -168,9 +174,14 @@ def live(
         async def both() -> None:
             server = Server(s, platform, tmp_path / "server", runs)
             vms = [VmInServer(s, server, image, run, job_files(s, run)) for run in runs]
-            await asyncio.gather(
-                *(vm.execute(tmp_path / f"vm{n}", lambda: None) for n, vm in enumerate(vms))
+            lives = asyncio.ensure_future(
+                gather([vm.execute(tmp_path / f"vm{n}", lambda: None) for n, vm in enumerate(vms)])
             )
+            while cancel and not (tmp_path / "server/pid").exists():
+                await asyncio.sleep(0.1)
+            if cancel:
+                lives.cancel()
+            await asyncio.gather(lives, return_exceptions=cancel)
 
         asyncio.run(both())
         return runs
@@ -211,9 +222,12 @@ def test_a_server_that_fails_says_why(live: Callable[..., list[Run]], script: st
         assert run.state == "failed" and re.search(message, run.error), run.error
 
 
-def test_a_server_ends_when_its_time_is_over(live: Callable[..., list[Run]], tmp_path: Path):
-    runs = live("echo $$ >pid; exec sleep 600", timeout_s=2)
-    assert {run.error for run in runs} == {"timed out after 2 s"}
+@pytest.mark.parametrize("cancel", [False, True])
+def test_a_server_ends_when_its_time_is_over_and_by_ctrl_c(
+    live: Callable[..., list[Run]], tmp_path: Path, cancel: bool
+):
+    runs = live("echo $$ >pid; exec sleep 600", cancel, timeout_s=600 if cancel else 2)
+    assert cancel or {run.error for run in runs} == {"timed out after 2 s"}
     pid = int((tmp_path / "server/pid").read_text())
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -224,6 +238,50 @@ def test_the_init_and_the_maker_are_shell():
         script = TOP / "image/server" / name
         shell = "sh" if name == "init" else "bash"
         assert subprocess.run([shell, "-n", script]).returncode == 0
+
+
+def test_a_host_that_manages_tiers(nested: Settings):
+    """DRAM is 1.25 of the shares, guests are bound to nothing, and huge pages take the rest."""
+    design = DESIGNS["tpp-h"]
+    fast, slow = server_nodes(nested, design, 4)
+    bound, _ = server_nodes(nested, DESIGNS["tpp"], 4)
+    assert (fast.memory - bound.memory) // MIB == pytest.approx(256, abs=10)
+    assert 1024 * MIB < slow.memory < 1100 * MIB
+    command = " ".join(Nested(Path("/b")).job_command(nested, design, 4, seed=1))
+    assert "host-nodes" not in command and "policy" not in command
+    assert command.count("-object") == 1 and f"size={512 * MIB}" in command
+    server = Nested(Path("/b")).server_command(nested, design, ["../a"], seed=1)
+    assert "/b/linux/tpphost/vmlinux" in server
+    assert "numa_balancing=tiering" in server[server.index("-append") + 1]
+    kept = (4 * 320 + 4 * 40) << 10
+    assert f"[ $free -lt {kept} ]" in server_setup(nested, design, 4)
+    assert "hugepages" not in server_setup(nested, DESIGNS["tpp"], 4)
+
+
+def test_only_a_platform_with_such_a_host_runs_it(nested: Settings, settings: Settings):
+    s = dataclasses.replace(nested, designs=("tpp-h",))
+    assert check(s) is s
+    with pytest.raises(UserError, match="tpp-h needs a host that manages tiers: leave it out on"):
+        check(dataclasses.replace(settings, designs=("tpp-h",)))
+    with pytest.raises(UserError, match="tpp-h needs two tiers"):
+        check(dataclasses.replace(s, fast_ratio=1.0))
+    with pytest.raises(UserError, match="tpp-h needs the host kernel tpphost"):
+        kconfig = {"QEMU_EMULATED": "y", "WORKLOAD_GUPS": "y", "HOST_DEMETERHOST": "y"}
+        check_selected(s, kconfig)
+
+
+def test_columns_of_the_host(tmp_path: Path):
+    for when, promoted, user, guest in (("before", 5, 100, 50), ("after", 12, 400, 250)):
+        (tmp_path / f"vmstat.{when}").write_text(f"pgpromote_success {promoted}\n")
+        line = f"cpu  {user} 0 30 9 9 1 2 0 {guest} 0\ncpu0 1\n"
+        (tmp_path / f"stat.{when}").write_text(line)
+    flushes = {"page": 3, "space": 1, "local": 0, "all": 2, "guest": 0, "every": 0}
+    none = dict.fromkeys(flushes, 0)
+    found = host_columns(tmp_path, {"roi": {"tlb": {"flushes": flushes, "guest_flushes": none}}})
+    assert (found["host_promotions"], found["host_demotions"], found["host_cpu_s"]) == (7, None, 1)
+    kinds = [found[f"host_{kind}_flushes"] for kind in ("page", "space", "full")]
+    assert kinds == [3, 1, 2] and found["guest_full_flushes"] == 0
+    assert host_columns(tmp_path, {})["host_full_flushes"] is None
 
 
 @pytest.mark.boots

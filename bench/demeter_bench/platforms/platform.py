@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..design import Design
+from ..design import Design, Memory
 from ..errors import UserError
 from ..provision.provision import Provision
 from ..provision.static import Static
@@ -40,6 +40,8 @@ class Platform(ABC):
     has_shell: ClassVar[bool] = True
     # guests have a PMU that samples addresses
     samples: ClassVar[bool] = True
+    # the host can place pages of guests that know no tiers
+    host_tiers: ClassVar[bool] = False
 
     @dataclass(frozen=True)
     class Options:
@@ -62,6 +64,8 @@ class Platform(ABC):
             return "a platform that sees every access"
         if design.needs_pmu and not cls.samples:
             return "a PMU that samples addresses"
+        if design.memory is Memory.HOST and not cls.host_tiers:
+            return "a host that manages tiers"
         return ""
 
     @classmethod

@@ -67,7 +67,7 @@ def shares(s: Settings, design: Design, fast: int | None = None) -> list[tuple[s
     """
     if design.memory is Memory.ALL_SLOW:
         return [("slow", s.vm_memory)]
-    if design.memory is Memory.ALL_FAST or s.tiers < 2:
+    if design.memory in (Memory.ALL_FAST, Memory.HOST) or s.tiers < 2:
         return [("fast", s.vm_memory)]
     fast = s.fast_memory if fast is None else fast
     return [("fast", fast), ("slow", s.vm_memory - fast)]
