@@ -12,7 +12,8 @@ from typing import Any, cast
 import pytest
 from demeter_bench.archive import Archive
 from demeter_bench.errors import UserError
-from demeter_bench.matrix import make_runs, names, restore
+from demeter_bench.matrix import SERVER, make_runs, names, restore
+from demeter_bench.platforms.nested import Nested
 from demeter_bench.platforms.platform import Platform
 from demeter_bench.settings import Settings
 from demeter_bench.vm import Run, save_run
@@ -77,6 +78,17 @@ def test_vms_that_share_a_machine_are_measured_together(s: Settings, archive: Ar
     assert [run.finished for run in runs] == [True] * 2 + [False] * 6
     assert runs[2].folder is None
     assert [archive.path(*names(run)).exists() for run in runs] == [True] * 2 + [False] * 6
+
+
+def test_a_server_belongs_to_its_vms(s: Settings, archive: Archive, tmp_path: Path):
+    first = make_runs(s)
+    servers = [archive.vm_folder(*names(first[n], SERVER)) for n in (0, 2)]
+    for run in first[:3]:
+        ended(archive, run)
+    runs = make_runs(s)
+    assert restore(Nested(tmp_path), archive, runs) == 2
+    assert [run.server for run in runs] == [servers[0]] * 2 + [None] * 6
+    assert [server.exists() for server in servers] == [True, False]
 
 
 @pytest.mark.parametrize(
