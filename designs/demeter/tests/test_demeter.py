@@ -207,6 +207,26 @@ def test_huge_pages_move(boot, defrag: str):
         assert stats(out)["split"] > 4, out
 
 
+def test_huge_pages_of_the_pool_that_processes_share(boot):
+    """The hot ones are in the slow tier at first; afterwards the pools have all of theirs."""
+    run = boot(
+        "gups --mem 96M --hot 16M --hot-weight 0.9 --reverse --backing hugetlb --mode reads "
+        "--updates 30M --processes 4 --threads 1\n"
+        f"sleep 1; grep -H . /sys/devices/system/node/node*/hugepages/hugepages-2048kB/*; {STATS}",
+        design="demeter", setup="echo 60 >/proc/sys/vm/nr_hugepages\n" + RESTLESS,
+        vm_memory=400 * MIB, fast_ratio=0.2,
+    )  # fmt: skip
+    out = text(run)
+    assert '"verified": true' in out, out
+    assert stats(out)["promoted"] >= 0.9 * 16 * 256, out
+    found = re.findall(r"node(\d)/hugepages/\S+/(\w+)_hugepages:(\d+)", out)
+    pools = {(int(node), what): int(n) for node, what, n in found}
+    assert all(pools[node, "free"] == pools[node, "nr"] > 0 for node in (0, 1)), out
+    assert pools[0, "nr"] + pools[1, "nr"] == 60, out
+    assert not any(n for (_, what), n in pools.items() if what == "surplus"), out
+    no_complaint(run)
+
+
 def test_accessed_bits_do_without_a_pmu(boot):
     run = boot(
         "gups --mem 200M --updates 20000000 --hot 20M --hot-weight 0.9 --reverse\n"
