@@ -312,7 +312,7 @@ void verify_all(struct object *o)
 		verify_page(o, page);
 }
 
-/* Writes a new version of a page by @put, unless it is gone. That returns whether all is written. */
+/* Writes a new version of a page by @put, unless it is gone. That returns whether it could. */
 void write_by(struct object *o, unsigned long page,
 	      bool (*put)(const struct object *o, unsigned long page, const void *from))
 {
