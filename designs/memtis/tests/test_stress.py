@@ -58,7 +58,7 @@ def test_every_kind_at_once(boot, tmp_path):
         f"wait $all; no_more\n{NO_FAULTS}"
         f"grep -H . {MEMTIS}/stats/*; echo 0 >{MEMTIS}/enabled; cd /; rmmod memtis\n{USED}",
         design="first-touch", guest="debug", setup=SETUP + ON,
-        vm_memory=1280 * MIB, fast_ratio=0.4, vcpus=2,
+        vm_memory=1536 * MIB, fast_ratio=0.4, vcpus=2,
         files=[
             BUILD / "tests/medley", BUILD / "tests/spots",
             BUILD / "linux/debug/mm/memtis/memtis.ko", empty_disk(tmp_path),
