@@ -257,11 +257,6 @@ def bench(bench_folder: Path, *args: str) -> list[str]:
     return [sys.executable, "-c", program, "--build", str(BUILD), "bench", *args]
 
 
-def heed_interrupts():
-    """A shell makes what it runs in the background ignore them."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.parametrize(
     ("number", "designs", "state"),
     [
@@ -274,7 +269,6 @@ def test_interrupt_leaves_nothing_running(tmp_path: Path, number: int, designs: 
     process = subprocess.Popen(
         bench(tmp_path, "--designs", designs, "--workloads", "gups"),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        preexec_fn=heed_interrupts,
     )  # fmt: skip
     for line in process.stdout:
         if f": {state}" in line:
