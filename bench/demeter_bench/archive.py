@@ -108,27 +108,39 @@ class Archive:
         if folder.name == CONFIG:
             folder = folder.parent
         try:
-            config = json.loads((folder / CONFIG).read_text())
-            status = json.loads((folder / STATUS).read_text())
-            then = dict(config["versions"])
-            if status["state"] == "complete":
-                raise UserError(f"RESUME={folder}: it is complete; FROM= repeats it")
             archive = cls(folder)
         except OSError as error:
             raise UserError(f"RESUME={folder}: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise UserError(f"RESUME={folder}: not the folder of a benchmark: {error}") from None
-        # what was not built then was not used
-        for name, version in then.items():
-            if versions.get(name) != version:
-                archive.close()
-                raise UserError(
-                    f"RESUME={folder}: another build was measured: {name} was {version}, and is"
-                    f" {versions.get(name)}; FROM= begins again"
-                )
+        try:
+            archive.check(versions)
+        except UserError:
+            archive.close()
+            raise
         archive.status("running")
         archive.link(bench)
         return archive
+
+    def check(self, versions: dict[str, str]) -> None:
+        """Refuse to go on if all has been measured, or anything in another build."""
+        try:
+            config = json.loads((self.folder / CONFIG).read_text())
+            is_complete = json.loads((self.folder / STATUS).read_text())["state"] == "complete"
+            then = dict(config["versions"])
+        except OSError as error:
+            raise UserError(f"RESUME={self.folder}: {error.strerror}") from None
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise UserError(
+                f"RESUME={self.folder}: not the folder of a benchmark: {error}"
+            ) from None
+        if is_complete:
+            raise UserError(f"RESUME={self.folder}: it is complete; FROM= repeats it")
+        # what was not built then was not used
+        for name, version in then.items():
+            if versions.get(name) != version:
+                raise UserError(
+                    f"RESUME={self.folder}: another build was measured: {name} was {version}, and"
+                    f" is {versions.get(name)}; FROM= begins again"
+                )
 
     def link(self, bench: Path) -> None:
         """Let bench/out point here."""

@@ -161,7 +161,8 @@ def bench_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
             raise UserError(f"{part} is missing: run 'make {part}' first")
     platform.check_built(s)
     versions = {"demeter": source_version(BENCH.parent), **platform.versions()}
-    versions["image_sha256"] = sha256(image)
+    for part in (image, *applications(s, args.build)):
+        versions[f"{part.name}_sha256"] = sha256(part)
     for name in s.provision:
         versions |= PROVISIONS[name].versions(platform, s)
     runs = make_runs(s)

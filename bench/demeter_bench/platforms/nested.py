@@ -16,6 +16,7 @@ from typing import Any
 
 from ..design import Design, Memory
 from ..designs import DESIGNS
+from ..digest import sha256
 from ..discover import TOP, execute, symbol
 from ..errors import UserError
 from ..provision.provision import Node, Provision, shares
@@ -184,6 +185,9 @@ class Nested(Emulated):
     def needs(cls, s: Settings, build: Path) -> list[Path]:
         hosts = dict.fromkeys(DESIGNS[name].host for name in s.designs)
         return [build / "image/server.cpio", *(build / "linux" / h / ".built" for h in hosts)]
+
+    def versions(self) -> dict[str, str]:
+        return {**super().versions(), "server_image_sha256": sha256(self.image)}
 
     def check_built(self, s: Settings) -> None:
         for needed in self.needs(s, self.build):
