@@ -230,7 +230,8 @@ def test_a_file_that_nobody_reads_goes_down_but_not_out(
         [disk],
     )
     kib = {k: int(v) for k, v in re.findall(r"^(first|second) (\d+)$", out, re.M)}
-    assert kib["first"] >= 32 << 10 and kib["second"] < 1024, out
+    # a few pages may have been in use when the others were dropped
+    assert kib["first"] > 31 << 10 and kib["second"] < 1024, out
     mib = {
         when: (int(fast), int(all_of_it))
         for when, fast, all_of_it in re.findall(r"^(before|after) (\d+) (\d+)$", out, re.M)
