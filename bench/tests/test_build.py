@@ -383,7 +383,7 @@ def test_whoever_waits_for_another_build_says_so(tmp_path: Path):
     lock = tmp_path / ".lock"
     alone = script(tmp_path, "scripts/locked", lock, "echo", "built")
     assert (alone.stdout, alone.stderr) == ("built\n", "")
-    with subprocess.Popen(["flock", lock, "sleep", "1"]):
+    with subprocess.Popen(["flock", lock, "sleep", "4"]):
         while subprocess.run(["flock", "-n", lock, "true"]).returncode == 0:
             time.sleep(0.01)
         second = script(tmp_path, "scripts/locked", lock, "echo", "built")

@@ -293,7 +293,7 @@ def test_killed_bench_takes_its_machines_along(tmp_path: Path):
             break
     process.kill()
     process.communicate(timeout=60)
-    for _ in range(20):
+    for _ in range(120):
         if not leftovers(tmp_path):
             break
         time.sleep(0.25)
