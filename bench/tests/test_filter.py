@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from pathlib import Path
 
 import pytest
-from demeter_bench.platforms.emulated import CPU, Emulated
-from demeter_testing import BUILD, TOP
+from demeter_bench.platforms.emulated import CPU
+from demeter_testing.bare_metal import assemble, boot
 
 pytestmark = pytest.mark.boots
 
@@ -25,29 +23,13 @@ PERIOD = 97
 @pytest.fixture(scope="module")
 def rom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bare-metal guest, qemu/tests/filter.S."""
-    folder = tmp_path_factory.mktemp("filter")
-    assembled, rom = folder / "filter.o", folder / "filter.rom"
-    subprocess.run(["gcc", "-m32", "-c", TOP / "qemu/tests/filter.S", "-o", assembled], check=True)
-    link = ["ld", "-m", "elf_i386", "-Ttext", "0", "--oformat", "binary"]
-    subprocess.run([*link, assembled, "-o", rom], check=True, stderr=subprocess.DEVNULL)
-    return rom
+    return assemble(tmp_path_factory.mktemp("filter"), "filter")
 
 
 def run(rom: Path, folder: Path, *options: str) -> tuple[list[int], dict]:
     """What the guest printed, as numbers, and what the model counted."""
-    folder.mkdir()
-    platform = Emulated(BUILD)
-    plugin = [str(platform.plugin), *TIERS, f"report={folder}/report", *options]
-    done = subprocess.run(
-        [platform.qemu, "-machine", "q35,usb=off", "-accel", "tcg", "-m", "64M",
-         "-icount", "insn-ps=222,sleep=off", "-cpu", f"{CPU},tcg-pmu=on",
-         "-L", platform.firmware.parent, "-bios", rom, "-plugin", ",".join(plugin),
-         "-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{folder}/out"],
-        timeout=120, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    numbers = [int(x, 16) for x in (folder / "out").read_text().split()]
-    return numbers, json.loads((folder / "report").read_text())
+    text, report = boot(rom, folder, f"{CPU},tcg-pmu=on", *TIERS, *options)
+    return [int(x, 16) for x in text.split()], report
 
 
 def test_the_model_and_the_counters_say_the_same(rom: Path, tmp_path: Path):

@@ -20,7 +20,8 @@ import pytest
 from demeter_bench.designs import DESIGNS
 from demeter_bench.platforms.emulated import CPU, Emulated
 from demeter_bench.vm import write_initrd
-from demeter_testing import BUILD, TOP, kunit, text
+from demeter_testing import BUILD, kunit, text
+from demeter_testing.bare_metal import assemble, boot
 
 pytestmark = pytest.mark.boots
 
@@ -290,24 +291,9 @@ HOSTILE = {
 def test_hostile_guests(tmp_path: Path, what: str):
     """Without an operating system (qemu/tests/hostile.S); some used to end QEMU."""
     defines, expected = HOSTILE[what]
-    source = TOP / "qemu/tests/hostile.S"
-    assembled, rom = tmp_path / "hostile.o", tmp_path / "hostile.rom"
-    subprocess.run(
-        ["gcc", "-m32", "-c", *(f"-D{d}" for d in defines), source, "-o", assembled], check=True
-    )
-    link = ["ld", "-m", "elf_i386", "-Ttext", "0", "--oformat", "binary"]
-    subprocess.run([*link, assembled, "-o", rom], check=True, stderr=subprocess.DEVNULL)
-    platform = Emulated(BUILD)
-    tier = "tier=fast:68.7:68.7:88157:88157:dram,map=0:0:64M"
-    run = subprocess.run(
-        [platform.qemu, "-machine", "q35,usb=off", "-accel", "tcg", "-m", "64M",
-         "-icount", "insn-ps=222,sleep=off", "-cpu", f"{CPU},{PMU}",
-         "-L", platform.firmware.parent, "-bios", rom, "-plugin", f"{platform.plugin},{tier}",
-         "-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{tmp_path}/out"],
-        timeout=60, capture_output=True, text=True,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
-    assert (tmp_path / "out").read_text() == expected + "\n"
+    rom = assemble(tmp_path, "hostile", *defines)
+    tier = ("tier=fast:68.7:68.7:88157:88157:dram", "map=0:0:64M")
+    assert boot(rom, tmp_path / "run", f"{CPU},{PMU}", *tier)[0] == expected + "\n"
 
 
 @pytest.mark.parametrize(

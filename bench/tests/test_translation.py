@@ -6,7 +6,6 @@ They are qemu/tests/translate.S and, for a machine with guests of its own, neste
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections import OrderedDict
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import NamedTuple
 
 import pytest
 from demeter_bench.platforms.emulated import CPU, Emulated
-from demeter_testing import BUILD, TOP
+from demeter_testing import BUILD
+from demeter_testing.bare_metal import assemble, boot
 
 pytestmark = pytest.mark.boots
 
@@ -49,39 +49,13 @@ class Result(NamedTuple):
     report: dict
 
 
-def assemble(folder: Path, name: str, *definitions: str) -> Path:
-    """The boot ROM of qemu/tests/NAME.S."""
-    assembled, rom = folder / f"{name}.o", folder / f"{name}.rom"
-    source = TOP / f"qemu/tests/{name}.S"
-    subprocess.run(["gcc", "-m64", *definitions, "-c", source, "-o", assembled], check=True)
-    link = ["ld", "-m", "elf_x86_64", "-Ttext", "0", "--oformat", "binary"]
-    subprocess.run([*link, assembled, "-o", rom], check=True, stderr=subprocess.DEVNULL)
-    return rom
-
-
-def boot(rom: Path, folder: Path, cpu: str, *options: str) -> tuple[str, dict]:
-    """What the guest printed, and the report of the memory model."""
-    folder.mkdir()
-    platform = Emulated(BUILD)
-    plugin = [str(platform.plugin), *TIERS, f"report={folder}/report", *options]
-    done = subprocess.run(
-        [platform.qemu, "-machine", "q35,usb=off", "-accel", "tcg", "-m", "64M",
-         "-icount", "insn-ps=222,sleep=off", "-cpu", cpu,
-         "-L", platform.firmware.parent, "-bios", rom, "-plugin", ",".join(plugin),
-         "-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{folder}/out"],
-        timeout=240, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return (folder / "out").read_text(), json.loads((folder / "report").read_text())
-
-
 @pytest.fixture(scope="module")
 def rom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return assemble(tmp_path_factory.mktemp("translate"), "translate")
 
 
 def run(rom: Path, folder: Path, *options: str) -> Result:
-    text, report = boot(rom, folder, f"{CPU},tcg-pmu=on", *options)
+    text, report = boot(rom, folder, f"{CPU},tcg-pmu=on", *TIERS, *options)
     numbers = [int(x, 16) for x in text.split()]
     n = 3 * len(SIZES)
     phases = [Measured(*numbers[i : i + 3]) for i in range(0, 2 * n, 3)]
@@ -207,8 +181,8 @@ def test_caches_are_the_same_with_and_without(rom: Path, off: Result, tmp_path: 
 
 def nested(tmp_path: Path, definitions: tuple[str, ...], *options: str) -> dict:
     """Counters of a hypervisor whose guest loads from GUEST_PAGES pages in each of three runs."""
-    rom = assemble(tmp_path, "nested", *(f"-D{x}" for x in definitions))
-    text, report = boot(rom, tmp_path / "run", "EPYC,+svm,+npt", "tlb=on", *options)
+    rom = assemble(tmp_path, "nested", *definitions)
+    text, report = boot(rom, tmp_path / "run", "EPYC,+svm,+npt", *TIERS, "tlb=on", *options)
     assert text == "E"
     return report["total"]["tlb"]
 
