@@ -42,6 +42,11 @@ TICKS_PER_S = 100
 # Flushes of the emulator's report: of a page, of an address space (also at each switch to
 # another), and of more than that
 FLUSHES = {"page": ("page",), "space": ("space",), "full": ("local", "all", "guest", "every")}
+# Of runs whose VMs share a server: what its kernel did, and flushes if TLBs are modelled.
+HOST_COLUMNS = (
+    "host_promotions", "host_demotions", "host_hint_faults", "host_cpu_s",
+    *(f"{of}_{kind}_flushes" for of in ("host", "guest") for kind in FLUSHES),
+)  # fmt: skip
 # A rate has converged when means over a window stay this close to the final one.
 WINDOW_S = 1.0
 TOLERANCE = 0.05

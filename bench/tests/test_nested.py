@@ -22,7 +22,7 @@ from demeter_bench.designs import DESIGNS
 from demeter_bench.errors import UserError
 from demeter_bench.matrix import gather
 from demeter_bench.platforms.nested import Nested, server_nodes, server_setup
-from demeter_bench.results import host_columns, make_row
+from demeter_bench.results import HOST_COLUMNS, host_columns, make_row
 from demeter_bench.server import Server, VmInServer
 from demeter_bench.settings import MIB, Settings
 from demeter_bench.vm import Run, job_files
@@ -279,6 +279,7 @@ def test_columns_of_the_host(tmp_path: Path):
     none = dict.fromkeys(flushes, 0)
     found = host_columns(tmp_path, {"roi": {"tlb": {"flushes": flushes, "guest_flushes": none}}})
     assert (found["host_promotions"], found["host_demotions"], found["host_cpu_s"]) == (7, None, 1)
+    assert tuple(found) == HOST_COLUMNS
     kinds = [found[f"host_{kind}_flushes"] for kind in ("page", "space", "full")]
     assert kinds == [3, 1, 2] and found["guest_full_flushes"] == 0
     assert host_columns(tmp_path, {})["host_full_flushes"] is None

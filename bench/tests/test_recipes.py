@@ -22,7 +22,7 @@ from demeter_bench.parameters import check_values, parse
 from demeter_bench.published import compare, means, read
 from demeter_bench.recipe import Recipe
 from demeter_bench.recipes import RECIPES
-from demeter_bench.results import COLUMNS, write_summary
+from demeter_bench.results import COLUMNS, HOST_COLUMNS, write_summary
 from demeter_bench.settings import PRESETS, Settings
 from demeter_bench.table import published_table, write_tables
 from demeter_bench.workloads import ALL, WORKLOADS, symbol
@@ -31,6 +31,7 @@ from demeter_testing import TOP
 THERE = {
     "PRESET_DRAM_PMEM": "y", "VM_MEMORY_MB": "512", "VM_FAST_PERCENT": "20",
     "QEMU_EMULATED": "y", "CLOUD_HYPERVISOR_TOOLS": "y", "PLATFORM_EMULATED": "y",
+    "HOST_DEMETERHOST": "y", "HOST_TPPHOST": "y",
     **{symbol(name): "y" for name in WORKLOADS},
     **{name: "y" for name in map(design_symbol, DESIGNS) if name},
 }  # fmt: skip
@@ -54,7 +55,7 @@ def test_recipes_name_what_there_is(name: str, recipe: Recipe):
             check_values(design, DESIGNS[design], parameter, values)
     own = {column for design in DESIGNS.values() for column in design.stats}
     if recipe.chart:
-        assert set(recipe.chart.columns) <= {*COLUMNS, *own}
+        assert set(recipe.chart.columns) <= {*COLUMNS, *HOST_COLUMNS, *own}
     for preset, path in recipe.published.items():
         assert preset in PRESETS and read(path)
 
