@@ -164,6 +164,8 @@ def write_initrd(image: Path, files: Job, folder: Path, application: Path | None
             input=b"".join(os.fsencode(place) + b"\0" for place in places),
             capture_output=True,
             check=True,
+            # Ctrl-C is for this process: a program that it ends would be a run that fails
+            start_new_session=True,
         )
     with (folder / "initrd").open("wb") as out:
         for part in (image, application):

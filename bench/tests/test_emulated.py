@@ -283,6 +283,25 @@ def test_interrupt_leaves_nothing_running(tmp_path: Path, number: int, designs: 
     assert leftovers(tmp_path) == []
 
 
+def test_interrupt_while_files_are_packed_is_no_failure(tmp_path: Path):
+    """A terminal's Ctrl-C goes to all programs of its foreground, also to those that pack."""
+    cpio = tmp_path / "bin/cpio"
+    cpio.parent.mkdir()
+    cpio.write_text(
+        '#!/bin/sh\nkill -INT "-$(ps -o pgid= "$PPID" | tr -d " ")"\nexec /usr/bin/cpio "$@"\n'
+    )
+    cpio.chmod(0o755)
+    done = subprocess.run(
+        bench(tmp_path, "--designs", "all-fast", "--workloads", "gups"),
+        env={**os.environ, "PATH": f"{cpio.parent}:{os.environ['PATH']}"},
+        capture_output=True, text=True, start_new_session=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 130, done.stdout + done.stderr
+    assert json.loads((tmp_path / "out/status.json").read_text())["state"] == "incomplete"
+    assert not list((tmp_path / "out/").glob("*/run.json"))
+    assert leftovers(tmp_path) == []
+
+
 def test_killed_bench_takes_its_machines_along(tmp_path: Path):
     process = subprocess.Popen(
         bench(tmp_path, "--designs", "all-fast", "--workloads", "gups"),
