@@ -125,7 +125,7 @@ def test_full_memory_takes_the_shadows(boot):
     out = text(run)
     before, full, after = stats(out)
     assert "taker 0" in out and "reader 0" in out and out.count("ok rounds=") == 2, out
-    assert before["shadows"] > 1000 and full["shadow_reclaimed"] > 100, out
+    assert before["shadows"] > 200 and full["shadow_reclaimed"] > 100, out
     assert after["aborts"] > 0 and after["promoted"] > full["promoted"], out
     assert "Out of memory" not in (run.guest / "dmesg").read_text()
     no_complaint(run)
