@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from . import processes
@@ -137,8 +138,8 @@ def resize_plan(s: Settings, design: Design, workload: str) -> list[tuple[float,
     ]
 
 
-def write_initrd(image: Path, files: Job, folder: Path, application: Path | None = None) -> None:
-    """folder/initrd: the guest image, that of an application, and an archive of the job.
+def pack(files: Job, folder: Path) -> bytes:
+    """An archive of the files, those that are written here also in the folder.
 
     The script that runs the job comes last: without it, the guest knows that the kernel
     had no memory for all of the archive.
@@ -158,7 +159,7 @@ def write_initrd(image: Path, files: Job, folder: Path, application: Path | None
             kept.parent.mkdir(parents=True, exist_ok=True)
             for path in (target, kept):
                 path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        packed = subprocess.run(
+        return subprocess.run(
             ["cpio", "--create", "--null", "--format=newc", "--owner=0:0", "--quiet"],
             cwd=root,
             input=b"".join(os.fsencode(place) + b"\0" for place in places),
@@ -166,15 +167,30 @@ def write_initrd(image: Path, files: Job, folder: Path, application: Path | None
             check=True,
             # Ctrl-C is for this process: a program that it ends would be a run that fails
             start_new_session=True,
-        )
+        ).stdout
+
+
+def write_initrd(
+    image: Path,
+    files: Job,
+    folder: Path,
+    application: Path | None = None,
+    tables: Mapping[str, bytes] = MappingProxyType({}),
+) -> None:
+    """folder/initrd: the guest image, that of an application, and an archive of the job.
+
+    Before these comes an archive of what the kernel looks for there before it has unpacked any.
+    """
     with (folder / "initrd").open("wb") as out:
+        if tables:
+            out.write(pack(tables, folder))
         for part in (image, application):
             if part:
                 with part.open("rb") as base:
                     shutil.copyfileobj(base, out)
                 # archives in an initramfs begin at a multiple of four
                 out.write(b"\0" * (-out.tell() % 4))
-        out.write(packed.stdout)
+        out.write(pack(files, folder))
 
 
 def ask_plugin(folder: Path) -> dict | None:
@@ -240,7 +256,8 @@ class Vm:
         try:
             run.guest.mkdir()
             own = None if self.s.program else application_image(self.image, run.workload)
-            write_initrd(self.image, self.job, folder, own)
+            tables = self.platform.tables(self.s, kind.layout(self.s, design))
+            write_initrd(self.image, self.job, folder, own, tables)
             command = self.platform.job_command(self.s, design, run.vms, run.seed, kind)
             (folder / "command").write_text(shlex.join(command) + "\n")
             run.state = "booting"

@@ -140,7 +140,7 @@ def boot(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     Runs the shell command as a job in a freshly booted emulated VM with the
     settings changed as asked; the files are in run.folder. With perf, the guest
     has perf; the files are copied to its /job; guest is another kernel than the
-    design's; machine are arguments of Emulated; job replaces files of the job; workload
+    design's; machine are arguments of platform; job replaces files of the job; workload
     is one whose application is to be there.
     Skips the test when the guest is not built.
     """
@@ -155,6 +155,7 @@ def boot(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         files: Sequence[Path] = (),
         guest: str | None = None,
         machine: Mapping[str, Any] = MappingProxyType({}),
+        platform: type[Emulated] = Emulated,
         job: Job | None = None,
         workload: str = "gups",
         **changes: Any,
@@ -178,7 +179,7 @@ def boot(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         own: Job = {"env": "OMP_NUM_THREADS=1\n", **waits, "run": f"{command}\n"}
         files_of_job = {**own, "setup": setup, **(job or {}), **{p.name: p for p in files}}
         driver = Oracle if DESIGNS[design].profiled else Vm
-        vm = driver(s, Emulated(BUILD, **machine), BUILD / image, run, files_of_job)
+        vm = driver(s, platform(BUILD, **machine), BUILD / image, run, files_of_job)
         asyncio.run(vm.execute(folder, lambda: None))
         return run
 

@@ -10,13 +10,14 @@ also the working directory.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ..design import Design, Memory
 from ..errors import UserError
-from ..provision.provision import Provision
+from ..provision.provision import Node, Provision
 from ..provision.static import Static
 from ..settings import Settings
 
@@ -105,6 +106,13 @@ class Platform(ABC):
     @abstractmethod
     def versions(self) -> dict[str, str]:
         """Versions of what results depend on, for the archive."""
+
+    def tables(self, s: Settings, nodes: list[Node]) -> Mapping[str, bytes]:
+        """ACPI tables that a VM's kernel takes from its initramfs, by their places there.
+
+        The hypervisor makes the others.
+        """
+        return {}
 
     @classmethod
     def generic_device(cls, s: Settings) -> str:
