@@ -9,8 +9,8 @@ said := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v
 
 # What can be said (bench/demeter_bench/options.py): passed on by the environment as it was
 # given, whatever characters it has.
-bench_options := VM DESIGNS WORKLOADS COMMAND FILES ROI PLATFORM PRESET PROVISION PARAMETERS \
-	RECIPE REPEAT JOBS FAST_RATIO VM_MEMORY FOOTPRINT NAME FROM RESUME
+bench_options := VM DESIGNS WORKLOADS COMMAND FILES ROI PLATFORM HYPERVISOR PRESET PROVISION \
+	PARAMETERS RECIPE REPEAT JOBS FAST_RATIO VM_MEMORY FOOTPRINT NAME FROM RESUME
 run_options := DESIGN GUEST IMAGE KEEP
 bench_given := $(foreach o,$(filter $(bench_options) $(run_options),$(said)),$(if $(value $(o)),$(o)))
 $(foreach o,$(bench_given),$(eval override export $(o) := $$(value $(o))))

@@ -160,7 +160,7 @@ def bench_rows(args: argparse.Namespace) -> list[dict[str, Any]]:
         if not part.exists():
             raise UserError(f"{part} is missing: run 'make {part}' first")
     platform.check_built(s)
-    versions = {"demeter": source_version(BENCH.parent), **platform.versions()}
+    versions = {"demeter": source_version(BENCH.parent), **platform.versions(s)}
     for part in (image, *applications(s, args.build)):
         versions[f"{part.name}_sha256"] = sha256(part)
     for name in s.provision:

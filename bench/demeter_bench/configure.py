@@ -14,6 +14,7 @@ import shlex
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from . import designs, discover, workloads
 from .design import Memory
@@ -189,6 +190,8 @@ def check(s: Settings) -> Settings:
         if t.media not in MEDIA:
             raise UserError(f"a tier's media must be one of {' '.join(MEDIA)}: {t.media}")
     platform = PLATFORMS[s.platform]
+    if platform.hypervisors:
+        require_known("HYPERVISOR", (s.options.hypervisor,), dict.fromkeys(platform.hypervisors))
     platform.check(s)
     for one in s.designs:
         check_design(s, one, platform)
@@ -305,6 +308,22 @@ def check_selected(s: Settings, kconfig: dict[str, str]) -> Settings:
     return s
 
 
+def platform_options(
+    kconfig: dict[str, str], platform: type[Platform], hypervisor: str | None
+) -> Any:
+    """The platform's own settings, as configured, with the hypervisor that is asked for."""
+    options = platform.options(kconfig)
+    if hypervisor is None:
+        return options
+    if not platform.hypervisors:
+        able = " ".join(name for name, other in PLATFORMS.items() if other.hypervisors)
+        raise UserError(
+            f"HYPERVISOR: the {platform.name} platform has no choice: leave it out, "
+            f"or choose PLATFORM={able}"
+        )
+    return dataclasses.replace(options, hypervisor=hypervisor)
+
+
 def from_kconfig(
     kconfig: dict[str, str], args: Namespace, platform: type[Platform], cores: int
 ) -> Settings:
@@ -363,7 +382,7 @@ def from_kconfig(
         jobs=max(vms) if platform.vms_together else jobs or cores,
         timeout_s=value("BENCH_TIMEOUT_S", 1800),
         name=args.name or "-".join(chosen[:3])[:64],
-        options=platform.options(kconfig),
+        options=platform_options(kconfig, platform, args.hypervisor),
         program=program,
         provision=provision,
         parameters=parse(args.parameters or ""),

@@ -40,6 +40,8 @@ BENCH = (
     Option("ROI", "'^(Begin|End)'", "measure between two lines of its output",
            "its whole life"),
     Option("PLATFORM", "emulated", "one of the platforms below", "as configured"),
+    Option("HYPERVISOR", "cloud-hypervisor",
+           "of VMs on the platform nested: qemu, cloud-hypervisor", "qemu"),
     Option("PRESET", "dram_cxl", "tiers: dram_pmem, dram_cxl, custom", "as configured"),
     Option("PROVISION", '"static tiered-balloon"',
            "how VMs get their memory: all, or some of the ways below", "static"),

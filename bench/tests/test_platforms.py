@@ -74,9 +74,9 @@ def test_a_workload_sets_up_its_guest_before_the_design(settings: Settings):
     ]
 
 
-def test_missing_build_is_a_clear_error(tmp_path: Path):
+def test_missing_build_is_a_clear_error(settings: Settings, tmp_path: Path):
     with pytest.raises(UserError, match="is missing: run 'make' first"):
-        Emulated(tmp_path).versions()
+        Emulated(tmp_path).versions(settings)
 
 
 def test_choice(monkeypatch: pytest.MonkeyPatch):

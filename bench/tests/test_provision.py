@@ -235,7 +235,7 @@ class Fake(Platform):
     name = "fake"
     seconds = 0.5
 
-    def versions(self) -> dict[str, str]:
+    def versions(self, s: Settings) -> dict[str, str]:
         return {}
 
     def job_command(

@@ -223,7 +223,7 @@ class Emulated(Platform):
     def label(cls, s: Settings) -> str:
         return f"{cls.name}, {s.preset}"
 
-    def versions(self) -> dict[str, str]:
+    def versions(self, s: Settings) -> dict[str, str]:
         for needed in (self.qemu, self.plugin, self.firmware):
             if not needed.exists():
                 raise UserError(f"{needed} is missing: run 'make' first")

@@ -46,7 +46,7 @@ class Kvm(Platform):
             int(kconfig.get("KVM_SLOW_NODE", cls.Options.slow_node)),
         )
 
-    def versions(self) -> dict[str, str]:
+    def versions(self, s: Settings) -> dict[str, str]:
         return machine.kernel_versions(self.build)
 
     @classmethod

@@ -147,10 +147,19 @@ def shell_device_args() -> list[str]:
     ]  # fmt: skip
 
 
+def kernel_line(design: Design, *more: str) -> str:
+    """The command line of the design's guest kernel."""
+    return " ".join(x for x in (KERNEL_ARGS, *more, design.boot_args) if x)
+
+
+def guest_kernel(build: Path, design: Design) -> Path:
+    """The design's guest kernel, which boots by PVH."""
+    return build / "linux" / design.guest / "vmlinux"
+
+
 def kernel_args(build: Path, design: Design, *more: str) -> list[str]:
-    """The design's guest kernel, which boots by PVH, and its command line."""
-    line = " ".join(x for x in (KERNEL_ARGS, *more, design.boot_args) if x)
-    return ["-kernel", str(build / "linux" / design.guest / "vmlinux"), "-append", line]
+    """The design's guest kernel and its command line."""
+    return ["-kernel", str(guest_kernel(build, design)), "-append", kernel_line(design, *more)]
 
 
 def kernel_versions(build: Path) -> dict[str, str]:

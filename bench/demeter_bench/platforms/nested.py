@@ -2,8 +2,9 @@
 """One emulated server for all VMs of a measurement: they run under KVM in it, and share it.
 
 The server is the emulated machine with a processor that has SVM, and so no PMU that samples
-(docs/nested.md). It boots a host kernel and starts a QEMU for each VM (image/server/init);
-server.py drives it. What a VM writes leaves the server by ports that are files in its folder.
+(docs/nested.md). It boots a host kernel and starts a hypervisor for each VM
+(image/server/init); server.py drives it. What a VM writes leaves the server by ports that are
+files in its folder.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ..provision.provision import Node, Provision, shares
 from ..provision.static import Static
 from ..settings import MIB, Settings
 from ..variant import variants
-from . import machine
+from . import cloud_hypervisor, hmat, machine
 from .emulated import MAX_ADDRESS, OUTPUTS, Emulated
 
 # What TCG emulates of SVM is an EPYC's. As for the guests of the emulated platform, copies are
@@ -108,6 +109,12 @@ def server_nodes(s: Settings, design: Design, vms: int) -> list[Node]:
     return found
 
 
+def replaces_qemu(s: Settings) -> bool:
+    """Whether VMs run under the user's Cloud Hypervisor."""
+    o: Nested.Options = s.options
+    return o.hypervisor == cloud_hypervisor.NAME
+
+
 class Nested(Emulated):
     """VMs under KVM in one emulated server."""
 
@@ -118,11 +125,14 @@ class Nested(Emulated):
     profiles = False
     has_shell = False
     samples = False
+    hypervisors = ("qemu", cloud_hypervisor.NAME)
     host_tiers = True
 
     @dataclass(frozen=True)
     class Options(Emulated.Options):
         cpu: str = CPU
+        hypervisor: str = "qemu"
+        cloud_hypervisor: str = ""  # the program, as the configuration names it
 
     def __init__(self, build: Path) -> None:
         super().__init__(build)
@@ -131,7 +141,16 @@ class Nested(Emulated):
     @classmethod
     def options(cls, kconfig: dict[str, str]) -> Any:
         options = vars(super().options(kconfig))
-        return cls.Options(**options | {"cpu": kconfig.get("NESTED_CPU", CPU)})
+        own = {
+            "cpu": kconfig.get("NESTED_CPU", CPU),
+            "cloud_hypervisor": kconfig.get(cloud_hypervisor.SYMBOL, ""),
+        }
+        return cls.Options(**options | own)
+
+    @classmethod
+    def own_hypervisor(cls, s: Settings) -> Path | None:
+        """The user's program, if that takes QEMU's place; UserError when it cannot."""
+        return cloud_hypervisor.find(s.options.cloud_hypervisor) if replaces_qemu(s) else None
 
     @classmethod
     def check(cls, s: Settings) -> None:
@@ -143,6 +162,7 @@ class Nested(Emulated):
                     f"NESTED_CPU={s.options.cpu}: has no {feature.upper()}, by which KVM runs "
                     f"guests: add +{feature}"
                 )
+        cls.own_hypervisor(s)
         if s.vcpus != 1:
             raise UserError(
                 f"VM_VCPUS={s.vcpus}: VMs of the nested platform share one processor: set 1"
@@ -186,8 +206,14 @@ class Nested(Emulated):
         hosts = dict.fromkeys(DESIGNS[name].host for name in s.designs)
         return [build / "image/server.cpio", *(build / "linux" / h / ".built" for h in hosts)]
 
-    def versions(self) -> dict[str, str]:
-        return {**super().versions(), "server_image_sha256": sha256(self.image)}
+    def versions(self, s: Settings) -> dict[str, str]:
+        found = {**super().versions(s), "server_image_sha256": sha256(self.image)}
+        if binary := self.own_hypervisor(s):
+            found["cloud_hypervisor_sha256"] = sha256(binary)
+        return found
+
+    def tables(self, s: Settings, nodes: list[Node]) -> Mapping[str, bytes]:
+        return hmat.files(s, nodes) if replaces_qemu(s) else {}
 
     def check_built(self, s: Settings) -> None:
         for needed in self.needs(s, self.build):
@@ -209,6 +235,11 @@ class Nested(Emulated):
     ) -> list[str]:
         """Run the job in ./initrd, inside of the server."""
         nodes = provision.layout(s, design)
+        if replaces_qemu(s):
+            hosts = [None if design.memory is Memory.HOST else NODES[n.tier] for n in nodes]
+            line = machine.kernel_line(design, "norandmaps", provision.boot_args)
+            kernel = machine.guest_kernel(INSIDE, design)
+            return cloud_hypervisor.command(nodes, hosts, kernel, line)
         bound = [f",host-nodes={NODES[node.tier]},policy=bind" for node in nodes]
         if design.memory is Memory.HOST:
             bound = [""] * len(nodes)
@@ -271,8 +302,12 @@ class Nested(Emulated):
             f"{INSIDE}/{guest}": self.build / guest,
             **{f"/server/{module.name}": module for module in modules},
         }
+        before = ""
+        if binary := self.own_hypervisor(s):
+            files[cloud_hypervisor.BINARY] = binary
+            before = cloud_hypervisor.ONCE
         for n, (line, initrd) in vms.items():
-            files[f"/server/vm{n}/command"] = f"exec {line}\n"
+            files[f"/server/vm{n}/command"] = f"{before}exec {line}\n"
             files[f"/server/vm{n}/initrd"] = initrd
         return files
 

@@ -41,6 +41,8 @@ class Platform(ABC):
     has_shell: ClassVar[bool] = True
     # guests have a PMU that samples addresses
     samples: ClassVar[bool] = True
+    # what HYPERVISOR can be, if there is a choice; then Options.hypervisor is it
+    hypervisors: ClassVar[tuple[str, ...]] = ()
     # the host can place pages of guests that know no tiers
     host_tiers: ClassVar[bool] = False
 
@@ -104,7 +106,7 @@ class Platform(ABC):
         return cls.name
 
     @abstractmethod
-    def versions(self) -> dict[str, str]:
+    def versions(self, s: Settings) -> dict[str, str]:
         """Versions of what results depend on, for the archive."""
 
     def tables(self, s: Settings, nodes: list[Node]) -> Mapping[str, bytes]:
