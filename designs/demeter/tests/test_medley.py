@@ -41,6 +41,11 @@ def children(pid: int) -> list[int]:
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def first_child(run: subprocess.Popen) -> int:
+    until(lambda: children(run.pid))
+    return children(run.pid)[0]
+
+
 def test_every_kind_is_what_it_was(tmp_path: Path) -> None:
     """Without Demeter. What this machine does not have is skipped, with the reason."""
     run = medley(tmp_path, "--kind", "all", "--seconds", "5")
@@ -55,8 +60,7 @@ def test_every_kind_is_what_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["memfd", "tmpfs"])
 def test_a_page_that_others_wrote_is_found(tmp_path: Path, kind: str) -> None:
     run = medley(tmp_path, "--kind", kind, "--seconds", "60")
-    until(lambda: children(run.pid))
-    first = children(run.pid)[0]
+    first = first_child(run)
 
     def file() -> str | None:
         for fd in Path(f"/proc/{first}/fd").iterdir():
@@ -78,8 +82,7 @@ def test_a_page_that_others_wrote_is_found(tmp_path: Path, kind: str) -> None:
 
 def test_what_is_stuck_is_told_of(tmp_path: Path) -> None:
     run = medley(tmp_path, "--kind", "anonymous", "--seconds", "1", "--grace", "1")
-    until(lambda: children(run.pid))
-    first = children(run.pid)[0]
+    first = first_child(run)
     os.kill(first, signal.SIGSTOP)
     out, err = run.communicate(timeout=60)
     assert run.returncode == 1 and "ok" not in out
@@ -123,8 +126,7 @@ def test_what_is_slow_is_waited_for(tmp_path: Path) -> None:
         run = medley(
             tmp_path, "--kind", "anonymous", "--seconds", "1", "--grace", "6", "--mem", "512"
         )
-        until(lambda run=run: children(run.pid))
-        slow = is_slow(children(run.pid)[0])
+        slow = is_slow(first_child(run))
         out, err = run.communicate(timeout=60)
         assert (run.returncode, err) == (0, "") and out.startswith("ok anonymous ")
         if slow:
