@@ -61,7 +61,7 @@ DESIGNS = {
             ),
             "poll_ms": Parameter(10, 1, 1000, "ms between looks for samples"),
             "cool_samples": Parameter(
-                0, 64, 1 << 30, "samples between coolings; 0: a quarter of all pages", or_zero=True,
+                0, 64, 1 << 30, "samples between coolings; 0: as many as all pages", or_zero=True,
                 published=2000000,
             ),
             "adapt_samples": Parameter(

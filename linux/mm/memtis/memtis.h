@@ -47,7 +47,7 @@
  * @store_period: Likewise of stores; 0: stores are not sampled.
  * @cpu_permille: Share of a CPU that sampling may cost, in a thousandth.
  * @poll_ms:	How often samples are looked for, in ms.
- * @cool_samples: Samples after which counts are halved; 0: as many as a quarter of all pages.
+ * @cool_samples: Samples after which counts are halved; 0: as many as there are pages.
  * @adapt_samples: Samples after which thresholds are found anew; 0: a twentieth of that.
  * @wake_ms:	How often pages are moved, in ms.
  * @headroom_permille: Share of the fast tier that is kept free, in a thousandth.
@@ -231,7 +231,7 @@ extern struct memtis memtis;
 /* How many samples there are between two coolings, and between two adaptations. */
 static inline unsigned int memtis_cool_samples(const struct memtis *t)
 {
-	return READ_ONCE(t->params.cool_samples) ?: max(t->pages / 4, 1024ul);
+	return READ_ONCE(t->params.cool_samples) ?: max(t->pages, 1024ul);
 }
 
 static inline unsigned int memtis_adapt_samples(const struct memtis *t)
