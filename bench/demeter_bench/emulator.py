@@ -37,10 +37,11 @@ COMPUTE = {
     "gups": "gups --mem 128M --updates 10M --reverse",
     "silo": "silo --ycsb A --mem 128M --operations 100000 --threads 1 --seed 1",
     "bwaves": "bwaves --mem 64M --steps 1 --threads 1 --seed 1",
+    "serve": "/job/serve 30000",
     "shell": SHELL,
 }
 
-SAMPLER = "tests/sampler"  # in the build folder
+TOOLS = ("sampler", "serve")  # of the build folder's tests/
 DESIGN = "first-touch"
 
 
@@ -75,7 +76,7 @@ def live(
             "env": "OMP_NUM_THREADS=1\n",
             "setup": "",
             "run": ("/job/sampler --period 4093 " if sampling else "") + command + "\n",
-            "sampler": platform.build / SAMPLER,
+            **{tool: platform.build / "tests" / tool for tool in TOOLS},
         }
         vm = Vm(s, platform, image, run, job)
         asyncio.run(vm.execute(Path(folder), lambda: None))
