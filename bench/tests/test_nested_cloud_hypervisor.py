@@ -170,7 +170,7 @@ def test_the_server_has_the_program_and_the_archive_its_hash(
 @pytest.mark.parametrize("name", ["vcpu0", "other"])
 def test_a_guest_starts_once(name: str, compiled: Callable[..., Path], tmp_path: Path):
     """Its initramfs goes when the processor's thread, here the program itself, runs."""
-    waits = "#include <unistd.h>\nint main(void) { sleep(2); return 3; }"
+    waits = "#include <unistd.h>\nint main(void) { sleep(4); return 3; }"
     line = f"{cloud_hypervisor.ONCE}exec {compiled(name, waits)}\n"
     (tmp_path / "initrd").touch()
     # a file, as in the server: what waits in the background has it, too
